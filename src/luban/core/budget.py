@@ -1,0 +1,71 @@
+"""How much a piece of work may cost, in time or in work units."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import dataclass
+
+from luban.core.errors import InputError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d)")
+
+
+class Duration(float):
+    """Seconds, written as ``"90s"``, ``"5m"``, ``"1h30m"`` or a plain number of seconds.
+
+    Examples
+    --------
+    >>> float(Duration.parse("1h30m"))
+    5400.0
+    """
+
+    @classmethod
+    def parse(cls, text: str | float) -> Duration:
+        """Return the duration that `text` means, or raise `InputError`."""
+        remedy = "Write a duration such as 60s, 5m or 1h30m."
+        if isinstance(text, int | float):
+            seconds = float(text)
+        else:
+            plain = text.strip().lower()
+            try:
+                seconds = float(plain)
+            except ValueError:
+                parts = _PART.findall(plain)
+                if not parts or _PART.sub("", plain).strip():
+                    raise InputError("the duration cannot be read", seen=repr(text), remedy=remedy) from None
+                seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        if not math.isfinite(seconds) or seconds <= 0:
+            raise InputError("a duration must be positive and finite", seen=repr(text), remedy=remedy)
+        return cls(seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What one fit may use.
+
+    Parameters
+    ----------
+    deadline : float
+        Value of `time.monotonic` at which the fit must have returned with what it has.
+    threads : int
+        How many threads it may run.
+    seed : int
+        Seed of all its randomness.
+    """
+
+    deadline: float = math.inf
+    threads: int = 1
+    seed: int = 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has come."""
+        return time.monotonic() >= self.deadline

@@ -1,0 +1,121 @@
+"""The one family of errors that a user may meet.
+
+Every message says three things: what happened, what was seen, and what to do. Anything that is
+raised and is not a :class:`LubanError` is a defect of Luban.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class LubanError(Exception):
+    """Root of all errors shown to users.
+
+    Parameters
+    ----------
+    happened : str
+        What happened, as a short sentence without a full stop.
+    seen : str, optional
+        What was seen: the value, the file, the line.
+    remedy : str, optional
+        What to do about it.
+    """
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, happened: str, *, seen: str | None = None, remedy: str | None = None) -> None:
+        self.happened = happened
+        self.seen = seen
+        self.remedy = remedy
+        super().__init__(happened)
+
+    def __str__(self) -> str:
+        parts = [self.happened.rstrip(".")]
+        if self.seen:
+            parts.append(f"seen: {self.seen.rstrip('.')}")
+        text = "; ".join(parts) + "."
+        return f"{text} {self.remedy}" if self.remedy else text
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return the error as the JSON object that every face shows."""
+        return {"code": self.code, "happened": self.happened, "seen": self.seen, "remedy": self.remedy}
+
+
+class InputError(LubanError):
+    """Data, a parameter or a file that cannot be used as it is."""
+
+    code = "bad-input"
+    status = 400
+
+
+class NotFound(LubanError):
+    """A name that does not exist."""
+
+    code = "not-found"
+    status = 404
+
+    @classmethod
+    def named(cls, what: str, name: str, known: Iterable[str], *, remedy: str | None = None) -> NotFound:
+        """Return an error that lists the nearest existing names."""
+        names = sorted(known)
+        near = get_close_matches(name, names, n=3, cutoff=0.5)
+        shown = near or names[:5]
+        if remedy is None:
+            remedy = f"Did you mean: {', '.join(shown)}?" if shown else f"There is no {what} yet."
+        return cls(f"no {what} is named {name!r}", remedy=remedy)
+
+
+class Conflict(LubanError):
+    """What is asked for contradicts what is there."""
+
+    code = "conflict"
+    status = 409
+
+
+class Refused(LubanError):
+    """The person or the policy does not allow it."""
+
+    code = "refused"
+    status = 403
+
+
+class Tampered(LubanError):
+    """Content does not match its digest or signature."""
+
+    code = "tampered"
+    status = 422
+
+
+class Unsupported(LubanError):
+    """A part cannot do what is asked, for the reason given."""
+
+    code = "unsupported"
+    status = 422
+
+
+class MissingExtra(LubanError):
+    """A plug-in needs packages that are not installed."""
+
+    code = "missing-extra"
+    status = 501
+
+
+class Unavailable(LubanError):
+    """Something outside (a disk, a database, a service) does not answer or has no room."""
+
+    code = "unavailable"
+    status = 503
+
+
+class OutOfTime(LubanError):
+    """The deadline came before anything usable was ready."""
+
+    code = "out-of-time"
+    status = 504

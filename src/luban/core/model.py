@@ -1,0 +1,91 @@
+"""A registered model and what it accepts and returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from luban.core.recipe import Recipe
+    from luban.core.schema import Column
+    from luban.core.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """The columns that go in and the columns that come out."""
+
+    inputs: tuple[Column, ...]
+    outputs: tuple[Column, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """One immutable version of a model, with all it came from.
+
+    Parameters
+    ----------
+    artifact : str
+        Digest of the manifest blob.
+    dataset : str
+        Reference of the data set version that it learnt from.
+    run : str
+        Identifier of the run that made it.
+    reports : mapping of str to str
+        Name of a check to the digest of its report.
+    aliases : tuple of str
+        Aliases that point at this version now.
+    """
+
+    name: str
+    version: int
+    artifact: str
+    signature: Signature
+    task: Task
+    recipe: Recipe | None = None
+    dataset: str | None = None
+    run: str | None = None
+    reports: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    created: datetime | None = None
+
+    @property
+    def reference(self) -> str:
+        """``name/version``."""
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasChange:
+    """One move of an alias: who moved it, when, from which version to which, and why."""
+
+    model: str
+    alias: str
+    before: int | None
+    after: int | None
+    actor: str
+    reason: str
+    moment: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """Which versions of a model answer requests under one name.
+
+    Parameters
+    ----------
+    traffic : mapping of str to float
+        Model reference to its share; the shares sum to 1.
+    shadow : str, optional
+        Reference of a version that sees every request and answers none.
+    """
+
+    name: str
+    traffic: Mapping[str, float]
+    shadow: str | None = None
+    replicas: int = 1

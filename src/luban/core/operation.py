@@ -1,0 +1,139 @@
+"""One verb, written once.
+
+An operation is a typed function whose first parameter is the workspace. Its signature is its
+schema and its docstring its help: the Python call, the command, the REST route and the studio's
+form are derived from the :class:`Operation` that the decorator makes. Positional parameters are
+the command's arguments, keyword-only ones its options.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+REQUIRED = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of an operation.
+
+    Parameters
+    ----------
+    annotation : type
+        The resolved type hint.
+    default : object
+        `REQUIRED` where there is none.
+    positional : bool
+        Whether it is an argument of the command rather than an option.
+    description : str
+        From the docstring.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    positional: bool
+    description: str
+
+    @property
+    def required(self) -> bool:
+        """Whether a call must give it."""
+        return self.default is REQUIRED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A verb with its schema.
+
+    Parameters
+    ----------
+    name : str
+        The verb, or ``"group verb"``.
+    permission : str
+        ``"resource:read"`` or ``"resource:write"``.
+    long : bool
+        Whether it reports progress and can be interrupted.
+    function : callable
+        ``function(workspace, ...)``.
+    """
+
+    name: str
+    permission: str
+    long: bool
+    function: Callable[..., Any]
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self.function(*arguments, **options)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+    @property
+    def description(self) -> str:
+        """The docstring up to its first section."""
+        return re.split(r"\n\w[\w ]*\n-{3,}", inspect.getdoc(self.function) or "")[0].strip()
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters but the workspace, in order."""
+        hints = get_type_hints(self.function, include_extras=True)
+        words = describe_parameters(inspect.getdoc(self.function) or "")
+        signature = list(inspect.signature(self.function).parameters.values())[1:]
+        return tuple(
+            Parameter(
+                name=one.name,
+                annotation=hints.get(one.name, Any),
+                default=one.default,
+                positional=one.kind is not inspect.Parameter.KEYWORD_ONLY,
+                description=words.get(one.name, ""),
+            )
+            for one in signature
+        )
+
+    @property
+    def returns(self) -> Any:
+        """The resolved type of the result."""
+        return get_type_hints(self.function).get("return", Any)
+
+
+def operation(
+    *, permission: str, long: bool = False, name: str | None = None
+) -> Callable[[Callable[..., Any]], Operation]:
+    """Declare a function to be an operation.
+
+    Parameters
+    ----------
+    permission : str
+        What the caller must be allowed, such as ``"models:write"``.
+    long : bool
+        Whether it takes long enough for progress to be shown.
+    name : str, optional
+        Its verb; by default the name of the function, with ``_`` as a space.
+    """
+
+    def declare(function: Callable[..., Any]) -> Operation:
+        verb = name or function.__name__.replace("_", " ")
+        return Operation(name=verb, permission=permission, long=long, function=function)
+
+    return declare
+
+
+def describe_parameters(docstring: str) -> dict[str, str]:
+    """Return the description of each parameter in a numpydoc docstring."""
+    found = re.search(r"Parameters\n-{3,}\n(.*?)(?:\n\w[\w ]*\n-{3,}|\Z)", docstring, re.DOTALL)
+    words: dict[str, str] = {}
+    current: list[str] = []
+    for line in found.group(1).splitlines() if found else []:
+        head = re.match(r"(\w+(?:, \w+)*) ?(?::.*)?$", line)
+        if head:
+            current = head.group(1).split(", ")
+        elif line.strip():
+            for one in current:
+                words[one] = f"{words.get(one, '')} {line.strip()}".strip()
+    return words

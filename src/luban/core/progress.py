@@ -1,0 +1,53 @@
+"""How long work tells whoever listens where it stands."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One message of a running operation.
+
+    Parameters
+    ----------
+    stage : str
+        What is being done, in a word or two.
+    message : str
+        The news, in one line.
+    done : float, optional
+        Share of the whole that is done, 0 to 1.
+    remaining : float, optional
+        Seconds left.
+    """
+
+    stage: str
+    message: str = ""
+    done: float | None = None
+    remaining: float | None = None
+
+
+_listener: ContextVar[Callable[[Progress], None] | None] = ContextVar("luban_progress", default=None)
+
+
+def tell(progress: Progress) -> None:
+    """Hand a message to the listener of this context, if there is one."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(progress)
+
+
+@contextmanager
+def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
+    """Send the messages of the enclosed work to `listener`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

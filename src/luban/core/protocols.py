@@ -1,0 +1,331 @@
+"""The protocols: what a part must do to take its place in the house.
+
+Each is the contract of one entry-point group (``luban.learners``, ``luban.sources``, ...). They are
+small on purpose; what only some parts can do is a protocol of its own, an *ability*, and asked for
+with ``isinstance``. `luban.testing` ships a conformance check for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from luban.core.budget import Effort
+    from luban.core.report import Report
+    from luban.core.schema import Schema
+    from luban.core.space import Space
+    from luban.core.task import Task
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Somewhere rows come from (group ``luban.sources``)."""
+
+    def matches(self, location: Any) -> bool:
+        """Return whether this source can read `location`: a path, a URL or an object in memory."""
+
+    def read(self, location: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches of bounded size, all of one Arrow schema (at least one batch)."""
+
+
+@runtime_checkable
+class Modality(Protocol):
+    """A kind of data (group ``luban.modalities``)."""
+
+    def detect(self, name: str, values: pa.ChunkedArray) -> str | None:
+        """Return the kind of column that these values are, or None where it is not of this modality."""
+
+    def profile(self, name: str, values: pa.ChunkedArray) -> Mapping[str, Any]:
+        """Return figures that describe a column."""
+
+
+# --- learning -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Rows to learn from.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The input columns only, conforming to the schema.
+    target : numpy.ndarray
+        Shape (n,): class codes (int64, 0..K-1) for classes, float64 otherwise. No missing values.
+    weight : numpy.ndarray, optional
+        Shape (n,), non-negative float64.
+    """
+
+    table: pa.Table
+    target: np.ndarray
+    weight: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Suitable:
+    """A learner can take the task on."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Unsuitable:
+    """A learner cannot take the task on, for this reason (shown on the leaderboard)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """Parameters worth trying, as published or found; a lower `order` is tried earlier."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    order: float = 100.0
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What a learner's fit returns: from a table of inputs to predictions.
+
+    Attributes
+    ----------
+    learner : str
+        Name of the learner that made it and that can load it.
+    learned : mapping
+        What this fit found out and a refit on more rows must be told, as parameters of the
+        learner: ``{"rounds": 312}``.
+    """
+
+    learner: str
+    learned: Mapping[str, Any]
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        """Return float64 predictions.
+
+        Shape (n, K) with rows that sum to 1 for K classes, (n,) for regression, (n, Q), non-decreasing
+        along each row, for Q quantiles.
+        """
+
+    def save(self) -> Mapping[str, bytes]:
+        """Return the typed payloads, by file name; never pickle."""
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A way to learn (group ``luban.learners``). It holds no state: what is learnt is the model."""
+
+    name: str
+
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
+        """Return whether it can take on this task with these inputs, and if not why, in words."""
+
+    def suggestions(self, task: Task) -> Sequence[Suggestion]:
+        """Return parameters worth trying without search, at least one."""
+
+    def space(self, task: Task) -> Space:
+        """Return the parameters to search over; empty where there are none."""
+
+    def fit(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        validation: Examples | None,
+        *,
+        parameters: Mapping[str, Any],
+        effort: Effort,
+        report: Callable[[int, float], bool] | None = None,
+    ) -> Model:
+        """Learn from `training` and return before ``effort.deadline`` with the best model so far.
+
+        Parameters
+        ----------
+        schema : Schema
+            Of the input columns in ``training.table``.
+        validation : Examples, optional
+            For early stopping; without it the number of rounds comes from `parameters`.
+        report : callable, optional
+            Called as ``report(step, loss)`` with a validation loss (lower is better); training stops early
+            where it returns False.
+        """
+
+    def load(self, payloads: Mapping[str, bytes]) -> Model:
+        """Return the model that `Model.save` wrote; parse, check, then construct."""
+
+
+class Graph(Protocol):
+    """An ONNX graph under construction, as `Exportable` models see it."""
+
+    def column(self, name: str) -> str:
+        """Return the tensor of an input column, shape (n, 1).
+
+        float32 (NaN where missing) for numbers; string ("" where missing) for categories, text and booleans
+        ("true" / "false"); int64 microseconds since 1970 for dates (the smallest int64 where missing).
+        """
+
+    def constant(self, values: np.ndarray) -> str:
+        """Return the name of a constant tensor."""
+
+    def node(self, operator: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
+        """Add a node and return the name of its output, or a tuple of names where `outputs` > 1."""
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """Ability of a model: it can be written as ONNX nodes."""
+
+    def to_graph(self, graph: Graph) -> str:
+        """Add the model to the graph and return the name of its float output.
+
+        Shape (n, K) for classes and quantiles, (n, 1) for regression.
+
+        Raises
+        ------
+        Unsupported
+            Naming the part that cannot be converted, and why.
+        """
+
+
+@runtime_checkable
+class Explainable(Protocol):
+    """Ability of a model: exact Shapley values."""
+
+    def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Return (values, base).
+
+        values has shape (n, columns, outputs), base shape (outputs,): for each row their sum is the model's
+        margin (log-odds for classes, the prediction itself for regression). One column an input column
+        of the task, in order; outputs is 1 for binary tasks (the positive class).
+        """
+
+
+@runtime_checkable
+class Updatable(Protocol):
+    """Ability of a model: it can go on learning from new rows."""
+
+    def update(self, examples: Examples, *, effort: Effort) -> Model:
+        """Return a new model that has also learnt from `examples`."""
+
+
+# --- search and checks --------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """A strategy that walks a space (group ``luban.searchers``)."""
+
+    def ask(self) -> tuple[int, Mapping[str, Any]] | None:
+        """Return (number of the trial, parameters), or None when the space is exhausted."""
+
+    def tell(self, trial: int, loss: float | None) -> None:
+        """Report the loss of a trial; None where it failed or was pruned."""
+
+    def prune(self, trial: int, step: int, loss: float) -> bool:
+        """Report an intermediate loss; return whether the trial should stop."""
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A figure of merit (group ``luban.metrics``), with scikit-learn's name where it has one."""
+
+    name: str
+    greater_is_better: bool
+    kinds: tuple[str, ...]
+
+    def __call__(
+        self, task: Task, target: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """Return the score, in its natural sense, of `prediction` (as `Model.predict` gives it)."""
+
+
+@runtime_checkable
+class Check(Protocol):
+    """A read-only examination (group ``luban.checks``)."""
+
+    name: str
+
+    def run(self, model: Any, examples: Examples, **options: Any) -> Report:
+        """Examine a loaded model on examples and report."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """A form a model can leave the house in (group ``luban.exporters``)."""
+
+    def supports(self, model: Any) -> Suitable | Unsuitable:
+        """Return whether the loaded model can be exported, and if not which part and why."""
+
+    def export(self, model: Any, folder: str, examples: Examples | None = None) -> Mapping[str, Any]:
+        """Write into `folder` and return ``{"path": ..., "parity": ...}`` and what else is worth knowing."""
+
+
+# --- work ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Work for a worker process.
+
+    Parameters
+    ----------
+    function : str
+        ``"package.module:function"``; called as ``function(report, **arguments)`` where ``report(value)``
+        sends a JSON value back while it runs and returns False when the job should stop.
+    arguments : mapping
+        JSON values only; bulk data travels in files.
+    deadline : float, optional
+        Value of `time.monotonic` (shared by all processes of a machine) after which the worker is killed.
+    """
+
+    function: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """News of a job: ``progress`` (a reported value), ``finished`` (the result), ``failed``, ``killed``."""
+
+    job: int
+    kind: str
+    value: Any = None
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Where jobs run (group ``luban.executors``)."""
+
+    def submit(self, job: Job) -> int:
+        """Queue a job and return its number."""
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Yield events as they come, until `timeout` seconds have passed or no job is left."""
+
+    def cancel(self, job: int) -> None:
+        """Stop a job; its event is ``killed``."""
+
+    def close(self) -> None:
+        """Stop all workers."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A drift detector (group ``luban.detectors``)."""
+
+    def update(self, value: float) -> bool:
+        """Take one value and return whether drift is found."""
+
+
+@runtime_checkable
+class Wire(Protocol):
+    """A protocol that clients speak to a server (group ``luban.wires``)."""
+
+    def routes(self, runtime: Any) -> Sequence[Any]:
+        """Return the routes (Starlette) that answer from this runtime."""

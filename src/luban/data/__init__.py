@@ -1,0 +1,1 @@
+"""From a location to typed rows: sources, profile, clean, split, versions, the task."""

@@ -1,0 +1,1 @@
+"""Where work runs and for how long: deadlines, resources, worker processes."""

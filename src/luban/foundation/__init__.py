@@ -1,0 +1,1 @@
+"""Pre-trained backbones and the ways to adapt them."""

@@ -1,0 +1,1 @@
+"""Learners for tables, one file each."""

@@ -1,0 +1,1 @@
+"""Columns of numbers, categories, booleans, dates and short text."""

@@ -1,0 +1,1 @@
+"""People: labelling, review, approval."""

@@ -1,0 +1,1 @@
+"""Which learner, with which parameters, in which mixture."""

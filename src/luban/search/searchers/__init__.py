@@ -1,0 +1,1 @@
+"""Strategies that walk a space of parameters."""

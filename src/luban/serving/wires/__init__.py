@@ -1,0 +1,1 @@
+"""The protocols that clients speak to the server, one file each."""

@@ -1,0 +1,1 @@
+"""All that lasts: rows that relate, and blobs named by their digest."""

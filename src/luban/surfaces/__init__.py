@@ -1,0 +1,1 @@
+"""The faces of the operations: command line, REST, Python."""

@@ -1,0 +1,1 @@
+"""One renderer a face for reports and results."""

@@ -1,0 +1,1 @@
+"""Conformance checks for every protocol, for built-in parts and plug-ins alike."""

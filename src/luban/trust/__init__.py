@@ -1,0 +1,1 @@
+"""Read-only checks of a model that return a report."""
