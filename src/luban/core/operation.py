@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REQUIRED = inspect.Parameter.empty
+# Named in annotations for type checking alone, so that reading a schema imports no database.
+_LATE = {"Workspace": Any}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,7 @@ class Operation:
     function: Callable[..., Any]
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the function: ``operation(workspace, ...)``."""
         return self.function(*arguments, **options)
 
     @property
@@ -82,7 +87,7 @@ class Operation:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters but the workspace, in order."""
-        hints = get_type_hints(self.function, include_extras=True)
+        hints = get_type_hints(self.function, localns=_LATE, include_extras=True)
         words = describe_parameters(inspect.getdoc(self.function) or "")
         signature = list(inspect.signature(self.function).parameters.values())[1:]
         return tuple(
@@ -99,7 +104,7 @@ class Operation:
     @property
     def returns(self) -> Any:
         """The resolved type of the result."""
-        return get_type_hints(self.function).get("return", Any)
+        return get_type_hints(self.function, localns=_LATE).get("return", Any)
 
 
 def operation(

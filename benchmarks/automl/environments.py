@@ -1,0 +1,38 @@
+"""A virtual environment for each peer, outside the repository, made on first use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+# Each tuple is one call of pip, in this order. AutoGluon's neural networks need torch and fastai, or its medium preset
+# would run without them. Of fastai only the tabular part is used, which does without torchvision: torchvision may bring
+# another build of torch with it, so fastai is installed without dependencies and the ones it does need are named.
+REQUIREMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "autogluon": (
+        ("torch>=2.10,<2.14",),
+        ("autogluon.tabular[lightgbm,catboost,xgboost,ray]==1.6.*", "pyarrow"),
+        ("fastcore>=1.8,<2", "fasttransform", "fastdownload<2", "fastprogress", "plum-dispatch", "spacy<3.9"),
+        ("matplotlib", "pillow", "cloudpickle"),
+        ("--no-deps", "fastai>=2.3.1,<2.8.8"),
+    ),
+    "flaml": (("flaml[automl,catboost]==2.7.*", "pyarrow"),),
+}
+
+
+def peer_python(peer: str, environments: Path) -> Path:
+    """The interpreter of a peer's environment, which is made if it is missing or was made for other requirements."""
+    folder = environments / peer
+    python = folder / "bin" / "python"
+    stamp = folder / "requirements.txt"
+    wanted = "\n".join(" ".join(call) for call in REQUIREMENTS[peer])
+    if stamp.exists() and stamp.read_text() == wanted:
+        return python
+    print(f"making the environment of {peer} in {folder}", file=sys.stderr, flush=True)
+    venv.create(folder, with_pip=True, clear=True)
+    for call in REQUIREMENTS[peer]:
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *call], check=True)
+    stamp.write_text(wanted)
+    return python

@@ -1,0 +1,33 @@
+"""One scorer for every system: it sees the test file and a file of predictions, never the model."""
+
+from __future__ import annotations
+
+import pandas as pd
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score, root_mean_squared_error
+
+from benchmarks.automl.job import Job
+
+
+def score(job: Job) -> dict[str, float]:
+    """Score the predictions of a job.
+
+    Returns
+    -------
+    dict
+        ``score`` in the job's metric and, for classes, ``log_loss`` (nats).
+    """
+    predictions = pd.read_parquet(job.predictions)
+    truth = pd.read_csv(job.test)[job.target]
+    if len(predictions) != len(truth):
+        raise ValueError(f"{job.predictions} has {len(predictions)} rows for {len(truth)} test rows")
+    if job.kind == "regression":
+        return {"score": float(root_mean_squared_error(truth, predictions["prediction"]))}
+    labels = sorted(truth.astype(str).unique())
+    actual = truth.astype(str)
+    probabilities = predictions[[f"probability_{label}" for label in labels]].to_numpy("float64")
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    if job.metric == "roc_auc":
+        primary = roc_auc_score(actual == labels[1], probabilities[:, 1])
+    else:
+        primary = accuracy_score(actual, predictions["prediction"].astype(str))
+    return {"score": float(primary), "log_loss": float(log_loss(actual, probabilities, labels=labels))}
