@@ -1,0 +1,26 @@
+"""What tests of every room share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """Return a function from the name of a real data set to its folder; it skips where there is none."""
+    root = Path(os.environ.get("LUBAN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+    def find(name: str) -> Path:
+        folder = root / name
+        if not folder.is_dir():
+            pytest.skip(f"the data set {name} is not in {root}; set LUBAN_TEST_DATA to a folder that has it")
+        return folder
+
+    return find
