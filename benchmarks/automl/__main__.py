@@ -46,7 +46,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _earlier(out: Path, settings: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The results already in the file, by set and system; they must have been made under the same settings."""
+    """Read the results already in the file, by set and system; the settings must be the same."""
     if not out.exists():
         return {}
     stored = json.loads(out.read_text())

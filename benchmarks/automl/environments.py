@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import venv
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Each tuple is one call of pip, in this order. AutoGluon's neural networks need torch and fastai, or its medium preset
 # would run without them. Of fastai only the tabular part is used, which does without torchvision: torchvision may bring
@@ -23,7 +26,7 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def peer_python(peer: str, environments: Path) -> Path:
-    """The interpreter of a peer's environment, which is made if it is missing or was made for other requirements."""
+    """Return the interpreter of a peer's environment, made anew where it is missing or its requirements changed."""
     folder = environments / peer
     python = folder / "bin" / "python"
     stamp = folder / "requirements.txt"

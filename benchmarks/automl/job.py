@@ -12,7 +12,7 @@ Kind = Literal["binary", "multiclass", "regression"]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One system on one data set. ``budget`` is in seconds; ``folder`` receives the model, the predictions and notes."""
+    """One system on one data set. ``budget`` is in seconds; ``folder`` receives model, predictions, notes."""
 
     folder: str
     train: str

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score, root_mean_squared_error
 
-from benchmarks.automl.job import Job
+if TYPE_CHECKING:
+    from benchmarks.automl.job import Job
 
 
 def score(job: Job) -> dict[str, float]:

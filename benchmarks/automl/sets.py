@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from benchmarks.automl.job import Kind
+if TYPE_CHECKING:
+    from benchmarks.automl.job import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

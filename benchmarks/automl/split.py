@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from benchmarks.automl.sets import DataSet
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.automl.sets import DataSet
 
 SEED = 7
 TEST_SHARE = 0.3

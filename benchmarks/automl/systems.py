@@ -9,10 +9,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.automl.environments import peer_python
-from benchmarks.automl.job import Job
+
+if TYPE_CHECKING:
+    from benchmarks.automl.job import Job
 
 ROOT = Path(__file__).parents[2]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
@@ -54,6 +56,7 @@ def _phase(system: System, python: Path, phase: str, job: Job, limit: float) -> 
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 timeout=limit,
+                check=False,
             ).returncode
         except subprocess.TimeoutExpired as late:
             raise RunFailed(f"{phase} was stopped after {limit:.0f} s") from late

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COLUMNS = ("set", "system", "metric", "score", "log loss", "fit s", "model MB", "row p50 ms", "batch rows/s")
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 WARM_UP = 5
 MOST_ROWS = 200
@@ -32,7 +35,7 @@ def row_latency(predict: Callable[[Any], Any], rows: Sequence[Any]) -> dict[str,
     taken: list[float] = []
     started = time.perf_counter()
     for row in rows[:MOST_ROWS]:
-        taken.append(1000 * seconds(lambda row=row: predict(row)))
+        taken.append(1000 * seconds(partial(predict, row)))
         if time.perf_counter() - started > MOST_SECONDS:
             break
     ordered = sorted(taken)
@@ -49,12 +52,12 @@ def batch_speed(predict: Callable[[], Any], rows: int) -> dict[str, float]:
 
 
 def folder_bytes(folder: Path) -> int:
-    """The size of all files under a folder."""
+    """Add up the sizes of all files under a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed version of each package, ``absent`` where there is none."""
+    """Look up the installed version of each package; ``absent`` where there is none."""
     found: dict[str, str] = {}
     for package in packages:
         try:

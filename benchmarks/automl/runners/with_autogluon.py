@@ -1,4 +1,4 @@
-"""AutoGluon: ``python -m benchmarks.automl.runners.with_autogluon fit|measure JOB.json``, in AutoGluon's environment."""
+"""AutoGluon: ``python -m benchmarks.automl.runners.with_autogluon fit|measure JOB.json``, in its environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FLAML: ``python -m benchmarks.automl.runners.with_flaml fit|measure JOB.json``, in FLAML's environment.
+"""FLAML: ``python -m benchmarks.automl.runners.with_flaml fit|measure JOB.json``, in its environment.
 
 FLAML stores a model by pickling it; the file read here is the one that ``fit`` wrote a moment before.
 """
