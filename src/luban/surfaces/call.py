@@ -1,0 +1,97 @@
+"""How every face calls an operation: checked arguments, and an audit record of what writes."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+from luban.core.budget import Duration
+from luban.core.errors import InputError
+from luban.core.serial import to_json
+
+if TYPE_CHECKING:
+    from luban.core.operation import Operation
+    from luban.store import Workspace
+
+
+def call(operation: Operation, workspace: Workspace, arguments: Mapping[str, Any]) -> Any:
+    """Check the arguments, call the operation, and record it where it writes.
+
+    Raises
+    ------
+    InputError
+        If an argument is unknown, missing or of the wrong type.
+    """
+    ready = arguments_for(operation, arguments)
+    result = operation(workspace, **ready)
+    if operation.permission.endswith(":write"):
+        given = {name: value for name, value in ready.items() if isinstance(value, str | int | float | bool | Path)}
+        workspace.audit.append(operation.name, _subject(result), to_json(given))
+    return result
+
+
+def arguments_for(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments as the operation's annotations want them."""
+    parameters = {parameter.name: parameter for parameter in operation.parameters}
+    for name in arguments:
+        if name not in parameters:
+            near = get_close_matches(name, parameters, n=1)
+            remedy = f"Did you mean {near[0]}?" if near else f"Parameters: {', '.join(parameters)}."
+            raise InputError(f"{operation.name} has no parameter {name!r}", remedy=remedy)
+    ready: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        if name in arguments:
+            ready[name] = coerce(parameter.annotation, arguments[name], name)
+        elif parameter.required:
+            raise InputError(f"{operation.name} needs {name}", remedy=parameter.description or None)
+    return ready
+
+
+def coerce(annotation: Any, value: Any, name: str) -> Any:
+    """Return `value` as the annotation wants it, or raise `InputError` naming the parameter."""
+    if value is None or annotation is Any:
+        return value
+    kinds = [kind for kind in variants(annotation) if kind is not type(None)]
+    for kind in kinds:
+        if get_origin(kind) is Literal:
+            if value in get_args(kind):
+                return value
+            choices = ", ".join(str(choice) for choice in get_args(kind))
+            raise InputError(f"{name} must be one of {choices}", seen=repr(value))
+        if kind is Duration:
+            return Duration.parse(value)
+        if kind is Path and isinstance(value, str | Path):
+            return Path(value)
+        if get_origin(kind) in (list, tuple):
+            items = value.split(",") if isinstance(value, str) else list(value)
+            return tuple(coerce(get_args(kind)[0], item, name) for item in items)
+    if Any in kinds or any(isinstance(kind, type) and type(value) is kind for kind in kinds):
+        return value
+    for kind in kinds:
+        if kind in (int, float) and isinstance(value, int | float | str) and not isinstance(value, bool):
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+        if kind is str and isinstance(value, str):
+            return value
+    wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    raise InputError(f"{name} must be {wanted}", seen=repr(value)[:100])
+
+
+def variants(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the annotation alone."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+def _subject(result: Any) -> str:
+    for name in ("model", "dataset", "run", "path"):
+        value = getattr(result, name, None)
+        if isinstance(value, str):
+            return value
+    return ""

@@ -1,0 +1,22 @@
+"""The command line: every operation as a command, made from its signature.
+
+Standard output holds the result and nothing else (with ``--json`` one JSON object); progress and
+errors go to standard error. Exit codes: 0 done, 1 a defect of Luban, 2 something the user can
+mend, 130 interrupted with nothing to show.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command that ``sys.argv`` asks for."""
+    if sys.argv[1:] == ["--version"]:  # answered before anything is imported
+        from luban import __version__
+
+        sys.stdout.write(f"luban {__version__}\n")
+        return
+    from luban.surfaces.commands import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,216 @@
+"""Commands, made from operations when they are asked for."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from luban import __version__
+from luban.core import plugins
+from luban.core.budget import Duration
+from luban.core.errors import LubanError
+from luban.core.serial import to_json
+from luban.surfaces.call import call, variants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from luban.core.operation import Operation, Parameter
+
+# Short forms that people know from other commands.
+SHORT = {"output": "-o", "name": "-n", "target": "-t", "budget": "-b"}
+GROUPS = {"data": "Data sets: import, look, clean, split.", "models": "Registered models.", "runs": "Records of work."}
+
+
+class Verbs(TyperGroup):
+    """A group of commands whose names come from the plug-in table; a command is imported when it is used."""
+
+    prefix = ""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the first words of all operations under the prefix."""
+        verbs = [verb.removeprefix(self.prefix) for verb in plugins.names("operations") if verb.startswith(self.prefix)]
+        return sorted({verb.split()[0] for verb in verbs} | set(super().list_commands(ctx)))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of an operation, or the group of the verbs that begin with this word."""
+        verb = self.prefix + cmd_name
+        verbs = plugins.names("operations")
+        if verb in verbs:
+            return _command(plugins.load("operations", verb))
+        if any(other.startswith(verb + " ") for other in verbs):
+            return _group(verb)
+        return super().get_command(ctx, cmd_name)
+
+
+def _group(noun: str) -> click.Command:
+    kind = type("Group", (Verbs,), {"prefix": noun + " "})
+    application = typer.Typer(cls=kind, help=GROUPS.get(noun), no_args_is_help=True)
+    application.callback()(lambda: None)
+    group = typer.main.get_group(application)
+    group.name = noun.split()[-1]
+    return group
+
+
+def _command(operation: Operation) -> click.Command:
+    application = typer.Typer(add_completion=False)
+    application.command(name=operation.name.split()[-1], help=operation.description)(_function(operation))
+    return typer.main.get_command(application)
+
+
+def _function(operation: Operation) -> Callable[..., None]:
+    def function(**values: Any) -> None:
+        from luban.surfaces import console
+
+        as_json = values.pop("json_output")
+        page = values.pop("html_page", None)
+        location = values.pop("workspace_folder")
+        given = {name: value for name, value in values.items() if value is not None and value not in ([], ())}
+        from luban.store import Workspace
+
+        with Workspace.open(location) as workspace, console.progress(shown=operation.long):
+            result = call(operation, workspace, given)
+        if page is not None:
+            from luban.surfaces.render import page as pages
+
+            pages.write(result, page)
+        if as_json:
+            sys.stdout.write(json.dumps(to_json(result), ensure_ascii=False) + "\n")
+        else:
+            console.show(result)
+
+    parameters = [_parameter(parameter) for parameter in operation.parameters]
+    parameters += _common(operation)
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return function
+
+
+def _common(operation: Operation) -> list[inspect.Parameter]:
+    common: list[tuple[str, Any, Any]] = [
+        ("json_output", Annotated[bool, typer.Option("--json", help="Print one JSON object.")], False),
+        (
+            "workspace_folder",
+            Annotated[
+                Path | None,
+                typer.Option("--workspace", "-w", help="The workspace; by default the nearest .luban folder."),
+            ],
+            None,
+        ),
+    ]
+    if "report" in getattr(operation.returns, "__dataclass_fields__", {}) or operation.returns.__name__ == "Report":
+        words = "Also write the report as one HTML page."
+        common.append(("html_page", Annotated[Path | None, typer.Option("--html", help=words)], None))
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, annotation, default in common
+    ]
+
+
+def _parameter(parameter: Parameter) -> inspect.Parameter:
+    kind, default = _typer_type(parameter), None if parameter.required else parameter.default
+    optional = not parameter.required
+    if parameter.positional:
+        declared: Any = typer.Argument(help=parameter.description, show_default=False)
+    else:
+        option = f"--{parameter.name.replace('_', '-')}"
+        flags = [f"{option}/--no-{option[2:]}"] if kind is bool and default is True else [option]
+        if parameter.name in SHORT:
+            flags.append(SHORT[parameter.name])
+        shown = default is not None and default not in ((), False)
+        declared = typer.Option(*flags, help=parameter.description, show_default=str(default) if shown else False)
+        optional = True  # a missing one is told by the operation's own check, in its own words
+    if optional and kind is not bool:
+        kind, default = kind | None, None
+    return inspect.Parameter(
+        parameter.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[kind, declared],
+        default=inspect.Parameter.empty if not optional else default,
+    )
+
+
+def _typer_type(parameter: Parameter) -> Any:
+    """Return the type that typer should read; the call itself checks the rest."""
+    kinds = [kind for kind in variants(parameter.annotation) if kind is not type(None)]
+    for kind in kinds:
+        if get_origin(kind) in (list, tuple):
+            # An argument may be given several times; an option takes a list with commas.
+            return list[str] if parameter.positional else str
+        if kind in (bool, int, float) and len(kinds) == 1:
+            return kind
+        if get_origin(kind) is Literal and all(isinstance(one, str) for one in get_args(kind)):
+            return str
+        if kind is Duration:
+            return str
+    return str
+
+
+def application() -> click.Command:
+    """Return the whole command line as one click command."""
+    app = typer.Typer(cls=Verbs, no_args_is_help=True, rich_markup_mode=None, help="One workshop for AI models.")
+
+    @app.callback()
+    def luban(
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,  # noqa: FBT002
+    ) -> None:
+        if version:
+            typer.echo(f"luban {__version__}")
+            raise typer.Exit
+
+    @app.command()
+    def server(
+        host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+        port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8800,
+        workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="The workspace.")] = None,
+    ) -> None:
+        """Serve the operations over REST, with their OpenAPI page."""
+        from luban.surfaces.rest import serve
+
+        serve(workspace, host=host, port=port)
+
+    return typer.main.get_command(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = application().main(args=list(arguments), prog_name="luban", standalone_mode=False)
+    except click.exceptions.Abort:
+        return _say("interrupted; nothing was kept", 130)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing was kept", 130)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return 2
+    except LubanError as error:
+        return _fail(error, as_json="--json" in arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _terminate(_number: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(error: LubanError, *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.to_dict()}, ensure_ascii=False) + "\n")
+    return _say(f"error: {error}", error.exit_code)
+
+
+def _say(text: str, code: int) -> int:
+    sys.stderr.write(text + "\n")
+    return code
