@@ -1,0 +1,43 @@
+"""Data diff: what changed between two versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from luban.core.operation import operation
+from luban.core.report import Report
+
+if TYPE_CHECKING:
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diffed:
+    """The difference of two sets of rows."""
+
+    before: str
+    after: str
+    report: Report
+
+
+@operation(permission="data:read", name="data diff")
+def data_diff(workspace: Workspace, before: Any, after: Any, *, key: str | None = None) -> Diffed:
+    """Compare two data sets: columns, rows and distributions.
+
+    Parameters
+    ----------
+    before
+        A file or a data set of the workspace.
+    after
+        A file or a data set of the workspace.
+    key
+        Column that identifies a row, to tell changed rows from removed and added ones.
+    """
+    from luban.data import difference
+    from luban.operations.reading import read_table
+
+    report = difference.difference(
+        read_table(workspace, before), read_table(workspace, after), key=key, subject=f"{before} -> {after}"
+    )
+    return Diffed(before=str(before), after=str(after), report=report)

@@ -1,0 +1,74 @@
+"""Data import: rows from anywhere become a version of a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from luban.core.operation import operation
+from luban.core.schema import Schema
+
+if TYPE_CHECKING:
+    from luban.core.dataset import Dataset
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A version of a data set."""
+
+    dataset: str
+    fingerprint: str
+    rows: int
+    parents: tuple[str, ...]
+    schema: Schema
+
+
+def imported(dataset: Dataset) -> Imported:
+    """Return what a verb that made a data set tells of it."""
+    return Imported(
+        dataset=dataset.reference,
+        fingerprint=dataset.fingerprint,
+        rows=dataset.rows,
+        parents=dataset.parents,
+        schema=dataset.schema,
+    )
+
+
+@operation(permission="data:write", long=True, name="data import")
+def data_import(
+    workspace: Workspace,
+    data: Any,
+    *,
+    name: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    sheet: str | None = None,
+    query: str | None = None,
+) -> Imported:
+    """Import rows as a version of a data set; equal content is stored once.
+
+    Parameters
+    ----------
+    data
+        A file (CSV, TSV, Parquet, JSON Lines, Excel), a folder of them, a database URL, or an object in memory.
+    name
+        Name of the data set; by default that of the file.
+    delimiter
+        What separates the columns of a text file; found out by default.
+    encoding
+        Encoding of a text file; found out by default.
+    decimal
+        Decimal point of a text file, `.` or `,`; found out by default.
+    sheet
+        Sheet of a workbook; by default the first.
+    query
+        SQL query or table name, with a database URL.
+    """
+    from luban.data import versions
+    from luban.operations.reading import name_for
+
+    given = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "sheet": sheet, "query": query}
+    options = {option: value for option, value in given.items() if value is not None}
+    return imported(versions.import_data(workspace, data, name=name or name_for(data), **options))

@@ -1,0 +1,155 @@
+"""Fit: from rows to a registered model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from luban.core.budget import Duration
+from luban.core.errors import InputError
+from luban.core.operation import operation
+from luban.core.report import Report
+
+if TYPE_CHECKING:
+    from luban.store import Workspace
+
+DEFAULT_BUDGET = Duration(60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardLine:
+    """One candidate of a search.
+
+    Attributes
+    ----------
+    score : float, optional
+        Cross-validated value of the metric, in its natural sense.
+    weight : float
+        Its share of the final model.
+    state : str
+        ``finished``, ``pruned``, ``failed``, ``out of time`` or ``unsuitable``.
+    reason : str
+        Why it did not finish.
+    """
+
+    learner: str
+    score: float | None
+    fit_seconds: float
+    weight: float
+    state: str = "finished"
+    parameters: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A registered model and how it came about.
+
+    Attributes
+    ----------
+    score : float
+        Value of the metric on rows that the model did not learn from (cross-validation), in its natural sense.
+    seconds : float
+        Time from the call to the registered model.
+    interrupted : bool
+        Whether the search was stopped by the user before its budget was spent.
+    """
+
+    model: str
+    run: str
+    dataset: str
+    task: str
+    metric: str
+    score: float
+    seconds: float
+    leaderboard: tuple[LeaderboardLine, ...]
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+    report: Report | None = None
+
+
+@operation(permission="models:write", long=True)
+def fit(
+    workspace: Workspace,
+    data: Any = None,
+    *,
+    target: str | None = None,
+    metric: str | None = None,
+    budget: Duration | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    rounds: int | None = None,
+    task: Literal["binary", "multiclass", "regression", "quantile"] | None = None,
+    quantiles: tuple[float, ...] = (),
+    group: str | None = None,
+    ignore: tuple[str, ...] = (),
+    learners: tuple[str, ...] = (),
+    searcher: str = "tpe",
+    resume: str | None = None,
+) -> Fit:
+    """Fit a model: understand the task, try learners, tune, ensemble, calibrate, register.
+
+    Parameters
+    ----------
+    data
+        The rows: a file, a data set of the workspace, or an object in memory.
+    target
+        The column to predict.
+    metric
+        What to optimise, by scikit-learn's name; by default the task decides.
+    budget
+        A hard deadline for everything the command does, such as 60s or 5m; by default 60s.
+    name
+        Name of the model; by default that of the data.
+    seed
+        Seed of all randomness.
+    rounds
+        A budget in work units instead of time: so many candidates are tried, whatever the clock says, and the same seed
+        gives the same model on the same machine.
+    task
+        What kind of task it is; by default the target decides.
+    quantiles
+        Levels to predict, for a quantile task, such as 0.1,0.5,0.9.
+    group
+        Column whose groups are never split between training and validation.
+    ignore
+        Columns that must not be used.
+    learners
+        Only these learners; `luban plugins learners` lists them.
+    searcher
+        How parameters are searched after the portfolio: tpe, random or grid.
+    resume
+        Identifier of an interrupted or killed fit to go on with, instead of data and target.
+    """
+    began = time.monotonic()
+    if budget is not None and rounds is not None:
+        raise InputError("a fit has one budget", seen="both a time and rounds", remedy="Leave one of them out.")
+    if rounds is not None and rounds < 1:
+        raise InputError("rounds must be at least 1", seen=str(rounds))
+    from luban.operations.fitting.flow import Request, begin, go_on
+
+    if resume is not None:
+        if data is not None or target is not None:
+            raise InputError("a resumed fit has its data and target", remedy="Give --resume alone, or with --budget.")
+        return go_on(workspace, resume, budget=budget, began=began)
+    if data is None or target is None:
+        missing = "data" if data is None else "target"
+        raise InputError(f"fit needs {missing}", remedy="Example: luban fit adult.csv --target class")
+    request = Request(
+        target=target,
+        metric=metric,
+        budget=float(budget or DEFAULT_BUDGET),
+        name=name,
+        seed=seed,
+        rounds=rounds,
+        task=task,
+        quantiles=quantiles,
+        group=group,
+        ignore=ignore,
+        learners=learners,
+        searcher=searcher,
+        source=str(data) if isinstance(data, str | Path) else type(data).__name__,
+    )
+    return begin(workspace, data, request, began=began)

@@ -1,0 +1,1 @@
+"""The steps of a fit: prepare the rows, search, finish the model."""

@@ -1,0 +1,193 @@
+"""The end of a fit: the graph, the report, the artefact, the registered version."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from luban import __version__
+from luban.core.model import Signature
+from luban.core.progress import Progress, tell
+from luban.core.protocols import Job
+from luban.core.schema import Column
+from luban.core.serial import to_json
+
+if TYPE_CHECKING:
+
+    from luban.core.report import Report
+    from luban.core.run import Run
+    from luban.core.task import Task
+    from luban.learners.artifact import Fitted
+    from luban.operations.fit import Fit
+    from luban.operations.fitting.prepare import Prepared
+    from luban.search.study import StudyResult
+    from luban.store import Workspace
+
+PARITY_ROWS = 1000
+
+
+def reserve(budget: float, rows: int) -> float:
+    """Return how many seconds of a budget the end of a fit keeps for itself."""
+    return min(0.5 * budget, max(0.4, min(5.0, 0.06 * budget + rows / 100_000)))
+
+
+def finish(
+    workspace: Workspace,
+    prepared: Prepared,
+    result: StudyResult,
+    run: Run,
+    name: str,
+    executor: Any,
+    *,
+    deadline: float | None,
+    began: float,
+) -> Fit:
+    """Make the artefact of a search's result, and register it with all it came from."""
+    from luban.learners import artifact
+    from luban.operations.fit import Fit, LeaderboardLine
+
+    tell(Progress(stage="finish", message="writing the model"))
+    fitted = artifact.Fitted(task=prepared.task, signature=signature(prepared), model=result.composite)
+    digest = artifact.write(workspace.blobs, fitted)
+    notes = [*prepared.notes, *result.notes]
+    digest, graph_note = _with_graph(workspace, prepared, digest, executor, deadline)
+    notes.extend(graph_note)
+    report = _report(prepared, result, name, deadline)
+    metric = prepared.task.metric
+    scores = {key: value for key, value in report.figures["metrics"].items() if value is not None}
+    scores[metric] = result.score
+    version = workspace.models.register(
+        name=name,
+        artifact=digest,
+        signature=fitted.signature,
+        task=prepared.task,
+        recipe=result.recipe,
+        dataset=prepared.dataset.reference,
+        run=run.id,
+        reports={report.check: workspace.blobs.put_json(to_json(report))},
+        scores=scores,
+        tags={"luban": __version__, "seed": result.recipe.seed},
+    )
+    if version.version == 1:
+        workspace.models.set_alias(name, "champion", 1, reason="first version")
+    workspace.runs.set_tag(run.id, "model", version.reference)
+    workspace.runs.finish(run.id, "finished", scores=scores)
+    _record_trials(workspace, run, result)
+    return Fit(
+        model=version.reference,
+        run=run.id,
+        dataset=prepared.dataset.reference,
+        task=prepared.task.kind,
+        metric=metric,
+        score=result.score,
+        seconds=round(time.monotonic() - began, 3),
+        leaderboard=tuple(
+            LeaderboardLine(
+                learner=line.learner,
+                score=line.score,
+                fit_seconds=round(line.fit_seconds, 3),
+                weight=round(line.weight, 4),
+                state=line.state,
+                parameters=line.parameters,
+                reason=line.reason,
+            )
+            for line in result.leaderboard
+        ),
+        interrupted=result.interrupted,
+        notes=tuple(notes),
+        report=report,
+    )
+
+
+def signature(prepared: Prepared) -> Signature:
+    """Return what goes into a model of this task and what comes out."""
+    return Signature(inputs=prepared.schema.columns, outputs=outputs(prepared.task))
+
+
+def outputs(task: Task) -> tuple[Column, ...]:
+    """Return the columns that a prediction has."""
+    if task.classifies:
+        probabilities = (f"probability_{label}" for label in task.classes)
+        return (
+            Column(name="prediction", kind="category", nullable=False),
+            *(Column(name=one, kind="number", nullable=False, storage="double") for one in probabilities),
+        )
+    levels = (f"quantile_{level}" for level in task.quantiles)
+    return tuple(
+        Column(name=one, kind="number", nullable=False, storage="double") for one in ("prediction", *levels)
+    )
+
+
+def _with_graph(
+    workspace: Workspace, prepared: Prepared, digest: str, executor: Any, deadline: float | None
+) -> tuple[str, list[str]]:
+    """Return the digest of the artefact with its ONNX graph, or the one given and why there is no graph.
+
+    The graph is built by the worker, which can be stopped at the deadline; the model is complete without it.
+    """
+    from luban.operations.loading import GRAPH
+
+    tell(Progress(stage="finish", message="building the ONNX graph"))
+    rows = prepared.table.slice(0, PARITY_ROWS)
+    job = executor.submit(
+        Job(
+            function="luban.operations.fitting.graph:build_graph",
+            arguments={
+                "blobs": workspace.blobs.location,
+                "digest": digest,
+                "rows": workspace.blobs.put(_ipc(rows)),
+                "name": GRAPH,
+            },
+            deadline=None if deadline is None else deadline + 0.3,
+        )
+    )
+    for event in executor.events():
+        if event.job != job or event.kind == "progress":
+            continue
+        if event.kind == "finished" and event.value["digest"] is not None:
+            return event.value["digest"], []
+        reason = event.value["reason"] if event.kind == "finished" else "the time was over"
+        return digest, [f"The model has no ONNX graph: {reason}; `luban export` tries again."]
+    return digest, ["The model has no ONNX graph: the worker ended."]
+
+
+def _ipc(table: Any) -> bytes:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _report(prepared: Prepared, result: StudyResult, name: str, deadline: float | None) -> Report:
+    """Return the evaluation on rows that no fold's model had seen; quicker where little time is left."""
+    from luban.evaluation.evaluate import evaluate
+
+    left = float("inf") if deadline is None else deadline - time.monotonic()
+    tell(Progress(stage="finish", message="evaluating"))
+    return evaluate(
+        prepared.task,
+        result.target,
+        result.predictions,
+        table=prepared.table.take(result.rows) if left > 1.0 else None,
+        schema=prepared.schema if left > 1.0 else None,
+        subject=name,
+        bootstrap=200 if left > 1.5 else 0,
+        seed=result.recipe.seed,
+    )
+
+
+def _record_trials(workspace: Workspace, run: Run, result: StudyResult) -> None:
+    """Write each candidate as a child run."""
+    states: dict[str, Any] = {"finished": "finished", "pruned": "killed", "failed": "failed"}
+    for line in result.leaderboard:
+        if line.state == "unsuitable":
+            continue
+        trial = workspace.runs.start("trial", {"learner": line.learner, "parameters": line.parameters}, parent=run.id)
+        scores = {"fit_seconds": line.fit_seconds, "weight": line.weight}
+        if line.score is not None:
+            scores["score"] = line.score
+        workspace.runs.finish(trial.id, states.get(line.state, "killed"), scores=scores)
+
+

@@ -1,0 +1,147 @@
+"""The course of one fit, from the request to the registered model, under one deadline."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from luban.core.errors import Conflict, InputError, LubanError
+from luban.core.progress import Progress, tell
+from luban.core.serial import from_json, to_json
+
+if TYPE_CHECKING:
+    from luban.core.budget import Duration
+    from luban.core.run import Run
+    from luban.operations.fit import Fit
+    from luban.operations.fitting.prepare import Prepared
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked of a fit, as its run records it."""
+
+    target: str
+    source: str
+    budget: float
+    metric: str | None = None
+    name: str | None = None
+    seed: int = 0
+    rounds: int | None = None
+    task: str | None = None
+    quantiles: tuple[float, ...] = ()
+    group: str | None = None
+    ignore: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
+    searcher: str = "tpe"
+
+
+def begin(workspace: Workspace, data: Any, request: Request, *, began: float) -> Fit:
+    """Fit a model to new rows."""
+    from luban.core import plugins
+    from luban.operations.environment import environment
+    from luban.operations.fitting.prepare import prepare
+    from luban.operations.reading import name_for
+
+    for learner in request.learners:
+        plugins.origin("learners", learner)  # an unknown name is told before any work is done
+    executor = _executor()
+    try:
+        tell(Progress(stage="read", message=request.source))
+        name = request.name or name_for(data)
+        prepared = prepare(workspace, data, name=name, target=request.target, options=asdict(request))
+        run = workspace.runs.start("fit", to_json(request), environment=environment())
+        workspace.runs.set_tag(run.id, "dataset", prepared.dataset.reference)
+        workspace.runs.set_tag(run.id, "name", name)
+        return _search(workspace, prepared, request, run, name, executor, began=began, resume=False)
+    finally:
+        executor.close()
+
+
+def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: float) -> Fit:
+    """Go on with a fit that was interrupted or killed, from the folds that it had finished.
+
+    Raises
+    ------
+    InputError
+        If the run is no fit, or nothing of it is left on this machine.
+    Conflict
+        If it has already made a model.
+    """
+    from luban.operations.fitting.prepare import prepare
+
+    run = workspace.runs.get(run_id)
+    if run.operation != "fit":
+        raise InputError("only a fit can be resumed", seen=f"run {run.id} is a {run.operation}")
+    tags = workspace.runs.tags(run.id)
+    if "model" in tags:
+        raise Conflict(f"run {run.id} is complete", seen=f"it made {tags['model']}", remedy="Start a new fit.")
+    if "dataset" not in tags:
+        raise InputError(f"run {run.id} stopped before it had kept its data", remedy="Start a new fit.")
+    request = from_json(Request, dict(run.request))
+    if budget is not None:
+        request = from_json(Request, {**to_json(request), "budget": float(budget)})
+    executor = _executor()
+    try:
+        prepared = prepare(
+            workspace, tags["dataset"], name=tags["name"], target=request.target, options=asdict(request)
+        )
+        return _search(workspace, prepared, request, run, tags["name"], executor, began=began, resume=True)
+    finally:
+        executor.close()
+
+
+def _executor() -> Any:
+    """Start a worker process at once, so that it imports the learners while the rows are read."""
+    from luban.execution.local import LocalExecutor
+
+    executor = LocalExecutor(workers=1)
+    executor.warm("luban.search.fold", "luban.learners.composite")
+    return executor
+
+
+def _search(
+    workspace: Workspace,
+    prepared: Prepared,
+    request: Request,
+    run: Run,
+    name: str,
+    executor: Any,
+    *,
+    began: float,
+    resume: bool,
+) -> Fit:
+    from luban.operations.fitting.finish import finish, reserve
+    from luban.search.study import run_study
+
+    deadline = None if request.rounds is not None else began + request.budget
+    try:
+        result = run_study(
+            task=prepared.task,
+            schema=prepared.schema,
+            table=prepared.table,
+            target=prepared.target,
+            groups=prepared.groups,
+            folder=workspace.scratch(run.id),
+            executor=executor,
+            deadline=None if deadline is None else deadline - reserve(request.budget, prepared.table.num_rows),
+            rounds=request.rounds,
+            seed=request.seed,
+            learners=request.learners or None,
+            searcher=request.searcher,
+            resume=resume,
+            on_event=lambda event: _tell(event, deadline),
+        )
+        return finish(workspace, prepared, result, run, name, executor, deadline=deadline, began=began)
+    except KeyboardInterrupt:
+        workspace.runs.finish(run.id, "interrupted")
+        raise
+    except LubanError as error:
+        workspace.runs.finish(run.id, "failed", error=error.to_dict())
+        raise
+
+
+def _tell(event: Any, deadline: float | None) -> None:
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    tell(Progress(stage="search", message=event.message, done=event.done, remaining=left))

@@ -1,0 +1,43 @@
+"""A worker's job: the ONNX graph of a model, and its parity with the Python form on real rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from luban.core.errors import Unsupported
+
+
+def build_graph(report: Any, *, blobs: str, digest: str, rows: str, name: str) -> dict[str, Any]:  # noqa: ARG001
+    """Return the digest of a manifest that holds the graph too, or None with the reason.
+
+    Parameters
+    ----------
+    report : callable
+        Not used: the work is too short to tell about.
+    blobs : str
+        Location of the blobs.
+    digest : str
+        Digest of the model's manifest.
+    rows : str
+        Digest of an Arrow stream of canonical rows to compare on.
+    name : str
+        Name of the graph among the payloads.
+    """
+    import pyarrow as pa
+
+    from luban.export.onnx import build, parity
+    from luban.learners import artifact
+    from luban.store.blobs import Blobs
+
+    store = Blobs(blobs)
+    fitted = artifact.read(store, digest)
+    try:
+        graph = build.build(fitted)
+    except Unsupported as error:
+        return {"digest": None, "reason": str(error)}
+    table = pa.ipc.open_stream(store.get(rows)).read_all()
+    difference = parity.parity(fitted, graph, table)
+    if difference > parity.TOLERANCE:
+        return {"digest": None, "reason": f"its answers differ by {difference:.2g} from the model's"}
+    whole = artifact.write(store, fitted, extra={name: graph}, parity=difference)
+    return {"digest": whole, "reason": ""}

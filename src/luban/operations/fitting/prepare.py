@@ -1,0 +1,101 @@
+"""From what the user gave to rows that learners take: read, check, understand, keep a version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pyarrow as pa
+
+    from luban.core.dataset import Dataset
+    from luban.core.schema import Schema
+    from luban.core.task import Task
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Rows ready to learn from.
+
+    Attributes
+    ----------
+    schema : Schema
+        Of the input columns.
+    table : pyarrow.Table
+        Canonical table of the inputs, rows with a known target only.
+    target : numpy.ndarray
+    groups : numpy.ndarray, optional
+        Code of the group of each row.
+    notes : tuple of str
+        What was noticed and decided on the way.
+    """
+
+    dataset: Dataset
+    task: Task
+    schema: Schema
+    table: pa.Table
+    target: np.ndarray
+    groups: np.ndarray | None
+    notes: tuple[str, ...]
+
+
+def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options: Mapping[str, Any]) -> Prepared:
+    """Read and check the rows before anything is written, then keep them as a version of a data set.
+
+    Parameters
+    ----------
+    options : mapping
+        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``: what the user decided instead of Luban.
+
+    Raises
+    ------
+    InputError
+        If nothing can be learnt from the rows as they are.
+    """
+    from luban.data import conform, infer, read, versions
+    from luban.data.target import labelled_rows
+    from luban.data.task import infer_task
+    from luban.operations.reading import stored
+
+    dataset = stored(workspace, data)
+    table = versions.table(workspace, dataset) if dataset is not None else read.table(data)
+    schema = dataset.schema if dataset is not None else infer.infer_schema(table)
+    group = options.get("group")
+    if group is not None:
+        schema = schema.with_role("group", group)
+    inference = infer_task(
+        table,
+        schema,
+        target,
+        metric=options.get("metric"),
+        kind=options.get("task"),
+        quantiles=options.get("quantiles") or None,
+        ignore=tuple(options.get("ignore") or ()),
+    )
+    kept, codes = labelled_rows(inference.task, table.column(target))
+    rows = table.take(kept) if len(kept) < table.num_rows else table
+    inputs = inference.schema.select(inference.task.inputs)
+    conformed = conform.conform(rows, inputs.columns)
+    if dataset is None:
+        dataset = versions.import_data(workspace, table, name=name, source=str(data) if isinstance(data, str) else "")
+    return Prepared(
+        dataset=dataset,
+        task=inference.task,
+        schema=inputs,
+        table=conformed.table,
+        target=codes,
+        groups=_group_codes(rows, group),
+        notes=(*inference.notes, *conformed.notes),
+    )
+
+
+def _group_codes(table: pa.Table, group: str | None) -> np.ndarray | None:
+    if group is None:
+        return None
+    encoded = table.column(group).combine_chunks().dictionary_encode(null_encoding="encode")
+    codes: np.ndarray = encoded.indices.to_numpy(zero_copy_only=False)
+    return codes

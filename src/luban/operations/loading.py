@@ -1,0 +1,38 @@
+"""From the name of a registered model to a model that predicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from luban.learners.artifact import Fitted
+    from luban.serving.runtime import Runtime
+    from luban.store import Workspace
+
+GRAPH = "model.onnx"
+
+
+def fitted(workspace: Workspace, reference: str) -> Fitted:
+    """Return the model in its Python form, with its bytes verified.
+
+    Raises
+    ------
+    NotFound
+        With the nearest names, if there is no such model.
+    Tampered
+        If a byte of it differs from what was registered.
+    """
+    from luban.learners import artifact
+
+    return artifact.read(workspace.blobs, workspace.models.get(reference).artifact)
+
+
+def runtime(workspace: Workspace, reference: str) -> Runtime:
+    """Return the model ready to answer: through its ONNX graph where it has one, else in its Python form."""
+    from luban.learners import artifact
+    from luban.serving.runtime import Runtime
+
+    version = workspace.models.get(reference)
+    graph = artifact.payload(workspace.blobs, version.artifact, GRAPH)
+    model = artifact.read(workspace.blobs, version.artifact)
+    return Runtime.from_fitted(model, graph, name=version.name, version=version.version)

@@ -1,0 +1,65 @@
+"""Models list: what is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from luban.core.operation import operation
+
+if TYPE_CHECKING:
+    from luban.core.model import ModelVersion
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelLine:
+    """One registered version in a list."""
+
+    model: str
+    task: str
+    target: str
+    metric: str
+    score: float | None
+    aliases: tuple[str, ...]
+    dataset: str | None
+    run: str | None
+    created: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelList:
+    """Registered versions, the newest first."""
+
+    models: tuple[ModelLine, ...]
+
+
+def line(version: ModelVersion) -> ModelLine:
+    """Return a version as a line of a list."""
+    scores: Mapping[str, float] = version.scores
+    return ModelLine(
+        model=version.reference,
+        task=version.task.kind,
+        target=version.task.target,
+        metric=version.task.metric,
+        score=scores.get(version.task.metric),
+        aliases=version.aliases,
+        dataset=version.dataset,
+        run=version.run,
+        created=version.created,
+    )
+
+
+@operation(permission="models:read", name="models list")
+def models_list(workspace: Workspace, name: str | None = None) -> ModelList:
+    """List the registered models, the newest version of each, or all versions of one.
+
+    Parameters
+    ----------
+    name
+        The model whose versions are wanted.
+    """
+    versions = workspace.models.versions(name) if name else workspace.models.list()
+    return ModelList(models=tuple(line(version) for version in versions))

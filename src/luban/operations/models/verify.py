@@ -1,0 +1,39 @@
+"""Models verify: every byte of a model is what was registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from luban.core.operation import operation
+
+if TYPE_CHECKING:
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """A model whose payloads all match their digests."""
+
+    model: str
+    artifact: str
+    payloads: int
+    size: int
+
+
+@operation(permission="models:read", name="models verify")
+def models_verify(workspace: Workspace, model: str) -> Verified:
+    """Read every byte of a registered model and compare it with its digests.
+
+    Parameters
+    ----------
+    model
+        The model: NAME, NAME/VERSION or NAME@ALIAS.
+    """
+    from luban.learners import artifact
+
+    version = workspace.models.get(model)
+    payloads = artifact.verify(workspace.blobs, version.artifact)
+    return Verified(
+        model=version.reference, artifact=version.artifact, payloads=len(payloads), size=sum(payloads.values())
+    )

@@ -1,0 +1,75 @@
+"""Predict: from rows to predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luban.core.operation import operation
+
+if TYPE_CHECKING:
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """Predictions for all rows.
+
+    Attributes
+    ----------
+    output : str, optional
+        The file they were written to.
+    columns : tuple of str
+    predictions : tuple of mappings
+        The predictions themselves where no file was asked for.
+    notes : tuple of str
+        What was done to make the rows fit the model.
+    """
+
+    model: str
+    rows: int
+    columns: tuple[str, ...]
+    output: str | None = None
+    predictions: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@operation(permission="models:read")
+def predict(
+    workspace: Workspace, model: str, data: Any, *, output: Path | None = None, missing: str = "error"
+) -> Predicted:
+    """Predict the rows of a file with a registered model.
+
+    Parameters
+    ----------
+    model
+        The model: NAME, NAME/VERSION or NAME@ALIAS.
+    data
+        The rows: a file, a data set of the workspace, or an object in memory.
+    output
+        File to write to (.parquet, .csv or .jsonl), with a column `prediction` and one `probability_<class>` each class.
+    missing
+        What to do when a column is missing: `error`, or `fill` to take it as missing values.
+    """
+    from luban.operations.reading import read_table
+    from luban.operations.writing import check_output, write_table
+
+    if output is not None:
+        check_output(output)
+    from luban.operations.loading import runtime
+
+    version = workspace.models.get(model)
+    ready = runtime(workspace, model)
+    predictions = ready.predict(read_table(workspace, data), missing=missing)
+    table = predictions.to_table()
+    if output is not None:
+        write_table(table, output)
+    return Predicted(
+        model=version.reference,
+        rows=table.num_rows,
+        columns=tuple(table.column_names),
+        output=str(output) if output is not None else None,
+        predictions=() if output is not None else tuple(table.to_pylist()),
+        notes=predictions.notes,
+    )

@@ -1,0 +1,48 @@
+"""Runs list: the records of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from luban.core.operation import operation
+from luban.core.run import Run
+
+if TYPE_CHECKING:
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunList:
+    """Runs, the newest first."""
+
+    runs: tuple[Run, ...]
+
+
+@operation(permission="runs:read", name="runs list")
+def runs_list(
+    workspace: Workspace,
+    *,
+    parent: str | None = None,
+    order_by: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> RunList:
+    """List runs, the newest first.
+
+    Parameters
+    ----------
+    parent
+        Only the trials of this run.
+    order_by
+        A metric to sort by, the largest first.
+    limit
+        How many at most.
+    offset
+        How many to skip.
+    """
+    if parent is not None:
+        parent = workspace.runs.get(parent).id
+    return RunList(
+        runs=tuple(workspace.runs.list(parent=parent, order_by=order_by, limit=limit, offset=offset))
+    )

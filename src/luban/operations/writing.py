@@ -1,0 +1,63 @@
+"""Tables to files: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from luban.core.errors import InputError, Unavailable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIXES = (".parquet", ".csv", ".jsonl")
+
+
+def check_output(path: Path) -> None:
+    """Raise `InputError` where `path` cannot be written to, before any work is done."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            "the form of the output file is not known",
+            seen=repr(path.name),
+            remedy=f"Give a name that ends in {', '.join(SUFFIXES)}.",
+        )
+    if not path.absolute().parent.is_dir():
+        raise InputError("the folder of the output file does not exist", seen=str(path.absolute().parent))
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet, CSV or JSON Lines, by the suffix of `path`; the file appears when it is whole."""
+    check_output(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        os.close(handle)
+    except OSError as error:
+        raise Unavailable("the output file cannot be written", seen=str(error)) from error
+    try:
+        _write(table, temporary, path.suffix)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise Unavailable("the output file cannot be written", seen=str(error), remedy="Is the disk full?") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _write(table: pa.Table, path: str, suffix: str) -> None:
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, path)
+    elif suffix == ".csv":
+        from pyarrow import csv
+
+        csv.write_csv(table, path)
+    else:
+        with Path(path).open("w", encoding="utf-8") as file:
+            for batch in table.to_batches(max_chunksize=10_000):
+                file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())

@@ -1,0 +1,124 @@
+"""Results in the terminal: whatever dataclass an operation returns.
+
+Plain fields become a list of names and values, records become tables, reports are rendered as
+reports. A result that deserves its own look registers a function for its type here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from luban.core.report import Report
+from luban.core.schema import Schema
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST_ROWS = 100
+
+
+def render(result: Any, console: Console) -> None:
+    """Write a result to the console."""
+    from luban.surfaces.render import terminal
+
+    if isinstance(result, Report):
+        terminal.render(result, console)
+    elif isinstance(result, tuple | list):
+        _table("", result, console)
+    elif is_dataclass(result):
+        _record(result, console)
+    else:
+        console.print(str(result), markup=False)
+
+
+def _record(result: Any, console: Console) -> None:
+    from rich.table import Table
+
+    plain = Table.grid(padding=(0, 2))
+    later: list[tuple[str, Any]] = []
+    for field in fields(result):
+        value = getattr(result, field.name)
+        if isinstance(value, Report) or _is_records(value) or isinstance(value, Schema):
+            later.append((field.name, value))
+        elif is_dataclass(value) or (isinstance(value, Mapping) and value):
+            later.append((field.name, value))
+        elif value is not None and value not in ((), {}, ""):
+            plain.add_row(field.name, words(value))
+    if plain.row_count:
+        console.print(plain, markup=False)
+    for name, value in later:
+        if isinstance(value, Report):
+            render(value, console)
+        elif isinstance(value, Schema):
+            _table(name, [{"name": c.name, "kind": c.kind, "role": c.role} for c in value.columns], console)
+        elif isinstance(value, Mapping):
+            _mapping(name, value, console)
+        elif is_dataclass(value):
+            console.print(f"\n[bold]{name}[/bold]")
+            _record(value, console)
+        else:
+            _table(name, value, console)
+
+
+def _mapping(name: str, value: Mapping[str, Any], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for key, item in value.items():
+        table.add_row(f"  {key}", words(item))
+    console.print(f"\n[bold]{name}[/bold]")
+    console.print(table, markup=False)
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, tuple | list) and bool(value) and (is_dataclass(value[0]) or isinstance(value[0], Mapping))
+
+
+def _table(title: str, records: Sequence[Any], console: Console) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    if not records:
+        console.print("none")
+        return
+    rows = [_row(record) for record in records[:MOST_ROWS]]
+    columns = [name for name in rows[0] if any(row.get(name) not in (None, "", (), {}) for row in rows)]
+    table = Table(title=title.replace("_", " ") or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for name in columns:
+        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(words(row.get(name))) for name in columns))
+    console.print(table)
+    if len(records) > MOST_ROWS:
+        console.print(f"and {len(records) - MOST_ROWS} more")
+
+
+def _row(record: Any) -> Mapping[str, Any]:
+    if isinstance(record, Mapping):
+        return record
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def words(value: Any) -> str:
+    """Return a value as a short text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={words(item)}" for key, item in value.items())
+    if isinstance(value, tuple | list):
+        separator = "\n" if any(isinstance(item, str) and len(item) > 40 for item in value) else ", "
+        return separator.join(words(item) for item in value)
+    if is_dataclass(value):
+        return words(_row(value))
+    return str(value)
