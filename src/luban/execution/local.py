@@ -1,0 +1,94 @@
+"""Jobs in worker processes of this machine."""
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import TYPE_CHECKING
+
+from luban.core.errors import Conflict
+from luban.execution.loop import Loop
+from luban.execution.resources import resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from luban.core.protocols import Event, Job
+
+
+class LocalExecutor:
+    """Runs jobs in warm worker processes.
+
+    A job that is past its deadline is killed with its process, which is replaced; a process that
+    crashes fails its job, in words, and is replaced. Workers do not get Ctrl-C, and die with their parent.
+
+    Parameters
+    ----------
+    workers : int
+        How many processes run jobs at the same time.
+    threads : int, optional
+        How many threads each of them may run; by default the processors this process may use, shared equally.
+
+    Examples
+    --------
+    >>> from luban.core.protocols import Job
+    >>> executor = LocalExecutor()
+    >>> number = executor.submit(Job(function="luban.testing.executor:double", arguments={"value": 21}))
+    >>> [event.value for event in executor.events()]
+    [42]
+    >>> executor.close()
+    """
+
+    def __init__(self, workers: int = 1, threads: int | None = None) -> None:
+        self.workers = workers
+        self.threads = threads or max(1, resources().cpus // workers)
+        self._news: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
+        self._open: set[int] = set()
+        self._count = 0
+        self._closed = False
+        self._loop = Loop(workers=workers, threads=self.threads, news=self._news)
+
+    def prewarm(self, modules: Sequence[str]) -> None:
+        """Let every worker import these modules while it has no job, in this order."""
+        self._loop.order("prewarm", tuple(modules))
+
+    def submit(self, job: Job) -> int:
+        """Queue a job and return its number."""
+        if self._closed:
+            raise Conflict("this executor is closed", remedy="Make a new one.")
+        self._count += 1
+        self._open.add(self._count)
+        self._loop.order("submit", (self._count, job))
+        return self._count
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Yield events as they come, until `timeout` seconds have passed or no job is left."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while self._open:
+            try:
+                news = self._news.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return
+            if isinstance(news, BaseException):
+                raise news
+            if news.job in self._open:
+                if news.kind != "progress":
+                    self._open.discard(news.job)
+                yield news
+
+    def cancel(self, job: int) -> None:
+        """Ask a job to stop, and kill it if it has not within a second; its event is ``killed``."""
+        if job in self._open:
+            self._loop.order("cancel", job)
+
+    def close(self) -> None:
+        """Kill all workers."""
+        self._closed = True
+        self._open.clear()
+        self._loop.stop()
+
+    def __enter__(self) -> LocalExecutor:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
