@@ -28,8 +28,15 @@ class Part:
     remedy: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PartList:
+    """The parts that are installed."""
+
+    parts: tuple[Part, ...]
+
+
 @operation(permission="plugins:read")
-def plugins(workspace: Workspace, group: str | None = None) -> tuple[Part, ...]:  # noqa: ARG001 - every verb has one
+def plugins(workspace: Workspace, group: str | None = None) -> PartList:  # noqa: ARG001 - every verb has one
     """List the replaceable parts of Luban that are installed, by group.
 
     Parameters
@@ -46,7 +53,7 @@ def plugins(workspace: Workspace, group: str | None = None) -> tuple[Part, ...]:
             parts.append(
                 Part(group=one, name=name, package=table.origin(one, name), usable=not remedy, remedy=remedy)
             )
-    return tuple(parts)
+    return PartList(parts=tuple(parts))
 
 
 def _remedy(group: str, name: str) -> str:

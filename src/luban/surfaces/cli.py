@@ -19,4 +19,4 @@ def main() -> None:
         return
     from luban.surfaces.commands import run
 
-    sys.exit(run(sys.argv[1:]))
+    run()

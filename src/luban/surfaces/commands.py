@@ -7,12 +7,13 @@ import json
 import os
 import signal
 import sys
+import traceback
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from luban import __version__
 from luban.core import plugins
@@ -22,9 +23,11 @@ from luban.core.serial import to_json
 from luban.surfaces.call import call, variants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
     from luban.core.operation import Operation, Parameter
+
+Command = TyperCommand | TyperGroup
 
 # Short forms that people know from other commands.
 SHORT = {"output": "-o", "name": "-n", "target": "-t", "budget": "-b"}
@@ -36,12 +39,12 @@ class Verbs(TyperGroup):
 
     prefix = ""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         """Return the first words of all operations under the prefix."""
         verbs = [verb.removeprefix(self.prefix) for verb in plugins.names("operations") if verb.startswith(self.prefix)]
         return sorted({verb.split()[0] for verb in verbs} | set(super().list_commands(ctx)))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Command | None:
         """Return the command of an operation, or the group of the verbs that begin with this word."""
         verb = self.prefix + cmd_name
         verbs = plugins.names("operations")
@@ -52,7 +55,7 @@ class Verbs(TyperGroup):
         return super().get_command(ctx, cmd_name)
 
 
-def _group(noun: str) -> click.Command:
+def _group(noun: str) -> Command:
     kind = type("Group", (Verbs,), {"prefix": noun + " "})
     application = typer.Typer(cls=kind, help=GROUPS.get(noun), no_args_is_help=True)
     application.callback()(lambda: None)
@@ -61,7 +64,7 @@ def _group(noun: str) -> click.Command:
     return group
 
 
-def _command(operation: Operation) -> click.Command:
+def _command(operation: Operation) -> Command:
     application = typer.Typer(add_completion=False)
     application.command(name=operation.name.split()[-1], help=operation.description)(_function(operation))
     return typer.main.get_command(application)
@@ -69,24 +72,12 @@ def _command(operation: Operation) -> click.Command:
 
 def _function(operation: Operation) -> Callable[..., None]:
     def function(**values: Any) -> None:
-        from luban.surfaces import console
-
         as_json = values.pop("json_output")
         page = values.pop("html_page", None)
         location = values.pop("workspace_folder")
         given = {name: value for name, value in values.items() if value is not None and value not in ([], ())}
-        from luban.store import Workspace
-
-        with Workspace.open(location) as workspace, console.progress(shown=operation.long):
-            result = call(operation, workspace, given)
-        if page is not None:
-            from luban.surfaces.render import page as pages
-
-            pages.write(result, page)
-        if as_json:
-            sys.stdout.write(json.dumps(to_json(result), ensure_ascii=False) + "\n")
-        else:
-            console.show(result)
+        with _ended(as_json=as_json):
+            _invoke(operation, given, location, page, as_json=as_json)
 
     parameters = [_parameter(parameter) for parameter in operation.parameters]
     parameters += _common(operation)
@@ -155,8 +146,56 @@ def _typer_type(parameter: Parameter) -> Any:
     return str
 
 
-def application() -> click.Command:
-    """Return the whole command line as one click command."""
+def _invoke(
+    operation: Operation, given: dict[str, Any], location: Path | None, page: Path | None, *, as_json: bool
+) -> None:
+    from luban.store import Workspace
+    from luban.surfaces import console
+
+    with Workspace.open(location) as workspace, console.progress(shown=operation.long):
+        result = call(operation, workspace, given)
+    if page is not None:
+        from luban.surfaces.render import page as pages
+
+        pages.write(result, page)
+    if as_json:
+        sys.stdout.write(json.dumps(to_json(result), ensure_ascii=False) + "\n")
+    else:
+        console.show(result)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _ended(*, as_json: bool) -> Iterator[None]:
+    """Turn what can end a command into a line on standard error and an exit code."""
+    try:
+        yield
+    except LubanError as error:
+        if as_json:
+            sys.stdout.write(json.dumps({"error": error.to_dict()}, ensure_ascii=False) + "\n")
+        sys.stderr.write(f"error: {error}\n")
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        sys.stderr.write("interrupted; nothing was kept\n")
+        raise typer.Exit(130) from error
+    except BrokenPipeError as error:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from error
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if os.environ.get("LUBAN_TRACEBACK"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        sys.stderr.write(
+            f"defect: {type(error).__name__}: {error} ({place.name}, {Path(place.filename).name}:{place.lineno}). "
+            "This is a fault of Luban: please report it, with what LUBAN_TRACEBACK=1 shows.\n"
+        )
+        raise typer.Exit(1) from error
+
+
+def application() -> Command:
+    """Return the whole command line as one command."""
     app = typer.Typer(cls=Verbs, no_args_is_help=True, rich_markup_mode=None, help="One workshop for AI models.")
 
     @app.callback()
@@ -176,41 +215,17 @@ def application() -> click.Command:
         """Serve the operations over REST, with their OpenAPI page."""
         from luban.surfaces.rest import serve
 
-        serve(workspace, host=host, port=port)
+        with _ended(as_json=False):
+            serve(workspace, host=host, port=port)
 
     return typer.main.get_command(app)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code."""
+def run() -> None:
+    """Run the command that ``sys.argv`` asks for, and exit."""
     signal.signal(signal.SIGTERM, _terminate)
-    try:
-        code = application().main(args=list(arguments), prog_name="luban", standalone_mode=False)
-    except click.exceptions.Abort:
-        return _say("interrupted; nothing was kept", 130)
-    except KeyboardInterrupt:
-        return _say("interrupted; nothing was kept", 130)
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return 2
-    except LubanError as error:
-        return _fail(error, as_json="--json" in arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code if isinstance(code, int) else 0
+    application()(prog_name="luban")
 
 
 def _terminate(_number: int, _frame: Any) -> None:
     raise KeyboardInterrupt
-
-
-def _fail(error: LubanError, *, as_json: bool) -> int:
-    if as_json:
-        sys.stdout.write(json.dumps({"error": error.to_dict()}, ensure_ascii=False) + "\n")
-    return _say(f"error: {error}", error.exit_code)
-
-
-def _say(text: str, code: int) -> int:
-    sys.stderr.write(text + "\n")
-    return code
