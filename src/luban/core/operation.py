@@ -61,6 +61,8 @@ class Operation:
         ``"resource:read"`` or ``"resource:write"``.
     long : bool
         Whether it reports progress and can be interrupted.
+    remote : bool
+        Whether it makes sense from another machine; a server does not offer the others.
     function : callable
         ``function(workspace, ...)``.
     """
@@ -68,6 +70,7 @@ class Operation:
     name: str
     permission: str
     long: bool
+    remote: bool
     function: Callable[..., Any]
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
@@ -108,7 +111,7 @@ class Operation:
 
 
 def operation(
-    *, permission: str, long: bool = False, name: str | None = None
+    *, permission: str, long: bool = False, remote: bool = True, name: str | None = None
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare a function to be an operation.
 
@@ -118,13 +121,15 @@ def operation(
         What the caller must be allowed, such as ``"models:write"``.
     long : bool
         Whether it takes long enough for progress to be shown.
+    remote : bool
+        Whether it makes sense from another machine.
     name : str, optional
         Its verb; by default the name of the function, with ``_`` as a space.
     """
 
     def declare(function: Callable[..., Any]) -> Operation:
         verb = name or function.__name__.replace("_", " ")
-        return Operation(name=verb, permission=permission, long=long, function=function)
+        return Operation(name=verb, permission=permission, long=long, remote=remote, function=function)
 
     return declare
 

@@ -45,7 +45,8 @@ def to_json(value: Any) -> Any:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def hints(kind: type) -> dict[str, Any]:
+    """Return the resolved type hints of a dataclass."""
     # Names imported for type checking alone are resolved from the modules of core.
     names: dict[str, Any] = {"datetime": datetime, "Mapping": Mapping, "Sequence": Sequence, "Any": Any}
     for module in ("schema", "recipe", "task", "dataset", "run", "report", "model"):
@@ -114,12 +115,12 @@ def _read_dataclass(kind: type, value: Any, where: str) -> Any:
         return value
     if not isinstance(value, Mapping):
         raise _wrong(where, value, "an object")
-    hints = _hints(kind)
-    unknown = sorted(set(value) - set(hints))
+    known = hints(kind)
+    unknown = sorted(set(value) - set(known))
     if unknown:
-        raise InputError(f"{where} has no field {unknown[0]!r}", remedy=f"Known fields: {', '.join(hints)}.")
+        raise InputError(f"{where} has no field {unknown[0]!r}", remedy=f"Known fields: {', '.join(known)}.")
     try:
-        return kind(**{name: _read(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+        return kind(**{name: _read(known[name], item, f"{where}.{name}") for name, item in value.items()})
     except TypeError as error:
         raise InputError(f"{where} is incomplete", seen=str(error)) from error
 

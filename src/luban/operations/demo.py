@@ -40,7 +40,7 @@ class Demonstrated:
     next: tuple[str, ...]
 
 
-@operation(permission="models:write", long=True)
+@operation(permission="models:write", long=True, remote=False)
 def demo(
     workspace: Workspace,  # noqa: ARG001 - the demo makes its own, so that one folder holds all of it
     *,
@@ -99,7 +99,7 @@ def _walk(workspace: Workspace, folder: Path, training: Path, test: Path, budget
     judged = evaluate(workspace, fitted.model, str(test))
     done(
         f"luban evaluate tumours {test.name}",
-        f"{judged.rows} unseen rows: accuracy {judged.metrics['accuracy']:.3f}, roc_auc {judged.metrics['roc_auc']:.4f}",
+        "{rows} unseen rows: accuracy {accuracy:.3f}, roc_auc {roc_auc:.4f}".format(rows=judged.rows, **judged.metrics),
     )
     explained = explain(workspace, fitted.model, str(test), budget=Duration(5))
     done(f"luban explain tumours {test.name}", explained.report.findings[0].what)

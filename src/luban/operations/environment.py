@@ -31,7 +31,11 @@ def _commit() -> dict[str, Any] | None:
     """Return the commit of the folder that the command runs in and whether it was changed, None outside git."""
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=2, check=False  # noqa: S607
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=2,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None  # no git here: the record says nothing about code

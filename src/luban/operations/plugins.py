@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 GROUPS = (
-    "checks", "executors", "exporters", "learners", "metrics", "modalities", "operations", "searchers", "sources", "wires",
-)  # fmt: skip
+    "checks",
+    "executors",
+    "exporters",
+    "learners",
+    "metrics",
+    "modalities",
+    "operations",
+    "searchers",
+    "sources",
+    "wires",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +59,7 @@ def plugins(workspace: Workspace, group: str | None = None) -> PartList:  # noqa
     for one in (group,) if group else GROUPS:
         for name in table.names(one):
             remedy = _remedy(one, name) if group else ""
-            parts.append(
-                Part(group=one, name=name, package=table.origin(one, name), usable=not remedy, remedy=remedy)
-            )
+            parts.append(Part(group=one, name=name, package=table.origin(one, name), usable=not remedy, remedy=remedy))
     return PartList(parts=tuple(parts))
 
 

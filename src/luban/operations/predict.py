@@ -48,7 +48,7 @@ def predict(
     data
         The rows: a file, a data set of the workspace, or an object in memory.
     output
-        File to write to (.parquet, .csv or .jsonl), with a column `prediction` and one `probability_<class>` each class.
+        File to write to (.parquet, .csv or .jsonl): a column `prediction`, and one `probability_<class>` each class.
     missing
         What to do when a column is missing: `error`, or `fill` to take it as missing values.
     """

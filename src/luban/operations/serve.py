@@ -19,7 +19,7 @@ class Served:
     requests: int
 
 
-@operation(permission="models:read", long=True)
+@operation(permission="models:read", long=True, remote=False)
 def serve(
     workspace: Workspace,
     model: tuple[str, ...],

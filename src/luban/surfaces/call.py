@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
@@ -13,6 +12,8 @@ from luban.core.errors import InputError
 from luban.core.serial import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from luban.core.operation import Operation
     from luban.store import Workspace
 
@@ -55,31 +56,41 @@ def coerce(annotation: Any, value: Any, name: str) -> Any:
     if value is None or annotation is Any:
         return value
     kinds = [kind for kind in variants(annotation) if kind is not type(None)]
-    for kind in kinds:
-        if get_origin(kind) is Literal:
-            if value in get_args(kind):
-                return value
-            choices = ", ".join(str(choice) for choice in get_args(kind))
-            raise InputError(f"{name} must be one of {choices}", seen=repr(value))
-        if kind is Duration:
-            return Duration.parse(value)
-        if kind is Path and isinstance(value, str | Path):
-            return Path(value)
-        if get_origin(kind) in (list, tuple):
-            items = value.split(",") if isinstance(value, str) else list(value)
-            return tuple(coerce(get_args(kind)[0], item, name) for item in items)
-    if Any in kinds or any(isinstance(kind, type) and type(value) is kind for kind in kinds):
+    if any(isinstance(kind, type) and type(value) is kind for kind in kinds):
         return value
     for kind in kinds:
-        if kind in (int, float) and isinstance(value, int | float | str) and not isinstance(value, bool):
-            try:
-                return kind(value)
-            except ValueError:
-                continue
-        if kind is str and isinstance(value, str):
-            return value
-    wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+        found = _as(kind, value, name)
+        if found is not None:
+            return found
+    wanted = " or ".join(_wanted(kind) for kind in kinds)
     raise InputError(f"{name} must be {wanted}", seen=repr(value)[:100])
+
+
+def _as(kind: Any, value: Any, name: str) -> Any:
+    """Return `value` as one kind wants it, or None where it cannot be that."""
+    if get_origin(kind) is Literal:
+        return value if value in get_args(kind) else None
+    if get_origin(kind) in (list, tuple):
+        items = [item.strip() for item in value.split(",")] if isinstance(value, str) else list(value)
+        return tuple(coerce(get_args(kind)[0], item, name) for item in items)
+    if kind is Duration:
+        return Duration.parse(value)
+    if kind is bool and isinstance(value, str):
+        return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
+    if kind in (int, float) and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            return kind(value)
+        except ValueError:
+            return None
+    if isinstance(value, str | Path) and kind in (str, Path):
+        return kind(value)
+    return None
+
+
+def _wanted(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(str(choice) for choice in get_args(kind))
+    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(kind) or str(kind)
 
 
 def variants(annotation: Any) -> tuple[Any, ...]:

@@ -60,7 +60,7 @@ def _group(noun: str) -> Command:
     application = typer.Typer(cls=kind, help=GROUPS.get(noun), no_args_is_help=True)
     application.callback()(lambda: None)
     group = typer.main.get_group(application)
-    group.name = noun.split()[-1]
+    group.name = noun.rsplit(maxsplit=1)[-1]
     return group
 
 
@@ -200,7 +200,7 @@ def application() -> Command:
 
     @app.callback()
     def luban(
-        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,  # noqa: FBT002
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     ) -> None:
         if version:
             typer.echo(f"luban {__version__}")

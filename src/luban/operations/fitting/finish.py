@@ -13,11 +13,9 @@ from luban.core.schema import Column
 from luban.core.serial import to_json
 
 if TYPE_CHECKING:
-
     from luban.core.report import Report
     from luban.core.run import Run
     from luban.core.task import Task
-    from luban.learners.artifact import Fitted
     from luban.operations.fit import Fit
     from luban.operations.fitting.prepare import Prepared
     from luban.search.study import StudyResult
@@ -113,9 +111,7 @@ def outputs(task: Task) -> tuple[Column, ...]:
             *(Column(name=one, kind="number", nullable=False, storage="double") for one in probabilities),
         )
     levels = (f"quantile_{level}" for level in task.quantiles)
-    return tuple(
-        Column(name=one, kind="number", nullable=False, storage="double") for one in ("prediction", *levels)
-    )
+    return tuple(Column(name=one, kind="number", nullable=False, storage="double") for one in ("prediction", *levels))
 
 
 def _with_graph(
@@ -189,5 +185,3 @@ def _record_trials(workspace: Workspace, run: Run, result: StudyResult) -> None:
         if line.score is not None:
             scores["score"] = line.score
         workspace.runs.finish(trial.id, states.get(line.state, "killed"), scores=scores)
-
-

@@ -43,6 +43,4 @@ def runs_list(
     """
     if parent is not None:
         parent = workspace.runs.get(parent).id
-    return RunList(
-        runs=tuple(workspace.runs.list(parent=parent, order_by=order_by, limit=limit, offset=offset))
-    )
+    return RunList(runs=tuple(workspace.runs.list(parent=parent, order_by=order_by, limit=limit, offset=offset)))

@@ -1,0 +1,172 @@
+"""The REST application: routes made from the operations.
+
+Operations that only read and are quick answer GET with query parameters; all others answer POST with
+a JSON object. A long one answers 202 with the address of its job.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from luban import __version__
+from luban.core import plugins
+from luban.core.errors import InputError, LubanError, NotFound
+from luban.core.serial import to_json
+from luban.surfaces.call import call, variants
+from luban.surfaces.rest import files, openapi
+from luban.surfaces.rest.guard import Guard
+from luban.surfaces.rest.jobs import Jobs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from luban.core.operation import Operation
+    from luban.store import Workspace
+
+MOST_BYTES = 1 << 30
+
+
+def operations() -> tuple[Operation, ...]:
+    """Return the operations that a server offers, by name."""
+    found = (plugins.load("operations", name) for name in plugins.names("operations"))
+    return tuple(operation for operation in found if operation.remote)
+
+
+def application(workspace: Workspace) -> Starlette:
+    """Return the ASGI application that serves one workspace."""
+    offered = operations()
+    jobs = Jobs()
+    uploads = workspace.root / "files"
+    page = openapi.document(offered)
+
+    async def root(_request: Request) -> Response:
+        return JSONResponse({"luban": __version__, "openapi": "/openapi.json", "docs": "/docs"})
+
+    async def schema(_request: Request) -> Response:
+        return JSONResponse(page)
+
+    async def docs(_request: Request) -> Response:
+        return HTMLResponse(openapi.html(page))
+
+    async def job(request: Request) -> Response:
+        return JSONResponse(jobs.get(request.path_params["job"]).to_dict())
+
+    async def upload(request: Request) -> Response:
+        path = files.inside(uploads, request.path_params["name"])
+        size = await _receive(request, path)
+        return JSONResponse({"file": request.path_params["name"], "bytes": size}, status_code=201)
+
+    async def download(request: Request) -> Response:
+        path = files.inside(uploads, request.path_params["name"])
+        if not path.is_file():
+            raise NotFound("there is no such file", seen=request.path_params["name"])
+        return FileResponse(path)
+
+    routes = [
+        Route("/", root),
+        Route("/openapi.json", schema),
+        Route("/docs", docs),
+        Route("/api/jobs/{job}", job),
+        Route("/api/files/{name:path}", upload, methods=["PUT"]),
+        Route("/api/files/{name:path}", download, methods=["GET"]),
+    ]
+    routes += [
+        Route(openapi.path(one), _endpoint(one, workspace, jobs, uploads), methods=[openapi.method(one)])
+        for one in offered
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        jobs.close()
+
+    handlers: dict[Any, Any] = {LubanError: _answer_error, Exception: _answer_defect}
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    app.add_middleware(Guard)
+    return app
+
+
+def _endpoint(
+    operation: Operation, workspace: Workspace, jobs: Jobs, uploads: Path
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        if openapi.method(operation) == "GET":
+            given: dict[str, Any] = dict(request.query_params)
+        else:
+            given = await _body(request)
+        arguments = _arguments(operation, given, uploads)
+        if operation.long:
+            work = jobs.start(operation.name, lambda: call(operation, workspace, arguments))
+            where = f"/api/jobs/{work.id}"
+            return JSONResponse({"job": work.id, "url": where}, status_code=202, headers={"Location": where})
+        result = await run_in_threadpool(call, operation, workspace, arguments)
+        return JSONResponse(to_json(result))
+
+    return endpoint
+
+
+def _arguments(operation: Operation, given: dict[str, Any], uploads: Path) -> dict[str, Any]:
+    """Return the arguments with every path in the folder of files."""
+    arguments = dict(given)
+    for parameter in operation.parameters:
+        value = arguments.get(parameter.name)
+        if value is None:
+            continue
+        if Path in variants(parameter.annotation):
+            if not isinstance(value, str):
+                raise InputError(f"{parameter.name} must be a file name", seen=repr(value)[:100])
+            arguments[parameter.name] = files.inside(uploads, value)
+            arguments[parameter.name].parent.mkdir(parents=True, exist_ok=True)
+        elif parameter.annotation is Any:
+            arguments[parameter.name] = files.data(uploads, value)
+    return arguments
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise InputError("the body must be JSON", remedy="Send Content-Type: application/json.")
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise InputError("the body is not JSON", seen=str(error)[:200]) from error
+    if not isinstance(body, dict):
+        raise InputError("the body must be a JSON object", seen=type(body).__name__)
+    return body
+
+
+async def _receive(request: Request, path: Path) -> int:
+    """Write the body to a file that appears when it is whole, and return its size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    size = 0
+    try:
+        with partial.open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    raise InputError("the file is too large", remedy=f"At most {MOST_BYTES} bytes.")
+                file.write(chunk)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return size
+
+
+async def _answer_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, LubanError)
+    return JSONResponse({"error": error.to_dict()}, status_code=error.status)
+
+
+async def _answer_defect(_request: Request, error: Exception) -> Response:
+    happened = f"the server met an error of its own ({type(error).__name__})"
+    return JSONResponse({"error": {"code": "defect", "happened": happened}}, status_code=500)
