@@ -1,0 +1,125 @@
+"""The deployments of a workspace: which versions of a model answer under one name."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, delete, select
+
+from luban.core.errors import InputError, NotFound
+from luban.core.model import Deployment
+from luban.store import audit
+from luban.store.models import version_of
+from luban.store.names import valid_name
+from luban.store.tables import deployments
+from luban.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from luban.store.audit import Audit, AuditEntry
+    from luban.store.database import Database
+
+
+class Deployments:
+    """Deployments as they are now; the audit chain holds how they came to be so."""
+
+    def __init__(self, database: Database, audit_: Audit, actor: str) -> None:
+        self._database = database
+        self._audit = audit_
+        self._actor = actor
+
+    def set(
+        self,
+        name: str,
+        traffic: Mapping[str, float],
+        *,
+        shadow: str | None = None,
+        replicas: int = 1,
+        reason: str = "",
+    ) -> Deployment:
+        """Say which versions answer under this name from now on, and return the deployment.
+
+        Parameters
+        ----------
+        traffic : mapping of str to float
+            Reference of a model version to its share; aliases are resolved to the version they mean now.
+        shadow : str, optional
+            Reference of a version that sees every request and answers none.
+        """
+        name = valid_name("deployment", name)
+        _check(traffic, replicas)
+        with self._database.writing(lock=f"deployment/{name}") as connection:
+            shares: dict[str, float] = {}
+            for reference, share in traffic.items():
+                version = version_of(connection, reference).reference
+                shares[version] = shares.get(version, 0.0) + float(share)
+            seen = None if shadow is None else version_of(connection, shadow).reference
+            before = _find(connection, name)
+            after = {"traffic": shares, "shadow": seen, "replicas": replicas}
+            upsert(connection, deployments, {"name": name}, after)
+            _record(connection, self._actor, name, before, after, reason)
+        return Deployment(name=name, traffic=shares, shadow=seen, replicas=replicas)
+
+    def get(self, name: str) -> Deployment:
+        """Return a deployment by its name."""
+        with self._database.reading() as connection:
+            row = _find(connection, valid_name("deployment", name))
+            if row is None:
+                raise NotFound.named("deployment", name, connection.scalars(select(deployments.c.name)).all())
+        return _deployment(row)
+
+    def list(self) -> list[Deployment]:
+        """Return all deployments, by name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(deployments).order_by(deployments.c.name)).all()
+        return [_deployment(row) for row in rows]
+
+    def remove(self, name: str, *, reason: str = "") -> None:
+        """Take a deployment away."""
+        name = valid_name("deployment", name)
+        with self._database.writing(lock=f"deployment/{name}") as connection:
+            before = _find(connection, name)
+            if before is None:
+                raise NotFound.named("deployment", name, connection.scalars(select(deployments.c.name)).all())
+            connection.execute(delete(deployments).where(deployments.c.name == name))
+            _record(connection, self._actor, name, before, None, reason)
+
+    def history(self, name: str) -> list[AuditEntry]:  # type: ignore[valid-type]
+        """Return every change of a deployment, oldest first, with what was before and after, who and why."""
+        return self._audit.entries(subject=f"deployment/{valid_name('deployment', name)}")
+
+
+def _check(traffic: Mapping[str, float], replicas: int) -> None:
+    shares = list(traffic.values())
+    if not shares or min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
+        raise InputError(
+            "the shares of a deployment's traffic must be at least 0 and sum to 1",
+            seen=", ".join(f"{reference}: {share}" for reference, share in traffic.items()) or "nothing",
+        )
+    if replicas < 1:
+        raise InputError("a deployment needs at least one replica", seen=str(replicas))
+
+
+def _find(connection: Connection, name: str) -> Row[Any] | None:
+    return connection.execute(select(deployments).where(deployments.c.name == name)).first()
+
+
+def _deployment(row: Row[Any]) -> Deployment:
+    return Deployment(name=row.name, traffic=row.traffic, shadow=row.shadow, replicas=row.replicas)
+
+
+def _record(
+    connection: Connection,
+    actor: str,
+    name: str,
+    before: Row[Any] | None,
+    after: Mapping[str, Any] | None,
+    reason: str,
+) -> None:
+    was = None if before is None else {key: before._mapping[key] for key in ("traffic", "shadow", "replicas")}
+    detail = {"before": was, "after": after, "reason": reason}
+    audit.append(connection, actor, "deployment.change", f"deployment/{name}", detail)

@@ -1,0 +1,134 @@
+"""Rows of metrics: the whole history, and the latest value of each for filters and sorting."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import select
+
+from luban.core.errors import InputError
+from luban.store.tables import latest, metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+LONGEST = 250
+
+
+class Value(NamedTuple):
+    """One value of a metric; `moment` in microseconds since 1970."""
+
+    run: str
+    metric: str
+    step: int
+    value: float
+    moment: int
+
+
+def value_of(run: str, metric: str, step: int, value: float, moment: int | None = None) -> Value:
+    """Return a checked value, or raise `InputError`."""
+    try:
+        number, at = float(value), int(step)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the metric {metric!r} must be a number at a whole step", seen=f"{value!r} at {step!r}"
+        ) from error
+    if not 0 < len(metric) <= LONGEST or not metric.isprintable():
+        raise InputError(
+            f"the name of a metric has 1 to {LONGEST} printable characters", seen=repr(metric[: LONGEST + 20])
+        )
+    if abs(at) >= 1 << 63:
+        raise InputError(f"the step of the metric {metric!r} is out of range", seen=str(at))
+    return Value(run, metric, at, number, time.time_ns() // 1000 if moment is None else moment)
+
+
+_HISTORY = "INSERT INTO metrics (run, metric, step, value, moment) "
+_LATEST = "INSERT INTO latest_metrics (run, metric, value, step) "
+_NEWER = (
+    " ON CONFLICT (run, metric) DO UPDATE SET value = excluded.value, step = excluded.step "
+    "WHERE excluded.step >= latest_metrics.step"
+)
+# Whole columns as arrays: one statement however many rows.
+_HISTORY_COLUMNS = "SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::double precision[], %s::bigint[])"
+_LATEST_COLUMNS = "SELECT * FROM unnest(%s::text[], %s::text[], %s::double precision[], %s::bigint[])"
+
+
+def write(connection: Connection, values: Sequence[Value]) -> None:
+    """Add values to the history and bring the latest ones up to date."""
+    if not values:
+        return
+    last: dict[tuple[str, str], Value] = {}
+    for value in values:
+        key = value.run, value.metric
+        if key not in last or value.step >= last[key].step:
+            last[key] = value
+    # Always in the same order, so that two writers never wait for each other in PostgreSQL.
+    newest = [last[key] for key in sorted(last)]
+    if connection.dialect.name == "postgresql":
+        _write_postgresql(connection, values, newest)
+    else:
+        _write_sqlite(connection, values, newest)
+
+
+def _kept(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _write_sqlite(connection: Connection, values: Sequence[Value], newest: Sequence[Value]) -> None:
+    # Plain statements: at this rate SQLAlchemy's own handling of parameters costs more than the database.
+    connection.exec_driver_sql(
+        _HISTORY + "VALUES (?, ?, ?, ?, ?)",
+        [(one.run, one.metric, one.step, _kept(one.value), one.moment) for one in values],
+    )
+    connection.exec_driver_sql(
+        _LATEST + "VALUES (?, ?, ?, ?)" + _NEWER,
+        [(one.run, one.metric, _kept(one.value), one.step) for one in newest],
+    )
+
+
+def _write_postgresql(connection: Connection, values: Sequence[Value], newest: Sequence[Value]) -> None:
+    connection.exec_driver_sql(
+        _HISTORY + _HISTORY_COLUMNS,
+        (
+            [one.run for one in values],
+            [one.metric for one in values],
+            [one.step for one in values],
+            [_kept(one.value) for one in values],
+            [one.moment for one in values],
+        ),
+    )
+    connection.exec_driver_sql(
+        _LATEST + _LATEST_COLUMNS + _NEWER,
+        (
+            [one.run for one in newest],
+            [one.metric for one in newest],
+            [_kept(one.value) for one in newest],
+            [one.step for one in newest],
+        ),
+    )
+
+
+def history(connection: Connection, run: str, metric: str) -> Sequence[Any]:
+    """Return rows of (step, value, moment) by step, then in the order of logging."""
+    query = select(metrics.c.step, metrics.c.value, metrics.c.moment)
+    query = query.where(metrics.c.run == run, metrics.c.metric == metric)
+    return connection.execute(query.order_by(metrics.c.step, metrics.c.number)).all()
+
+
+def scores(connection: Connection, runs: Sequence[str]) -> Mapping[str, dict[str, float]]:
+    """Return the latest value of each metric of each run."""
+    found: dict[str, dict[str, float]] = {run: {} for run in runs}
+    query = select(latest.c.run, latest.c.metric, latest.c.value).where(latest.c.run.in_(runs))
+    for run, metric, value in connection.execute(query.order_by(latest.c.run, latest.c.metric)):
+        found[run][metric] = math.nan if value is None else value
+    return found
+
+
+def steps(connection: Connection, run: str) -> dict[str, int]:
+    """Return the last step of each metric of a run."""
+    query = select(latest.c.metric, latest.c.step).where(latest.c.run == run)
+    return {row.metric: row.step for row in connection.execute(query)}

@@ -1,0 +1,218 @@
+"""The rows: what the tables of a workspace look like.
+
+`luban.store.migrations` makes them; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as whole microseconds since 1970 in UTC."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC, kept as microseconds since 1970: exact, sortable, the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Return what the database keeps."""
+        return None if value is None else microseconds(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return what was kept."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+# SQLite counts up only columns of the type INTEGER.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", String(71), nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("parents", JSON, nullable=False),
+    Column("recipe", JSON(none_as_null=True)),
+    Column("source", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    UniqueConstraint("name", "fingerprint", name="datasets_content"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("operation", Text, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("parent", String(16), ForeignKey("runs.id", name="runs_parent")),
+    Column("started", Moment, nullable=False),
+    Column("ended", Moment),
+    Column("environment", JSON, nullable=False),
+    Column("error", JSON(none_as_null=True)),
+    Column("actor", Text, nullable=False),
+    Index("runs_by_parent", "parent"),
+    Index("runs_by_operation", "operation", "id"),
+)
+
+run_tags = Table(
+    "run_tags",
+    metadata,
+    Column("run", String(16), ForeignKey("runs.id", name="run_tags_run"), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+# Every value that was logged, in the order of logging. NULL stands for NaN, which SQLite cannot keep.
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("run", String(16), ForeignKey("runs.id", name="metrics_run"), nullable=False),
+    Column("metric", String(250), nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("value", Double),
+    Column("moment", BigInteger, nullable=False),
+    Index("metrics_history", "run", "metric", "step"),
+)
+
+# The value at the last step, one row a run and metric, so that runs are filtered and sorted without the history.
+latest = Table(
+    "latest_metrics",
+    metadata,
+    Column("run", String(16), ForeignKey("runs.id", name="latest_metrics_run"), primary_key=True),
+    Column("metric", String(250), primary_key=True),
+    Column("value", Double),
+    Column("step", BigInteger, nullable=False),
+    Index("latest_metrics_by_value", "metric", "value", "run"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("artifact", String(71), nullable=False),
+    Column("signature", JSON, nullable=False),
+    Column("task", JSON, nullable=False),
+    Column("recipe", JSON(none_as_null=True)),
+    Column("dataset", Text),
+    Column("run", String(16), ForeignKey("runs.id", name="models_run")),
+    Column("scores", JSON, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Index("models_by_dataset", "dataset"),
+    Index("models_by_run", "run"),
+)
+
+model_reports = Table(
+    "model_reports",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("check", String(100), primary_key=True),
+    Column("digest", String(71), nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["models.name", "models.version"], name="model_reports_model"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("alias", String(100), primary_key=True),
+    Column("version", Integer, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["models.name", "models.version"], name="aliases_model"),
+)
+
+alias_changes = Table(
+    "alias_changes",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("model", String(100), nullable=False),
+    Column("alias", String(100), nullable=False),
+    Column("before", Integer),
+    Column("after", Integer),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("moment", Moment, nullable=False),
+    Index("alias_changes_by_model", "model", "number"),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("traffic", JSON, nullable=False),
+    Column("shadow", Text),
+    Column("replicas", Integer, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("check", String(100), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("verdict", String(5), nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Index("reports_by_subject", "subject", "number"),
+)
+
+# Each entry holds the hash of the one before it; detail is kept as the very text that was hashed.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("moment", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("audit_by_subject", "subject", "number"),
+)
+
+# The end of the chain, one row: whoever appends locks it first.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)

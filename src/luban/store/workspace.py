@@ -1,0 +1,150 @@
+"""The workspace: one folder, or a database and an object store, that holds all that lasts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL
+
+from luban.core.errors import InputError, NotFound
+from luban.store.audit import Audit
+from luban.store.blobs import Blobs
+from luban.store.database import Database
+from luban.store.datasets import Datasets
+from luban.store.deployments import Deployments
+from luban.store.disk import writing_to
+from luban.store.migrate import upgrade
+from luban.store.models import Models
+from luban.store.reports import Reports
+from luban.store.runs import Runs
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+FOLDER = ".luban"
+DATABASE = "luban.db"
+
+
+class Workspace:
+    """All that lasts: data sets, runs, models, deployments, reports, the audit chain, and blobs.
+
+    Any number of processes and threads may have it open and write at once.
+
+    Parameters
+    ----------
+    root : Path
+        The local folder.
+    database : Database
+    blobs : Blobs
+    actor : str
+        Who does what is done through this object.
+    """
+
+    def __init__(self, root: Path, database: Database, blobs: Blobs, actor: str) -> None:
+        self.root = root
+        self.actor = actor
+        self.blobs = blobs
+        self._database = database
+        self.audit = Audit(database, actor)
+        self.datasets = Datasets(database, blobs, actor)
+        self.runs = Runs(database, actor)
+        self.models = Models(database, actor)
+        self.deployments = Deployments(database, self.audit, actor)
+        self.reports = Reports(database, blobs, actor)
+
+    @classmethod
+    def open(cls, location: str | Path | None = None, *, create: bool = True, actor: str | None = None) -> Workspace:
+        """Open a workspace, and make it or bring its tables up to date where needed.
+
+        Rows are in SQLite in the folder, or where ``LUBAN_STORE`` (``postgresql://...``) says; blobs in the
+        folder, or where ``LUBAN_BLOBS`` (``s3://bucket/prefix``) says.
+
+        Parameters
+        ----------
+        location : str or Path, optional
+            Its folder. By default ``LUBAN_WORKSPACE``, else the nearest ``.luban`` here or in a folder
+            above, else ``.luban`` here.
+        create : bool
+            Whether to make one where there is none; else `NotFound` is raised.
+        actor : str, optional
+            Who works in it; by default ``LUBAN_ACTOR`` or the user of the operating system.
+
+        Raises
+        ------
+        Refused
+            If a folder that has to be made cannot be.
+        Unavailable
+            If the database does not answer, or the disk is full.
+        Conflict
+            If a newer version of Luban wrote it.
+        """
+        root = find(location)
+        store = os.environ.get("LUBAN_STORE") or URL.create("sqlite", database=str(root / DATABASE))
+        if not create and not root.is_dir():
+            raise NotFound("there is no workspace here", seen=str(root), remedy="Import data or fit a model first.")
+        _make(root)
+        database = Database(store)
+        upgrade(database)
+        blobs = Blobs(os.environ.get("LUBAN_BLOBS") or root / "blobs", cache=root / "cache")
+        return cls(root, database, blobs, actor or _user())
+
+    def scratch(self, run: str) -> Path:
+        """Return the local folder, made where needed, in which a run keeps what lets it go on after a kill."""
+        if not run.isalnum():
+            raise InputError("this is no identifier of a run", seen=repr(run))
+        folder = self.root / "scratch" / run
+        with writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def close(self) -> None:
+        """Write what waits and close the database."""
+        try:
+            self.runs.close()
+        finally:
+            self._database.close()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def find(location: str | Path | None = None) -> Path:
+    """Return the folder of the workspace that is meant, which need not exist."""
+    if location is None:
+        location = os.environ.get("LUBAN_WORKSPACE") or None
+    if location is not None:
+        return Path(location).expanduser().absolute()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER).is_dir():
+            return folder / FOLDER
+    return here / FOLDER
+
+
+def _make(root: Path) -> None:
+    if root.is_dir():
+        return
+    if root.exists():
+        raise InputError("the workspace must be a folder", seen=str(root), remedy="Choose another LUBAN_WORKSPACE.")
+    with writing_to(root):
+        root.mkdir(parents=True, exist_ok=True)
+        # A workspace inside a repository is no part of it.
+        (root / ".gitignore").write_text("*\n")
+
+
+def _user() -> str:
+    named = os.environ.get("LUBAN_ACTOR")
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
