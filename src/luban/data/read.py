@@ -1,0 +1,83 @@
+"""Read rows from anywhere: the first source of the plug-in table that matches."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+
+from luban.core import plugins
+from luban.core.errors import InputError, MissingExtra
+from luban.data.sources.location import exists, is_folder, is_path, no_table, open_binary, what_is_it
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from luban.core.protocols import Source
+
+
+def batches(location: Any, *, source: str | None = None, **options: Any) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of `location` in batches of bounded size, all of one Arrow schema.
+
+    Parameters
+    ----------
+    location : str, path or object
+        A file, a folder, a database URL, or a table in memory.
+    source : str, optional
+        Name of the source to use; by default the first that matches.
+    **options
+        Of the source: for CSV ``delimiter``, ``encoding``, ...; for SQL ``query`` or ``table``; for Excel ``sheet``.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file (with the nearest names).
+    InputError
+        If no source can read it, or what it holds is no table.
+    """
+    if source is None:
+        return find(location).read(location, **options)
+    part = cast("Source", plugins.create("sources", source))
+    return part.read(location, **options)
+
+
+def table(location: Any, *, source: str | None = None, **options: Any) -> pa.Table:
+    """Return all rows of `location` in memory; see `batches`."""
+    return pa.Table.from_batches(list(batches(location, source=source, **options)))
+
+
+def find(location: Any) -> Source:
+    """Return the first source that matches `location`."""
+    if is_path(location):
+        location = str(location)
+        if not is_folder(location) and ("://" not in location):
+            exists(location)
+    missing: MissingExtra | None = None
+    for name in plugins.names("sources"):
+        try:
+            part = cast("Source", plugins.create("sources", name))
+        except MissingExtra as error:
+            missing = error
+            continue
+        if part.matches(location):
+            return part
+    raise missing or _unknown(location)
+
+
+def reading(schema: pa.Schema) -> Mapping[str, Any]:
+    """Return the choices that a source made (delimiter, encoding, ...), as it noted them in the schema."""
+    noted = (schema.metadata or {}).get(b"luban.reading")
+    return cast("Mapping[str, Any]", json.loads(noted)) if noted else {}
+
+
+def _unknown(location: Any) -> InputError:
+    if is_path(location) and "://" not in str(location):
+        with open_binary(location) as stream:
+            what = what_is_it(stream.read(512))
+        return no_table(location, what or "a name whose ending says nothing about its content")
+    return InputError(
+        "no source can read this",
+        seen=repr(location)[:120] if is_path(location) else type(location).__name__,
+        remedy=f"Sources: {', '.join(plugins.names('sources'))}. Give a file, a database URL or a data frame.",
+    )

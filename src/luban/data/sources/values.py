@@ -1,0 +1,71 @@
+"""Columns of Python values, whatever they hold, to Arrow."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def text(value: Any) -> str | None:
+    """Return a value as text in the one way the whole house uses: booleans ``true``/``false``, whole numbers bare."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or type(value).__name__ == "bool_" or type(value).__name__ == "bool":
+        return "true" if value else "false"
+    if isinstance(value, Real):
+        number = float(value)
+        if math.isnan(number):
+            return None
+        if isinstance(value, int):
+            return str(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def column(values: Sequence[Any]) -> pa.Array:
+    """Return an Arrow array of the values; a mixture becomes numbers where all are numbers, text otherwise."""
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError):
+        present = [one for one in values if one is not None]
+        if all(isinstance(one, int | float | Decimal) and not isinstance(one, bool) for one in present):
+            array = pa.array([None if one is None else float(one) for one in values], pa.float64(), from_pandas=True)
+        else:
+            array = pa.array([text(one) for one in values], pa.string())
+    if pa.types.is_decimal(array.type):
+        array = array.cast(pa.float64())
+    return array
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return a table of a list of dicts; a name that some lack is missing there."""
+    names = list(dict.fromkeys(str(name) for row in rows for name in row))
+    return pa.table({name: column([row.get(name) for row in rows]) for name in names})
+
+
+def from_columns(columns: Mapping[str, Any]) -> pa.Table:
+    """Return a table of a dict of columns: lists, NumPy arrays, Arrow arrays, series."""
+    return pa.table({str(name): _array(values) for name, values in columns.items()})
+
+
+def _array(values: Any) -> Any:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    if hasattr(values, "__arrow_c_stream__"):
+        return pa.chunked_array(values)
+    if hasattr(values, "tolist"):
+        if getattr(values, "dtype", None) is not None and values.dtype.kind in "biufM":
+            return pa.array(values, from_pandas=True)
+        values = values.tolist()
+    return column(list(values))
