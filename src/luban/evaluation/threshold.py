@@ -40,7 +40,9 @@ def confusion_by_threshold(target: np.ndarray, scores: np.ndarray) -> tuple[np.n
     return thresholds, rows.reshape(-1, 2, 2)
 
 
-def best_threshold(metric: Metric, task: Task, target: np.ndarray, prediction: np.ndarray, *, seed: int = 0) -> float:
+def best_threshold(
+    metric: Metric | DecisionScore, task: Task, target: np.ndarray, prediction: np.ndarray, *, seed: int = 0
+) -> float:
     """Return the probability from which deciding for the positive class scores best by `metric`.
 
     Parameters
