@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.automl.failure import SystemFailed
 from benchmarks.automl.job import Job
 from benchmarks.automl.scoring import score
 from benchmarks.automl.sets import SETS
 from benchmarks.automl.split import write_split
-from benchmarks.automl.systems import SYSTEMS, RunFailed, run_system
+from benchmarks.automl.systems import SYSTEMS, run_system
 from benchmarks.automl.table import markdown
 
 CACHE = Path.home() / ".cache" / "luban-benchmarks"
@@ -92,7 +93,7 @@ def main() -> int:
             print(f"{system_name} on {part}", file=sys.stderr, flush=True)
             try:
                 record |= run_system(system, job, options.environments.expanduser()) | score(job)
-            except RunFailed as failure:
+            except SystemFailed as failure:
                 record["error"] = str(failure)
             results[set_name, system_name] = record
             options.out.write_text(json.dumps({"settings": settings, "results": list(results.values())}, indent=2))

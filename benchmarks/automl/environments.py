@@ -7,6 +7,8 @@ import sys
 import venv
 from typing import TYPE_CHECKING
 
+from benchmarks.automl.failure import SystemFailed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,6 +38,8 @@ def peer_python(peer: str, environments: Path) -> Path:
     print(f"making the environment of {peer} in {folder}", file=sys.stderr, flush=True)
     venv.create(folder, with_pip=True, clear=True)
     for call in REQUIREMENTS[peer]:
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *call], check=True)
+        code = subprocess.run([str(python), "-m", "pip", "install", "--quiet", *call], check=False).returncode
+        if code != 0:
+            raise SystemFailed(f"pip install {' '.join(call)} ended with code {code}")
     stamp.write_text(wanted)
     return python

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.automl.environments import peer_python
+from benchmarks.automl.failure import SystemFailed
 
 if TYPE_CHECKING:
     from benchmarks.automl.job import Job
@@ -37,10 +38,6 @@ SYSTEMS = {
 }
 
 
-class RunFailed(Exception):
-    """A system's process failed or overran; the text says how and ends with the last lines it printed."""
-
-
 def _phase(system: System, python: Path, phase: str, job: Job, limit: float) -> float:
     """Run one phase and return its wall seconds; what it prints goes to ``PHASE.log`` in the job's folder."""
     log = Path(job.folder) / f"{phase}.log"
@@ -59,9 +56,9 @@ def _phase(system: System, python: Path, phase: str, job: Job, limit: float) -> 
                 check=False,
             ).returncode
         except subprocess.TimeoutExpired as late:
-            raise RunFailed(f"{phase} was stopped after {limit:.0f} s") from late
+            raise SystemFailed(f"{phase} was stopped after {limit:.0f} s") from late
     if code != 0:
-        raise RunFailed(f"{phase} ended with code {code}: {' / '.join(log.read_text().splitlines()[-3:])}")
+        raise SystemFailed(f"{phase} ended with code {code}: {' / '.join(log.read_text().splitlines()[-3:])}")
     return time.perf_counter() - started
 
 
@@ -75,8 +72,8 @@ def run_system(system: System, job: Job, environments: Path) -> dict[str, Any]:
 
     Raises
     ------
-    RunFailed
-        When a phase fails, or takes longer than ten times the budget and ten minutes.
+    SystemFailed
+        When its environment cannot be made, or a phase fails or takes longer than ten times the budget and ten minutes.
     """
     python = peer_python(system.environment, environments) if system.environment else Path(sys.executable)
     shutil.rmtree(job.folder, ignore_errors=True)
