@@ -52,7 +52,7 @@ def parse_date(text: str, form: str = "") -> int | None:
         return NO_DATE
     if form:
         try:
-            return moment(datetime.strptime(plain, form))  # noqa: DTZ007 - a zone, where there is one, is in the form
+            return moment(datetime.strptime(plain, form))
         except ValueError:
             pass
     if plain.isdigit():
@@ -113,7 +113,7 @@ def detect_form(texts: list[str]) -> str | None:
 def _fits(text: str, form: str) -> bool:
     try:
         if form:
-            datetime.strptime(text, form)  # noqa: DTZ007
+            datetime.strptime(text, form)
         elif text.isdigit():
             return False
         else:

@@ -11,11 +11,31 @@ import pyarrow.compute as pc
 
 # What people write where a value is missing; compared in lower case, without surrounding spaces.
 MISSING_WORDS = frozenset(
-    {"", "na", "n/a", "nan", "null", "none", "nil", "missing", "unknown", "?", "-", "--", ".", "#n/a", "<na>", "无", "缺失"}
+    {
+        "",
+        "na",
+        "n/a",
+        "nan",
+        "null",
+        "none",
+        "nil",
+        "missing",
+        "unknown",
+        "?",
+        "-",
+        "--",
+        ".",
+        "#n/a",
+        "<na>",
+        "无",
+        "缺失",
+    }
 )
 _MISSING = pa.array(sorted(MISSING_WORDS))
 _POINT = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")  # 1,234,567.89
-_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d{1,3}([  ']\d{3})+|\d*),\d+|[+-]?\d{1,3}(\.\d{3})+|[+-]?\d+")  # 1.234.567,89
+_COMMA = re.compile(
+    r"[+-]?(\d{1,3}(\.\d{3})+|\d{1,3}([  ']\d{3})+|\d*),\d+|[+-]?\d{1,3}(\.\d{3})+|[+-]?\d+"
+)  # 1.234.567,89
 
 
 def parse_number(text: str, decimal: str = "") -> float | None:

@@ -90,7 +90,7 @@ class CsvSource:
             If the file is empty, no table, in another encoding, ragged, or has double or unnamed columns.
         """
         if options:
-            raise InputError(f"CSV files have no option {sorted(options)[0]!r}", remedy=_OPTIONS)
+            raise InputError(f"CSV files have no option {min(options)!r}", remedy=_OPTIONS)
         if encoding is None:
             encoding = detect_encoding(location)
         else:

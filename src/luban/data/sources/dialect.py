@@ -107,7 +107,7 @@ def _typed(cell: str) -> bool:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """A first line of names has no number or date where the column below it holds them."""
+    """Return whether the first line holds names: no number or date where the column below it has them."""
     first = rows[0]
     if len(rows) == 1:
         return not any(map(_typed, first))

@@ -36,7 +36,7 @@ class ExcelSource:
             If the workbook is empty, damaged, or has no such sheet.
         """
         if options:
-            raise InputError(f"workbooks have no option {sorted(options)[0]!r}", remedy="Options: sheet.")
+            raise InputError(f"workbooks have no option {min(options)!r}", remedy="Options: sheet.")
         exists(location)
         path = Path(location).expanduser()
         if not path.stat().st_size:
@@ -45,7 +45,9 @@ class ExcelSource:
             book = CalamineWorkbook.from_path(str(path))
         except (CalamineError, OSError) as error:
             remedy = "Open it in a spreadsheet program and save it again, or save it as CSV."
-            raise InputError(f"{str(location)!r} is no workbook that can be read", seen=str(error), remedy=remedy) from error
+            raise InputError(
+                f"{str(location)!r} is no workbook that can be read", seen=str(error), remedy=remedy
+            ) from error
         names = book.sheet_names
         if isinstance(sheet, str) and sheet not in names:
             raise NotFound.named("sheet", sheet, names)

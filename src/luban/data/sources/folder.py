@@ -36,13 +36,17 @@ class FolderSource:
         """
         files = sorted(one for one in Path(location).expanduser().rglob("*") if one.is_file() and _plain(one))
         if not files:
-            raise InputError(f"the folder {str(location)!r} has no files", remedy="Give a folder of CSV or Parquet files.")
+            raise InputError(
+                f"the folder {str(location)!r} has no files", remedy="Give a folder of CSV or Parquet files."
+            )
         source = _source(files[0])
         endings = Counter(suffixes(one) for one in files)
         if source is None or len(endings) > 1:
             kinds = ", ".join(f"{times} x {ending or 'no ending'}" for ending, times in endings.most_common(5))
             raise InputError(
-                f"the folder {str(location)!r} is not one table", seen=kinds, remedy="Keep tabular files of one kind in it."
+                f"the folder {str(location)!r} is not one table",
+                seen=kinds,
+                remedy="Keep tabular files of one kind in it.",
             )
         return _read(files, source, options)
 

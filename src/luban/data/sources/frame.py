@@ -40,7 +40,7 @@ class FrameSource:
             If columns are double, unnamed or of different lengths.
         """
         if options:
-            raise InputError(f"tables in memory have no option {sorted(options)[0]!r}", remedy="Leave it out.")
+            raise InputError(f"tables in memory have no option {min(options)!r}", remedy="Leave it out.")
         table = to_table(location)
         batches = table.to_batches(max_chunksize=_ROWS)
         return iter(batches or [pa.RecordBatch.from_pylist([], schema=table.schema)])
@@ -68,7 +68,10 @@ def _table(data: Any) -> pa.Table:
     if _is_pandas(data):
         return _from_pandas(data)
     if isinstance(data, Mapping):
-        several = any(isinstance(one, list | tuple) or hasattr(one, "__len__") and not isinstance(one, str | bytes | Mapping) for one in data.values())
+        several = any(
+            isinstance(one, list | tuple) or (hasattr(one, "__len__") and not isinstance(one, str | bytes | Mapping))
+            for one in data.values()
+        )
         return values.from_columns(data) if several else values.from_rows([data])
     if isinstance(data, list | tuple):
         return values.from_rows(data)
@@ -91,9 +94,13 @@ def _from_pandas(frame: Any) -> pa.Table:
     for place in range(len(names)):
         series = frame.iloc[:, place]
         try:
-            arrays.append(pa.chunked_array([a] if isinstance(a := pa.Array.from_pandas(series), pa.Array) else a.chunks, a.type))
+            arrays.append(
+                pa.chunked_array([a] if isinstance(a := pa.Array.from_pandas(series), pa.Array) else a.chunks, a.type)
+            )
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # a mixture of types
-            arrays.append(pa.chunked_array([values.column([None if _missing(one) else one for one in series.tolist()])]))
+            arrays.append(
+                pa.chunked_array([values.column([None if _missing(one) else one for one in series.tolist()])])
+            )
     return pa.table(arrays, names=names)
 
 

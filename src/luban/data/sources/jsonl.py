@@ -38,7 +38,7 @@ class JsonLinesSource:
             If the file is empty or a line is no JSON object, naming the line.
         """
         if options:
-            raise InputError(f"JSON files have no option {sorted(options)[0]!r}", remedy="Leave it out.")
+            raise InputError(f"JSON files have no option {min(options)!r}", remedy="Leave it out.")
         with open_binary(location) as stream:
             head = stream.read(4096)
         if not head.strip():
@@ -106,7 +106,9 @@ def _parse(location: Any, first: int, block: bytes, schema: pa.Schema | None) ->
                 row = json.loads(line)
             except ValueError as error:
                 seen = f"line {first + place}: {line[:60]!r}"
-                raise InputError(f"{str(location)!r} has a line that is no JSON", seen=seen, remedy="Mend it.") from error
+                raise InputError(
+                    f"{str(location)!r} has a line that is no JSON", seen=seen, remedy="Mend it."
+                ) from error
             if not isinstance(row, dict):
                 raise no_table(location, f"line {first + place} is no JSON object") from None
             rows.append(row)

@@ -23,9 +23,7 @@ class ParquetSource:
         """Return whether the name ends in .parquet or .pq."""
         return is_path(location) and suffixes(location) in {".parquet", ".pq"}
 
-    def read(
-        self, location: Any, *, columns: Sequence[str] | None = None, **options: Any
-    ) -> Iterator[pa.RecordBatch]:
+    def read(self, location: Any, *, columns: Sequence[str] | None = None, **options: Any) -> Iterator[pa.RecordBatch]:
         """Yield the rows, of these columns where they are given.
 
         Raises
@@ -34,7 +32,7 @@ class ParquetSource:
             If the file is empty, damaged or no Parquet.
         """
         if options:
-            raise InputError(f"Parquet files have no option {sorted(options)[0]!r}", remedy="Options: columns.")
+            raise InputError(f"Parquet files have no option {min(options)!r}", remedy="Options: columns.")
         with open_binary(location) as stream:
             head = stream.read(512)
         if not head:

@@ -17,7 +17,9 @@ from luban.data.sources.unify import agreed, fit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_URL = re.compile(r"(sqlite|postgresql|postgres|mysql|mariadb|oracle|mssql|duckdb|snowflake|bigquery)(\+\w+)?://", re.I)
+_URL = re.compile(
+    r"(sqlite|postgresql|postgres|mysql|mariadb|oracle|mssql|duckdb|snowflake|bigquery)(\+\w+)?://", re.IGNORECASE
+)
 _ROWS = 20_000
 
 
@@ -52,13 +54,17 @@ class SqlSource:
             If the database does not answer.
         """
         if options:
-            raise InputError(f"databases have no option {sorted(options)[0]!r}", remedy="Options: query, table.")
+            raise InputError(f"databases have no option {min(options)!r}", remedy="Options: query, table.")
         if (query is None) == (table is None):
-            raise InputError("a database needs either a query or a table", remedy="Give query='select ...' or table='name'.")
+            raise InputError(
+                "a database needs either a query or a table", remedy="Give query='select ...' or table='name'."
+            )
         return _read(location, query, table, parameters or {})
 
 
-def _read(location: str, query: str | None, table: str | None, parameters: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+def _read(
+    location: str, query: str | None, table: str | None, parameters: Mapping[str, Any]
+) -> Iterator[pa.RecordBatch]:
     import sqlalchemy as sa
 
     location = re.sub("^postgres://", "postgresql://", location)
@@ -66,9 +72,13 @@ def _read(location: str, query: str | None, table: str | None, parameters: Mappi
     try:
         engine = sa.create_engine(location)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
-        raise InputError("the database URL cannot be read", seen=str(error), remedy="Write dialect://user@host/name.") from error
+        raise InputError(
+            "the database URL cannot be read", seen=str(error), remedy="Write dialect://user@host/name."
+        ) from error
     except ModuleNotFoundError as error:
-        raise MissingExtra(f"this database needs the package {error.name}", remedy=f"Run: pip install {error.name}") from error
+        raise MissingExtra(
+            f"this database needs the package {error.name}", remedy=f"Run: pip install {error.name}"
+        ) from error
     try:
         with engine.connect() as connection, tempfile.TemporaryDirectory() as folder:
             statement = sa.text(query) if query else _whole(connection, str(table))
@@ -77,9 +87,11 @@ def _read(location: str, query: str | None, table: str | None, parameters: Mappi
             check_names(names, "the result of the query")
             yield from _typed(Path(folder), names, cursor)
     except sa.exc.OperationalError as error:
-        if query and "syntax" in str(error).lower() or "no such" in str(error).lower():
+        if (query and "syntax" in str(error).lower()) or "no such" in str(error).lower():
             raise InputError("the query fails", seen=str(error.orig), remedy="Correct the query.") from error
-        raise Unavailable("the database does not answer", seen=str(error.orig), remedy="Check its URL and that it runs.") from error
+        raise Unavailable(
+            "the database does not answer", seen=str(error.orig), remedy="Check its URL and that it runs."
+        ) from error
     except sa.exc.DBAPIError as error:
         raise InputError("the query fails", seen=str(error.orig), remedy="Correct the query.") from error
     finally:
@@ -89,7 +101,9 @@ def _read(location: str, query: str | None, table: str | None, parameters: Mappi
 def _sqlite_exists(location: str) -> None:
     found = re.match(r"sqlite(\+\w+)?:///(?P<path>[^?]+)", location)
     if found and found["path"] != ":memory:" and not Path(found["path"]).exists():
-        raise NotFound(f"there is no database {found['path']!r}", remedy="Check the path; four slashes make it absolute.")
+        raise NotFound(
+            f"there is no database {found['path']!r}", remedy="Check the path; four slashes make it absolute."
+        )
 
 
 def _whole(connection: Any, table: str) -> Any:

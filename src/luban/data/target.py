@@ -1,0 +1,105 @@
+"""The target column as numbers to learn from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from luban.core.errors import InputError
+from luban.data.infer import kind_of_type, plain_type
+from luban.data.labels import spelling
+from luban.data.numbers import flat, to_numbers
+
+if TYPE_CHECKING:
+    from luban.core.task import Task
+
+
+def encode_target(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Return class codes (int64, 0..K-1, in the order of ``task.classes``), or float64 values.
+
+    Labels are matched whatever their storage: ``1``, ``1.0`` and ``"1"`` are one label.
+
+    Parameters
+    ----------
+    task : Task
+    values : pyarrow array, length n
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,)
+
+    Raises
+    ------
+    InputError
+        If a value is missing, is no known class, or is no finite number, naming the first such row.
+    """
+    array = flat(values)
+    absent = missing_target(array)
+    if absent.any():
+        raise InputError(
+            f"the target {task.target!r} has missing values",
+            seen=f"{int(absent.sum()):,} of {len(absent):,} rows, the first is row {int(absent.argmax()) + 1}",
+            remedy="Leave those rows out.",
+        )
+    return _codes(task, array) if task.classifies else _numbers(task, array)
+
+
+def missing_target(values: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Return where a target is missing (null, NaN, empty text), shape (n,), bool."""
+    array = flat(values)
+    absent = pc.is_null(array, nan_is_null=True)
+    if pa.types.is_string(plain_type(array.type)):
+        absent = pc.or_(absent, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(array), ""), True))
+    return np.asarray(absent.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _codes(task: Task, array: pa.Array) -> np.ndarray:
+    coded = array.dictionary_encode()
+    known = {spelling(label): code for code, label in enumerate(task.classes)}
+    table = np.array([known.get(spelling(label), -1) for label in coded.dictionary.to_pylist()], dtype=np.int64)
+    codes: np.ndarray = table[coded.indices.to_numpy(zero_copy_only=False)]
+    unknown = codes < 0
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise InputError(
+            f"the target {task.target!r} has a label that the model does not know",
+            seen=f"{array[row].as_py()!r} in row {row + 1} ({int(unknown.sum()):,} such rows)",
+            remedy=f"Known labels: {', '.join(map(str, task.classes[:12]))}. Leave such rows out, or fit again.",
+        )
+    return codes
+
+
+def _numbers(task: Task, array: pa.Array) -> np.ndarray:
+    numbers = target_numbers(task.target, array)
+    if not np.isfinite(numbers).all():
+        row = int((~np.isfinite(numbers)).argmax())
+        raise InputError(
+            f"the target {task.target!r} holds infinities",
+            seen=f"row {row + 1}: {array[row].as_py()}",
+            remedy="Leave those rows out or correct them.",
+        )
+    return numbers
+
+
+def target_numbers(name: str, array: pa.Array) -> np.ndarray:
+    """Return a target as float64, NaN where missing; raise `InputError` where it is no number."""
+    if pa.types.is_string(plain_type(array.type)):
+        numbers, bad = to_numbers(array)
+        if bad.any():
+            row = int(bad.argmax())
+            raise InputError(
+                f"the target {name!r} holds text that is no number",
+                seen=f"{array[row].as_py()!r} in row {row + 1}",
+                remedy="Correct it, or ask for classes with kind='multiclass'.",
+            )
+        return numbers
+    if kind_of_type(array.type) not in {"number", "boolean"}:
+        raise InputError(
+            f"the target {name!r} holds no numbers",
+            seen=str(array.type),
+            remedy="Turn it into numbers or classes first.",
+        )
+    return np.asarray(array.cast(pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False), dtype=np.float64)

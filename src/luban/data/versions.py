@@ -1,0 +1,323 @@
+"""Versions of a data set: rows in chunks that are blobs, and a manifest that lists them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from luban.core.errors import InputError, NotFound
+from luban.core.progress import Progress, tell
+from luban.data import read
+from luban.data.infer import SAMPLE, infer, plain_type
+from luban.data.sources.location import is_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from luban.core.dataset import Dataset
+    from luban.core.recipe import Recipe
+    from luban.core.schema import Column, Schema
+    from luban.store import Workspace
+
+FORMAT = "luban-table/1"
+_CELLS = 2_000_000
+_MOST_ROWS, _FEWEST_ROWS = 65_536, 1_024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A data set version, and in words what was decided when it was read."""
+
+    dataset: Dataset
+    notes: tuple[str, ...]
+    reading: Mapping[str, Any]
+
+
+def import_data(
+    workspace: Workspace,
+    location: Any,
+    *,
+    name: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    key: str | None = None,
+    **options: Any,
+) -> Dataset:
+    """Store the rows of `location` as a version of a data set; memory does not grow with the rows.
+
+    Equal rows give an equal fingerprint, and the version that has it already is returned.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    location : str, path or object
+        As `read.batches` takes it.
+    name : str, optional
+        Of the data set; by default made from the file's name.
+    time, group, key : str, optional
+        Columns with a special part.
+    **options
+        Of the source.
+    """
+    return import_with_notes(workspace, location, name=name, time=time, group=group, key=key, **options).dataset
+
+
+def import_with_notes(
+    workspace: Workspace,
+    location: Any,
+    *,
+    name: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    key: str | None = None,
+    **options: Any,
+) -> Imported:
+    """Do what `import_data` does and return the notes as well."""
+    name = name or name_of(location)
+    written = write(workspace, read.batches(location, **options))
+    if not written.rows:
+        raise InputError(
+            "the table has no rows", seen=f"columns {', '.join(written.arrow.names[:8])}", remedy="Give rows."
+        )
+    for special in (time, group, key):
+        if special is not None:
+            _known(special, written.arrow.names)
+    inferred = infer(written.sample, time=time, group=group, key=key, rows=written.rows)
+    schema, notes = _verified(workspace, written, inferred.schema)
+    words = str(location) if is_path(location) else type(location).__name__
+    manifest = {**written.manifest, "roles": {"time": time, "group": group, "key": key}}
+    dataset = workspace.datasets.add(
+        name=name, schema=schema, manifest=manifest, rows=written.rows, source=_without_password(words)
+    )
+    return Imported(dataset=dataset, notes=(*inferred.notes, *notes), reading=written.reading)
+
+
+def add_version(
+    workspace: Workspace,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    name: str,
+    schema: Schema,
+    parents: Sequence[str] = (),
+    recipe: Recipe | None = None,
+    source: str = "",
+) -> Dataset:
+    """Store rows whose schema is known as a new version, made from its parents by a recipe."""
+    written = write(workspace, batches)
+    roles = {"time": schema.time, "group": schema.group, "key": schema.key}
+    return workspace.datasets.add(
+        name=name,
+        schema=schema,
+        manifest={**written.manifest, "roles": roles},
+        rows=written.rows,
+        parents=tuple(parents),
+        recipe=recipe,
+        source=source,
+    )
+
+
+def table(workspace: Workspace, dataset: Dataset | str, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return all rows of a version, of these columns only where they are given."""
+    return pa.Table.from_batches(list(batches(workspace, dataset, columns=columns)))
+
+
+def batches(
+    workspace: Workspace, dataset: Dataset | str, *, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a version chunk by chunk; each chunk is verified against its digest.
+
+    Raises
+    ------
+    NotFound
+        If there is no such version.
+    Tampered
+        If a chunk's content does not match its digest.
+    """
+    if isinstance(dataset, str):
+        dataset = workspace.datasets.get(dataset)
+    for chunk in workspace.datasets.manifest(dataset)["chunks"]:
+        yield from _chunk(workspace, chunk["digest"], columns)
+
+
+def name_of(location: Any) -> str:
+    """Return a name for a data set from the name of its file."""
+    if not is_path(location):
+        return "table"
+    last = re.split(r"[/\\]", str(location).rstrip("/\\"))[-1].split("?")[0]
+    stem = re.sub(r"(\.\w{1,8}){1,2}$", "", last) or last
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._-") or "table"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Rows that were stored as chunks: the manifest of them, a sample, and which columns hold missing values."""
+
+    manifest: Mapping[str, Any]
+    rows: int
+    arrow: pa.Schema
+    sample: pa.Table
+    nullable: frozenset[str]
+    reading: Mapping[str, Any]
+
+
+def write(workspace: Workspace, incoming: Iterable[pa.RecordBatch]) -> Written:
+    """Store rows as Parquet blobs of a fixed number of rows, whatever the sizes of the batches they come in."""
+    chunks: list[dict[str, Any]] = []
+    nullable: set[str] = set()
+    sample = _Sample()
+    arrow: pa.Schema | None = None
+    choices: Mapping[str, Any] = {}
+    rows = 0
+    for chunk in _regular(incoming):
+        if arrow is None:
+            choices = read.reading(chunk.schema)
+            arrow = _plain(chunk.schema)
+        chunk = _plain_table(chunk, arrow)  # noqa: PLW2901
+        if not chunk.num_rows:
+            continue
+        nullable.update(name for name in arrow.names if chunk[name].null_count)
+        sample.add(chunk)
+        chunks.append({"digest": workspace.blobs.put(_parquet(chunk)), "rows": chunk.num_rows})
+        rows += chunk.num_rows
+        tell(Progress(stage="import", message=f"{rows:,} rows"))
+    if arrow is None:
+        raise InputError("the source gave no rows", remedy="Check what it was asked to read.")
+    fields = [{"name": field.name, "type": str(field.type)} for field in arrow]
+    return Written(
+        manifest={"format": FORMAT, "columns": fields, "chunks": chunks, "rows": rows},
+        rows=rows,
+        arrow=arrow,
+        sample=sample.table(arrow),
+        nullable=frozenset(nullable),
+        reading=choices,
+    )
+
+
+class _Sample:
+    """Rows spread evenly over all that came, at most twice `SAMPLE` of them at any moment."""
+
+    def __init__(self) -> None:
+        self.parts: list[pa.Table] = []
+        self.stride = 1
+        self.held = 0
+        self.seen = 0
+
+    def add(self, chunk: pa.Table) -> None:
+        self.parts.append(self._thin(chunk, self.seen))
+        self.seen += chunk.num_rows
+        self.held += self.parts[-1].num_rows
+        if self.held > SAMPLE:
+            self.stride *= 2
+            whole = pa.concat_tables(self.parts)
+            self.parts = [whole.take(pa.array(range(0, whole.num_rows, 2)))]
+            self.held = self.parts[0].num_rows
+
+    def _thin(self, chunk: pa.Table, start: int) -> pa.Table:
+        if self.stride == 1:
+            return chunk
+        return chunk.take(pa.array(range(-start % self.stride, chunk.num_rows, self.stride)))
+
+    def table(self, schema: pa.Schema) -> pa.Table:
+        return pa.concat_tables(self.parts) if self.parts else schema.empty_table()
+
+
+def _regular(incoming: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield tables of a fixed number of rows, so that the same rows make the same chunks."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    schema: pa.Schema | None = None
+    size = _MOST_ROWS
+    for batch in incoming:
+        if schema is None:
+            schema = batch.schema
+            size = max(_FEWEST_ROWS, min(_MOST_ROWS, _CELLS // max(1, len(schema))))
+        held.append(batch)
+        count += batch.num_rows
+        while count >= size:
+            whole = pa.Table.from_batches(held)
+            yield whole.slice(0, size)
+            held = whole.slice(size).to_batches()
+            count -= size
+    if schema is not None:
+        yield pa.Table.from_batches(held, schema=schema)
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Return the schema without what concerns storage only, so that equal rows from any source are equal bytes."""
+    return pa.schema([pa.field(field.name, _plain_kind(field.type)) for field in schema])
+
+
+def _plain_kind(kind: pa.DataType) -> pa.DataType:
+    kind = plain_type(kind)
+    return pa.float64() if pa.types.is_decimal(kind) else kind
+
+
+def _plain_table(chunk: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = []
+    for field in schema:
+        values = chunk[field.name]
+        if values.type != field.type:
+            values = values.cast(field.type)
+        if pa.types.is_floating(field.type):  # one way to be missing
+            absent = pc.is_nan(values)
+            if pc.any(absent).as_py():
+                values = pc.if_else(absent, pa.scalar(None, field.type), values)
+        columns.append(values.combine_chunks())
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _parquet(chunk: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        chunk, sink, compression="zstd", compression_level=3, row_group_size=chunk.num_rows, write_statistics=False
+    )
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _chunk(workspace: Workspace, digest: str, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(workspace.blobs.local(digest)) as file:
+        found = file.read(columns=list(columns) if columns is not None else None)
+    if columns is not None:
+        found = found.select(list(columns))
+    yield from found.combine_chunks().to_batches()
+
+
+def _verified(workspace: Workspace, written: Written, schema: Schema) -> tuple[Schema, list[str]]:
+    """Return the schema held against all rows, where it was inferred from a sample of them."""
+    from luban.data.conform import conform
+
+    columns = [
+        replace(column, nullable=column.nullable or column.name in written.nullable) for column in schema.columns
+    ]
+    notes: list[str] = []
+    if written.sample.num_rows < written.rows:
+        notes.append(f"Kinds of columns were inferred from {written.sample.num_rows:,} of {written.rows:,} rows.")
+        doubtful = [place for place, column in enumerate(columns) if _parsed(column)]
+        for chunk in written.manifest["chunks"]:
+            for place in list(doubtful):
+                part = pa.Table.from_batches(list(_chunk(workspace, chunk["digest"], [columns[place].name])))
+                try:
+                    conform(part, [columns[place]], infinities="missing")
+                except InputError as error:
+                    doubtful.remove(place)
+                    notes.append(f"The column {columns[place].name!r} is text after all: {error.seen}.")
+                    columns[place] = replace(columns[place], kind="category", storage="string")
+    return replace(schema, columns=tuple(columns)), notes
+
+
+def _parsed(column: Column) -> bool:
+    return column.storage.split(" ")[0] == "string" and column.kind in {"number", "date", "boolean"}
+
+
+def _known(name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        raise NotFound.named("column", name, names)
+
+
+def _without_password(words: str) -> str:
+    return re.sub(r"(://[^:/@]+):[^@]+@", r"\1:***@", words)
