@@ -92,16 +92,7 @@ class Datasets:
                 raise _not_found(connection, wanted.name, reference)
         return _dataset(row)
 
-    def list(self) -> list[Dataset]:
-        """Return the newest version of every data set, by name."""
-        newest = select(datasets.c.name, func.max(datasets.c.version).label("version")).group_by(datasets.c.name)
-        last = newest.subquery()
-        on = (datasets.c.name == last.c.name) & (datasets.c.version == last.c.version)
-        with self._database.reading() as connection:
-            rows = connection.execute(select(datasets).join(last, on).order_by(datasets.c.name)).all()
-        return [_dataset(row) for row in rows]
-
-    def versions(self, name: str) -> list[Dataset]:  # type: ignore[valid-type]
+    def versions(self, name: str) -> list[Dataset]:
         """Return all versions of a data set, oldest first."""
         query = select(datasets).where(datasets.c.name == valid_name("data set", name)).order_by(datasets.c.version)
         with self._database.reading() as connection:
@@ -114,6 +105,15 @@ class Datasets:
         """Return what names the blobs of a version, verified."""
         manifest: dict[str, Any] = self._blobs.get_json(dataset.fingerprint)
         return manifest
+
+    def list(self) -> list[Dataset]:
+        """Return the newest version of every data set, by name."""
+        newest = select(datasets.c.name, func.max(datasets.c.version).label("version")).group_by(datasets.c.name)
+        last = newest.subquery()
+        on = (datasets.c.name == last.c.name) & (datasets.c.version == last.c.version)
+        with self._database.reading() as connection:
+            rows = connection.execute(select(datasets).join(last, on).order_by(datasets.c.name)).all()
+        return [_dataset(row) for row in rows]
 
 
 def _dataset(row: Row[Any]) -> Dataset:

@@ -72,12 +72,6 @@ class Deployments:
                 raise NotFound.named("deployment", name, connection.scalars(select(deployments.c.name)).all())
         return _deployment(row)
 
-    def list(self) -> list[Deployment]:
-        """Return all deployments, by name."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(deployments).order_by(deployments.c.name)).all()
-        return [_deployment(row) for row in rows]
-
     def remove(self, name: str, *, reason: str = "") -> None:
         """Take a deployment away."""
         name = valid_name("deployment", name)
@@ -88,9 +82,15 @@ class Deployments:
             connection.execute(delete(deployments).where(deployments.c.name == name))
             _record(connection, self._actor, name, before, None, reason)
 
-    def history(self, name: str) -> list[AuditEntry]:  # type: ignore[valid-type]
+    def history(self, name: str) -> list[AuditEntry]:
         """Return every change of a deployment, oldest first, with what was before and after, who and why."""
         return self._audit.entries(subject=f"deployment/{valid_name('deployment', name)}")
+
+    def list(self) -> list[Deployment]:
+        """Return all deployments, by name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(deployments).order_by(deployments.c.name)).all()
+        return [_deployment(row) for row in rows]
 
 
 def _check(traffic: Mapping[str, float], replicas: int) -> None:

@@ -103,14 +103,7 @@ class Models:
         with self._database.reading() as connection:
             return version_of(connection, reference)
 
-    def list(self) -> list[ModelVersion]:
-        """Return the newest version of every model, by name."""
-        last = select(models.c.name, func.max(models.c.version).label("version")).group_by(models.c.name).subquery()
-        on = (models.c.name == last.c.name) & (models.c.version == last.c.version)
-        with self._database.reading() as connection:
-            return _read(connection, select(models).join(last, on).order_by(models.c.name))
-
-    def versions(self, name: str) -> list[ModelVersion]:  # type: ignore[valid-type]
+    def versions(self, name: str) -> list[ModelVersion]:
         """Return all versions of a model, oldest first."""
         name = valid_name("model", name)
         with self._database.reading() as connection:
@@ -150,7 +143,7 @@ class Models:
             audit.append(connection, self._actor, "model.alias", f"model/{name}", detail)
         return change
 
-    def alias_history(self, name: str) -> list[AliasChange]:  # type: ignore[valid-type]
+    def alias_history(self, name: str) -> list[AliasChange]:
         """Return every move of the aliases of a model, oldest first."""
         name = valid_name("model", name)
         query = select(alias_changes).where(alias_changes.c.model == name).order_by(alias_changes.c.number)
@@ -164,6 +157,13 @@ class Models:
             model = version_of(connection, reference)
             key = {"name": model.name, "version": model.version, "check": check}
             upsert(connection, model_reports, key, {"digest": valid_digest(digest)})
+
+    def list(self) -> list[ModelVersion]:
+        """Return the newest version of every model, by name."""
+        last = select(models.c.name, func.max(models.c.version).label("version")).group_by(models.c.name).subquery()
+        on = (models.c.name == last.c.name) & (models.c.version == last.c.version)
+        with self._database.reading() as connection:
+            return _read(connection, select(models).join(last, on).order_by(models.c.name))
 
 
 def version_of(connection: Connection, reference: str) -> ModelVersion:

@@ -109,37 +109,6 @@ class Runs:
             exact = connection.scalar(select(runs.c.id).where(runs.c.id == id))
             return _read(connection, exact or _by_prefix(connection, id))
 
-    def list(
-        self,
-        *,
-        operation: str | None = None,
-        parent: str | None = None,
-        state: RunState | None = None,
-        where: Sequence[Condition] = (),
-        order_by: str | None = None,
-        descending: bool = True,
-        limit: int = 100,
-        offset: int = 0,
-    ) -> list[Run]:
-        """Return a page of runs.
-
-        Parameters
-        ----------
-        parent : str, optional
-            Only the children of this run.
-        where : sequence of (metric, operator, value)
-            Conditions on the latest value, all of which must hold; operators ``< <= > >= == !=``.
-        order_by : str, optional
-            ``"started"`` (as without it), ``"ended"``, or a metric: runs without a value come last.
-        """
-        self._recorder.flush()
-        query = runs_query(operation=operation, parent=parent, state=state, where=where)
-        query = pick(query, order_by, descending=descending).limit(limit).offset(offset)
-        with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-            scores = metrics.scores(connection, [row.id for row in rows])
-        return [_run(row, scores[row.id]) for row in rows]
-
     def count(
         self,
         *,
@@ -184,7 +153,7 @@ class Runs:
         """Write what `log` took; when this returns it is on the disk."""
         self._recorder.flush()
 
-    def history(self, id: str, metric: str) -> list[tuple[int, float, datetime]]:  # type: ignore[valid-type]  # noqa: A002
+    def history(self, id: str, metric: str) -> list[tuple[int, float, datetime]]:  # noqa: A002
         """Return all values of a metric as (step, value, moment), by step."""
         self._recorder.flush()
         self._check_known(id)
@@ -221,6 +190,37 @@ class Runs:
             if connection.scalar(select(runs.c.id).where(runs.c.id == id)) is None:
                 raise _not_found(id)
         self._known.add(id)
+
+    def list(
+        self,
+        *,
+        operation: str | None = None,
+        parent: str | None = None,
+        state: RunState | None = None,
+        where: Sequence[Condition] = (),
+        order_by: str | None = None,
+        descending: bool = True,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Run]:
+        """Return a page of runs.
+
+        Parameters
+        ----------
+        parent : str, optional
+            Only the children of this run.
+        where : sequence of (metric, operator, value)
+            Conditions on the latest value, all of which must hold; operators ``< <= > >= == !=``.
+        order_by : str, optional
+            ``"started"`` (as without it), ``"ended"``, or a metric: runs without a value come last.
+        """
+        self._recorder.flush()
+        query = runs_query(operation=operation, parent=parent, state=state, where=where)
+        query = pick(query, order_by, descending=descending).limit(limit).offset(offset)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+            scores = metrics.scores(connection, [row.id for row in rows])
+        return [_run(row, scores[row.id]) for row in rows]
 
 
 def _read(connection: Connection, id: str) -> Run:  # noqa: A002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite import insert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 def upsert(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Insert the row, or where the key is there already give it these values."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table).values(**key, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # slow to import, and of no use beside SQLite
+
+        there = postgresql.insert(table).values(**key, **values)
+        connection.execute(there.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+        return
+    here = insert(table).values(**key, **values)
+    connection.execute(here.on_conflict_do_update(index_elements=list(key), set_=dict(values)))

@@ -1,0 +1,100 @@
+"""Real servers for tests, on loopback, started by the test session and stopped with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USER = "luban"
+
+
+class NotInstalled(Exception):
+    """The programs of a server are not on this machine."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _postgresql_programs() -> Path:
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    on_path = shutil.which("initdb")
+    if on_path:
+        folders.append(Path(on_path).parent)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
+            return folder
+    raise NotInstalled("PostgreSQL is not installed; on Debian: apt-get install postgresql")
+
+
+def _as_plain_user() -> list[str]:
+    """Return what to put before a command, since PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise NotInstalled("PostgreSQL refuses to run as root, and there is no setpriv to become another user")
+    return [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Start a PostgreSQL in a temporary folder and give its URL; raise `NotInstalled` where there is none."""
+    programs, plain = _postgresql_programs(), _as_plain_user()
+    # A short path, since that of a socket has at most 107 bytes, and one that another user may enter.
+    home = Path(tempfile.mkdtemp(prefix="luban-pg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    if plain:
+        os.chown(home, 65534, 65534)
+    cluster, port = home / "cluster", free_port()
+
+    def call(*command: str) -> None:
+        done = subprocess.run([*plain, *command], capture_output=True, text=True, cwd=home, check=False, timeout=120)
+        if done.returncode:
+            log = home / "log"
+            seen = log.read_text() if log.exists() else ""
+            raise RuntimeError(f"{command[0]} failed: {done.stdout}{done.stderr}{seen}")
+
+    # No fsync: a test proves what transactions do, not what the disk does. On loopback only; the socket in our folder.
+    options = (
+        f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} "
+        "-c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB"
+    )
+    try:
+        call(str(programs / "initdb"), "-D", str(cluster), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        control = [str(programs / "pg_ctl"), "-D", str(cluster), "-w"]
+        call(*control, "-l", str(home / "log"), "-o", options, "start")
+        try:
+            yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
+        finally:
+            call(*control, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def s3() -> Iterator[str]:
+    """Start a double of S3 (moto's server) and give its address; raise `NotInstalled` where moto is missing."""
+    try:
+        from moto.server import ThreadedMotoServer
+    except ImportError as error:
+        raise NotInstalled("moto's server is not installed; pip install 'moto[server]'") from error
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
