@@ -142,13 +142,13 @@ def _ask_server(workspace: Workspace, model: str, test: Path) -> Mapping[str, An
     """Start a server on a free port, ask it one row, stop it, and return its answer."""
     from luban.data import read
     from luban.operations.loading import runtime
-    from luban.serving.server import start
+    from luban.serving.server import running
 
     row = read.table(str(test)).drop_columns([TARGET]).slice(0, 1).to_pylist()[0]
     ready = runtime(workspace, model)
-    with start([ready]) as server:
+    with running([ready]) as url:
         request = urllib.request.Request(  # noqa: S310 - our own server on loopback
-            f"{server.url}/models/{ready.name}/predict",
+            f"{url}/models/{ready.name}/predict",
             data=json.dumps({"rows": [row]}).encode(),
             headers={"Content-Type": "application/json"},
         )

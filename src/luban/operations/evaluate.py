@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.operation import operation
 from luban.core.report import Report
+from luban.core.schema import Schema
 
 if TYPE_CHECKING:
     from luban.store import Workspace
@@ -38,24 +39,22 @@ def evaluate(workspace: Workspace, model: str, data: Any, *, bootstrap: int = 20
     seed
         Seed of the bootstrap.
     """
-    from luban.data.target import labelled_rows
+    from luban.data.conform import conform
     from luban.evaluation.evaluate import evaluate as judge
     from luban.operations.loading import runtime
-    from luban.operations.reading import read_table, target_of
+    from luban.operations.reading import labelled, read_table
 
     version = workspace.models.get(model)
     task = version.task
     ready = runtime(workspace, model)
-    table = read_table(workspace, data)
-    kept, target = labelled_rows(task, target_of(table, task.target))
-    table = table.take(kept) if len(kept) < table.num_rows else table
-    predictions = ready.predict(table)
+    table, target = labelled(task, read_table(workspace, data))
+    inputs = conform(table, version.signature.inputs).table
     report = judge(
         task,
         target,
-        predictions.raw,
-        table=predictions.inputs,
-        schema=ready.schema,
+        ready.values(inputs),
+        table=inputs,
+        schema=Schema(columns=version.signature.inputs),
         subject=version.reference,
         bootstrap=bootstrap,
         seed=seed,

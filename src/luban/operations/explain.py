@@ -48,9 +48,8 @@ def explain(
     seed
         Seed of sampling and permutation.
     """
-    from luban.data.target import labelled_rows
     from luban.operations.loading import fitted
-    from luban.operations.reading import read_table
+    from luban.operations.reading import labelled, read_table
     from luban.trust.explain.explain import explain as examine
 
     version = workspace.models.get(model)
@@ -58,7 +57,6 @@ def explain(
     table = read_table(workspace, data if data is not None else version.dataset)
     target = None
     if version.task.target in table.column_names:
-        kept, target = labelled_rows(version.task, table.column(version.task.target))
-        table = table.take(kept) if len(kept) < table.num_rows else table
+        table, target = labelled(version.task, table)
     report = examine(ready, table, target, rows=rows, budget=float(budget), seed=seed, subject=version.reference)
     return Explained(model=version.reference, rows=table.num_rows, report=report)

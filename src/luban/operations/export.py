@@ -50,8 +50,8 @@ def export(workspace: Workspace, model: str, *, output: Path, to: str = "onnx") 
     """
     from luban.core.protocols import Examples
     from luban.data import conform, versions
-    from luban.data.target import labelled_rows
     from luban.operations.loading import fitted
+    from luban.operations.reading import labelled
 
     exporter = plugins.create("exporters", to)
     version = workspace.models.get(model)
@@ -61,9 +61,8 @@ def export(workspace: Workspace, model: str, *, output: Path, to: str = "onnx") 
         raise Unsupported(f"{version.reference} cannot be exported to {to}", seen=answer.reason)
     examples = None
     if version.dataset is not None:
-        table = versions.table(workspace, workspace.datasets.get(version.dataset)).slice(0, 2000)
-        kept, target = labelled_rows(version.task, table.column(version.task.target))
-        canonical = conform.conform(table.take(kept), version.signature.inputs).table
+        table, target = labelled(version.task, versions.table(workspace, version.dataset).slice(0, 2000))
+        canonical = conform.conform(table, version.signature.inputs).table
         examples = Examples(table=canonical, target=target)
     written = dict(exporter.export(ready, str(output), examples))
     return Exported(

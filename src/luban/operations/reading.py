@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from luban.core.dataset import Dataset
+    from luban.core.task import Task
     from luban.store import Workspace
 
 _REFERENCE = re.compile(r"[^/\\@]+(/\d+)?")
@@ -50,12 +52,24 @@ def name_for(data: Any) -> str:
     return "model"
 
 
-def target_of(table: pa.Table, target: str) -> pa.ChunkedArray:
-    """Return the column of true values, or say that it is missing."""
-    if target not in table.column_names:
+def labelled(task: Task, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+    """Return the rows whose true value is known, and these values as the metrics take them.
+
+    Raises
+    ------
+    InputError
+        If there is no column of true values, or none of them is known.
+    """
+    from luban.data.target import encode_target, missing_target
+
+    if task.target not in table.column_names:
         raise InputError(
-            f"the column {target!r}, which the model predicts, is not in the data",
+            f"the column {task.target!r}, which the model predicts, is not in the data",
             seen=f"columns {', '.join(table.column_names[:20])}",
             remedy="Give rows with their true values.",
         )
-    return table.column(target)
+    known = ~missing_target(table.column(task.target))
+    if not known.any():
+        raise InputError(f"no row has a true value in {task.target!r}", seen=f"{table.num_rows} rows")
+    rows = table if known.all() else table.filter(known)
+    return rows, encode_target(task, rows.column(task.target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,16 +58,18 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
         If nothing can be learnt from the rows as they are.
     """
     from luban.data import conform, infer, read, versions
-    from luban.data.target import labelled_rows
+    from luban.data.target import encode_target
     from luban.data.task import infer_task
     from luban.operations.reading import stored
 
     dataset = stored(workspace, data)
     table = versions.table(workspace, dataset) if dataset is not None else read.table(data)
-    schema = dataset.schema if dataset is not None else infer.infer_schema(table)
     group = options.get("group")
-    if group is not None:
-        schema = schema.with_role("group", group)
+    if dataset is not None:
+        inferred = infer.Inference(schema=dataset.schema)
+    else:
+        inferred = infer.infer(table, group=group)
+    schema = inferred.schema if group is None else inferred.schema.with_role("group", group)
     inference = infer_task(
         table,
         schema,
@@ -76,20 +79,20 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
         quantiles=options.get("quantiles") or None,
         ignore=tuple(options.get("ignore") or ()),
     )
-    kept, codes = labelled_rows(inference.task, table.column(target))
-    rows = table.take(kept) if len(kept) < table.num_rows else table
+    rows = inference.learnable(table)
     inputs = inference.schema.select(inference.task.inputs)
     conformed = conform.conform(rows, inputs.columns)
     if dataset is None:
-        dataset = versions.import_data(workspace, table, name=name, source=str(data) if isinstance(data, str) else "")
+        source = str(data) if isinstance(data, str | Path) else type(data).__name__
+        dataset = versions.add_version(workspace, table.to_batches(), name=name, schema=schema, source=source)
     return Prepared(
         dataset=dataset,
         task=inference.task,
         schema=inputs,
         table=conformed.table,
-        target=codes,
+        target=encode_target(inference.task, rows.column(target)),
         groups=_group_codes(rows, group),
-        notes=(*inference.notes, *conformed.notes),
+        notes=(*inferred.notes, *inference.notes, *conformed.notes),
     )
 
 

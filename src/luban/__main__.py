@@ -1,0 +1,5 @@
+"""``python -m luban`` is the command line."""
+
+from luban.surfaces.cli import main
+
+main()
