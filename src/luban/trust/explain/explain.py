@@ -1,0 +1,154 @@
+"""The explanation report: what matters, in which direction, and why for single rows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from luban.core.errors import InputError
+from luban.core.progress import Progress, tell
+from luban.core.report import Evidence, Finding, Report, worst
+from luban.data.conform import conform
+from luban.trust.explain.dependence import dependence
+from luban.trust.explain.findings import additivity_finding, contribution_finding, importance_finding
+from luban.trust.explain.importance import importance
+from luban.trust.explain.reasons import reasons
+from luban.trust.explain.shapley import contributions
+from luban.trust.explain.subject import Clock, Fitted, seconds_a_row, shown_output, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luban.core.schema import Column
+
+_DEPENDENCE = 6
+_AVERAGED = 500
+
+
+def explain(
+    fitted: Fitted,
+    table: Any,
+    target: np.ndarray | None = None,
+    *,
+    rows: Sequence[int] | None = None,
+    budget: float = 30.0,
+    seed: int = 0,
+    subject: str = "",
+    lines: bool = False,
+) -> Report:
+    """Explain a model on rows.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    table : tabular
+        The rows, with at least the columns that the model takes.
+    target : numpy.ndarray, optional
+        Class codes or numbers, shape (n,): with them importance is measured by the loss of the task's metric,
+        without by the change of predictions.
+    rows : sequence of int, optional
+        Numbers of rows, from 0, whose predictions are explained one by one; by default the lowest, the middle and
+        the highest prediction of a sample.
+    budget : float
+        Seconds to take at most; rows are sampled to fit in, and the report says so.
+    lines : bool
+        Whether partial dependence shows the curves of single rows too.
+
+    Returns
+    -------
+    Report
+        Its figures: ``importance`` (column to [loss, low, high]), ``contributions`` (column to mean absolute
+        contribution), ``exact``, ``additivity`` (largest gap), ``rows`` (the reasons of single rows).
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or a row that is asked for does not exist.
+    """
+    clock = Clock(deadline=time.monotonic() + 0.95 * budget)
+    task, model = fitted.task, fitted.model
+    inputs = conform(table, fitted.signature.inputs).table
+    asked = _asked(rows, inputs.num_rows)
+    if not len(asked):
+        asked = _typical(fitted, inputs, seed)
+    tell(Progress(stage="explain", message="contributions of the columns", done=0.05))
+    told = contributions(model, task, inputs, asked, clock=clock.share(0.35), seed=seed)
+    by_column = np.abs(told.values).mean(axis=0).sum(axis=1)
+    order = np.argsort(-by_column, kind="stable")
+    tell(Progress(stage="explain", message="importance of the columns", done=0.4))
+    lost = importance(model, task, inputs, target, order, clock=clock.share(0.65), seed=seed)
+    tell(Progress(stage="explain", message="partial dependence", done=0.8))
+    likely = [*lost.columns, *(inputs.column_names[i] for i in order)]
+    curves = _curves(fitted, inputs, list(dict.fromkeys(likely)), clock, seed, lines)
+    predictions = model.predict(inputs.take(pa.array(told.rows)))
+    additive, gap = additivity_finding(task, told, predictions)
+    findings = [
+        importance_finding(lost, inputs.num_columns, inputs.num_rows),
+        contribution_finding(task, inputs, told, by_column, order),
+        additive,
+    ]
+    if curves:
+        findings.append(Finding(what="How the average prediction moves with the columns that matter", evidence=curves))
+    single = []
+    for place, row in enumerate(asked):
+        found, figures = reasons(
+            task, int(row), inputs.slice(int(row), 1), predictions[place], told.values[place], told.base
+        )
+        findings.append(found)
+        single.append(figures)
+    return Report(
+        check="explanation",
+        subject=subject,
+        verdict=worst(tuple(findings)),
+        findings=tuple(findings),
+        figures={
+            "importance": {name: [one.value, one.low, one.high] for name, one in lost.columns.items()},
+            "importance_is": lost.loss,
+            "contributions": {inputs.column_names[i]: float(by_column[i]) for i in order},
+            "contributions_unit": unit(task),
+            "exact": told.exact,
+            "additivity": gap,
+            "rows": single,
+        },
+    )
+
+
+def _asked(rows: Sequence[int] | None, count: int) -> np.ndarray:
+    if count == 0:
+        raise InputError("there is no row to explain", remedy="Give at least one row.")
+    wanted = np.unique(np.asarray(rows if rows is not None else (), dtype=np.int64))
+    outside = wanted[(wanted < 0) | (wanted >= count)]
+    if len(outside):
+        raise InputError(
+            f"there is no row {outside[0]}", seen=f"{count} rows", remedy=f"Rows are counted from 0 to {count - 1}."
+        )
+    return wanted
+
+
+def _typical(fitted: Fitted, inputs: pa.Table, seed: int) -> np.ndarray:
+    """Return the rows with the lowest, the middle and the highest prediction among a sample."""
+    sample = np.random.default_rng(seed).permutation(inputs.num_rows)[:_AVERAGED]
+    shown = shown_output(fitted.task, fitted.model.predict(inputs.take(pa.array(sample))))[1]
+    ranked = sample[np.argsort(shown.max(axis=1), kind="stable")]
+    return np.unique(ranked[[0, len(ranked) // 2, -1]])
+
+
+def _curves(
+    fitted: Fitted, inputs: pa.Table, names: list[str], clock: Clock, seed: int, lines: bool
+) -> tuple[Evidence, ...]:
+    """Return partial dependence of the first columns that have one, while the time lasts."""
+    columns: dict[str, Column] = {column.name: column for column in fitted.signature.inputs}
+    pace = seconds_a_row(fitted.model, inputs)
+    rows = int(min(inputs.num_rows, np.clip(0.7 * clock.left / (pace * 20 * _DEPENDENCE), 30, _AVERAGED)))
+    sample = inputs.take(pa.array(np.random.default_rng(seed).permutation(inputs.num_rows)[:rows]))
+    curves: list[Evidence] = []
+    for name in names:
+        if len(curves) == _DEPENDENCE or (curves and clock.left <= 0):
+            break
+        curve = dependence(fitted.model, fitted.task, sample, columns[name], lines=lines)
+        if curve is not None:
+            curves.append(curve)
+    return tuple(curves)
