@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 # Of two labels the one that says "no" comes first, so that the last is what one looks for.
 _NEGATIVE = frozenset(
-    "no n false 0 -1 negative neg absent normal healthy benign control legit legitimate genuine ham 否 无 负 正常 健康".split()
+    {"no", "n", "false", "0", "-1", "negative", "neg", "absent", "normal", "healthy", "benign", "control"}
+    | {"legit", "legitimate", "genuine", "ham", "否", "无", "负", "正常", "健康"}
 )
 _POSITIVE = frozenset(
-    "yes y true 1 positive pos present abnormal anomaly attack fraud case disease faulty cancer 是 有 正 异常".split()
+    {"yes", "y", "true", "1", "positive", "pos", "present", "abnormal", "anomaly", "attack", "fraud", "case"}
+    | {"disease", "faulty", "cancer", "是", "有", "正", "异常"}
 )
 
 

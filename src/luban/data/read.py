@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from luban.core.protocols import Source
 
 
-def batches(location: Any, *, source: str | None = None, **options: Any) -> Iterator[pa.RecordBatch]:
+def batches(location: Any, *, reader: str | None = None, **options: Any) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `location` in batches of bounded size, all of one Arrow schema.
 
     Parameters
     ----------
     location : str, path or object
         A file, a folder, a database URL, or a table in memory.
-    source : str, optional
-        Name of the source to use; by default the first that matches.
+    reader : str, optional
+        Name of the source to use (``luban plugins`` lists them); by default the first that matches.
     **options
         Of the source: for CSV ``delimiter``, ``encoding``, ...; for SQL ``query`` or ``table``; for Excel ``sheet``.
 
@@ -36,15 +36,15 @@ def batches(location: Any, *, source: str | None = None, **options: Any) -> Iter
     InputError
         If no source can read it, or what it holds is no table.
     """
-    if source is None:
+    if reader is None:
         return find(location).read(location, **options)
-    part = cast("Source", plugins.create("sources", source))
+    part = cast("Source", plugins.create("sources", reader))
     return part.read(location, **options)
 
 
-def table(location: Any, *, source: str | None = None, **options: Any) -> pa.Table:
+def table(location: Any, *, reader: str | None = None, **options: Any) -> pa.Table:
     """Return all rows of `location` in memory; see `batches`."""
-    return pa.Table.from_batches(list(batches(location, source=source, **options)))
+    return pa.Table.from_batches(list(batches(location, reader=reader, **options)))
 
 
 def find(location: Any) -> Source:

@@ -231,9 +231,9 @@ def _stratified(strata: np.ndarray, portions: np.ndarray, generator: np.random.G
         for _ in range(len(rows) - sizes.sum()):
             sizes[np.argmax(exact - sizes)] += 1
         if len(rows) >= len(portions):  # every part gets a row of every value that has enough
-            for place in np.flatnonzero(sizes == 0):
+            for empty in np.flatnonzero(sizes == 0):
                 sizes[np.argmax(sizes)] -= 1
-                sizes[place] += 1
+                sizes[empty] += 1
         carried = (exact - sizes) if len(rows) >= len(portions) else carried
         for place, part in enumerate(np.split(rows, np.cumsum(sizes)[:-1])):
             parts[place].append(part)

@@ -47,6 +47,35 @@ def encode_target(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return _codes(task, array) if task.classifies else _numbers(task, array)
 
 
+def labelled_rows(task: Task, values: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return (rows, target): the rows that have a target the task knows, ascending, and their target encoded.
+
+    Rows without a target, and rows of a class that the task does not have (such as one with a single row,
+    which was left out when the task was found), are left out.
+
+    Raises
+    ------
+    InputError
+        If no row is left.
+    """
+    array = flat(values)
+    rows = np.flatnonzero(~missing_target(array))
+    if task.classifies and len(rows):
+        known = {spelling(label) for label in task.classes}
+        coded = array.take(pa.array(rows)).dictionary_encode()
+        fits = np.array([spelling(label) in known for label in coded.dictionary.to_pylist()])
+        rows = rows[fits[coded.indices.to_numpy(zero_copy_only=False)]]
+    if not len(rows):
+        raise InputError(
+            f"no row has a target {task.target!r} that can be used",
+            seen=f"{len(array):,} rows, such as {array[0].as_py()!r}" if len(array) else "no rows",
+            remedy=f"Known labels: {', '.join(map(str, task.classes[:12]))}."
+            if task.classifies
+            else "Give rows with numbers.",
+        )
+    return rows, encode_target(task, array.take(pa.array(rows)))
+
+
 def missing_target(values: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Return where a target is missing (null, NaN, empty text), shape (n,), bool."""
     array = flat(values)

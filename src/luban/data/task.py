@@ -124,7 +124,7 @@ def infer_task(
         metric=metric or DEFAULT_METRIC[chosen],
         classes=classes,
         quantiles=levels if chosen == "quantile" else (),
-        groups=schema.group,
+        groups=schema.group or next((one.name for one in schema.columns if one.role == "group"), None),
     )
     return TaskInference(
         task=task, schema=schema, notes=tuple(notes), dropped=table.num_rows - len(rows), rows=rows.astype(np.int64)

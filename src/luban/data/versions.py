@@ -46,6 +46,7 @@ def import_data(
     time: str | None = None,
     group: str | None = None,
     key: str | None = None,
+    source: str = "",
     **options: Any,
 ) -> Dataset:
     """Store the rows of `location` as a version of a data set; memory does not grow with the rows.
@@ -61,10 +62,14 @@ def import_data(
         Of the data set; by default made from the file's name.
     time, group, key : str, optional
         Columns with a special part.
+    source : str
+        Where the rows come from, in words; by default the location.
     **options
-        Of the source.
+        As `read.batches` takes them.
     """
-    return import_with_notes(workspace, location, name=name, time=time, group=group, key=key, **options).dataset
+    return import_with_notes(
+        workspace, location, name=name, time=time, group=group, key=key, source=source, **options
+    ).dataset
 
 
 def import_with_notes(
@@ -75,6 +80,7 @@ def import_with_notes(
     time: str | None = None,
     group: str | None = None,
     key: str | None = None,
+    source: str = "",
     **options: Any,
 ) -> Imported:
     """Do what `import_data` does and return the notes as well."""
@@ -89,7 +95,7 @@ def import_with_notes(
             _known(special, written.arrow.names)
     inferred = infer(written.sample, time=time, group=group, key=key, rows=written.rows)
     schema, notes = _verified(workspace, written, inferred.schema)
-    words = str(location) if is_path(location) else type(location).__name__
+    words = source or (str(location) if is_path(location) else type(location).__name__)
     manifest = {**written.manifest, "roles": {"time": time, "group": group, "key": key}}
     dataset = workspace.datasets.add(
         name=name, schema=schema, manifest=manifest, rows=written.rows, source=_without_password(words)

@@ -49,6 +49,8 @@ class ExcelSource:
                 f"{str(location)!r} is no workbook that can be read", seen=str(error), remedy=remedy
             ) from error
         names = book.sheet_names
+        if isinstance(sheet, str) and sheet not in names and sheet.isdecimal():
+            sheet = int(sheet)
         if isinstance(sheet, str) and sheet not in names:
             raise NotFound.named("sheet", sheet, names)
         if isinstance(sheet, int) and not 0 <= sheet < len(names):

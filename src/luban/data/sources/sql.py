@@ -55,6 +55,8 @@ class SqlSource:
         """
         if options:
             raise InputError(f"databases have no option {min(options)!r}", remedy="Options: query, table.")
+        if query is not None and table is None and re.fullmatch(r"[\w.]+", query.strip()):
+            table, query = query.strip(), None  # a bare name is a table
         if (query is None) == (table is None):
             raise InputError(
                 "a database needs either a query or a table", remedy="Give query='select ...' or table='name'."

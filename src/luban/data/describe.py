@@ -1,0 +1,120 @@
+"""The plain figures of one column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from luban.core.errors import InputError
+from luban.core.report import Evidence
+from luban.data.conform import conform
+from luban.data.numbers import flat
+
+if TYPE_CHECKING:
+    from luban.core.schema import Column
+
+BINS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """Figures of a column.
+
+    Parameters
+    ----------
+    missing : int
+        Rows without a value, of all rows.
+    distinct : int
+        Different values among the rows that were sampled.
+    figures : mapping
+        For numbers and dates: min, quantiles, max, mean, deviation, outliers; for others: top values.
+    drawing : Evidence, optional
+        A histogram, or a bar for each frequent value.
+    values : numpy.ndarray, optional
+        The sampled numbers, NaN where missing.
+    """
+
+    column: Column
+    missing: int
+    distinct: int
+    figures: dict[str, Any]
+    drawing: Evidence | None = None
+    values: np.ndarray | None = None
+
+
+def describe(column: Column, whole: pa.ChunkedArray, sample: pa.ChunkedArray) -> Description:
+    """Describe a column; missing values are counted in `whole`, all else in `sample`."""
+    missing = whole.null_count
+    if pa.types.is_floating(whole.type):
+        missing += int(pc.sum(pc.is_nan(whole)).as_py() or 0)
+    if column.kind == "nested":
+        return Description(column=column, missing=missing, distinct=0, figures={})
+    if column.kind in {"number", "date"}:
+        return _numbers(column, missing, len(whole), sample)
+    coded = flat(sample).dictionary_encode()
+    counts = np.bincount(np.asarray(coded.indices.drop_null()), minlength=len(coded.dictionary))
+    order = np.argsort(-counts, kind="stable")[:10]
+    top = [(coded.dictionary[int(place)].as_py(), int(counts[place])) for place in order]
+    figures: dict[str, Any] = {"top": {str(value)[:60]: count for value, count in top}}
+    drawing = None
+    if column.kind != "text" and len(top) > 1:
+        rows = tuple((str(value)[:40], count) for value, count in top)
+        drawing = Evidence(title=column.name, columns=("value", "rows"), rows=rows, drawing="bar", y="rows")
+    if column.kind == "text":
+        figures = {"characters": pc.mean(pc.utf8_length(coded.dictionary.cast(pa.string()))).as_py()}
+    return Description(column=column, missing=missing, distinct=len(coded.dictionary), figures=figures, drawing=drawing)
+
+
+def _numbers(column: Column, missing: int, rows: int, sample: pa.ChunkedArray) -> Description:
+    try:
+        array = conform(pa.table({column.name: sample}), [column], infinities="missing").table[column.name]
+    except InputError as error:  # a value in a row outside the sample that the kind was inferred from
+        return Description(column=column, missing=missing, distinct=0, figures={"unreadable": error.seen})
+    if column.kind == "date":
+        values = np.asarray(array.cast(pa.int64()).cast(pa.float64(), safe=False).fill_null(np.nan))
+    else:
+        values = np.asarray(array.fill_null(np.nan))
+    present = np.sort(values[~np.isnan(values)])
+    if pa.types.is_string(sample.type):
+        missing = round(float(np.isnan(values).mean()) * rows)
+    if not len(present):
+        return Description(column=column, missing=missing, distinct=0, figures={}, values=values)
+    distinct = 1 + int((np.diff(present) != 0).sum())
+    low, *quantiles, high = np.quantile(present, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
+    spread = quantiles[3] - quantiles[1]
+    fence = (quantiles[1] - 3 * spread, quantiles[3] + 3 * spread)
+    outside = int((present < fence[0]).sum() + (present > fence[1]).sum()) if spread > 0 else 0
+    show = _moment if column.kind == "date" else float
+    figures: dict[str, Any] = {
+        "min": show(low),
+        **{f"q{level}": show(value) for level, value in zip((5, 25, 50, 75, 95), quantiles, strict=True)},
+        "max": show(high),
+    }
+    if column.kind == "number":
+        figures |= {"mean": float(present.mean()), "deviation": float(present.std()), "outliers": outside,
+                    "zeros": int((present == 0).sum())}  # fmt: skip
+        figures["fence"] = [float(one) for one in fence]
+    drawing = None
+    if distinct > 1:
+        counts, edges = np.histogram(present, bins=min(BINS, max(2, distinct)))
+        rows = tuple((show(edges[place]), show(edges[place + 1]), int(count)) for place, count in enumerate(counts))
+        drawing = Evidence(
+            title=column.name, columns=("from", "to", "rows"), rows=rows, drawing="histogram", x=column.name, y="rows"
+        )
+    return Description(
+        column=column, missing=missing, distinct=distinct, figures=figures, drawing=drawing, values=values
+    )
+
+
+def _moment(microseconds: float) -> str:
+    try:
+        return (datetime(1970, 1, 1) + timedelta(microseconds=float(microseconds))).isoformat(
+            sep=" ", timespec="minutes"
+        )
+    except OverflowError:
+        return f"{microseconds:g} microseconds since 1970"
