@@ -1,0 +1,225 @@
+"""The model that a fit ends with: a weighted ensemble, its calibration and its decision threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luban.core import plugins
+from luban.core.errors import InputError, LubanError, Unsupported
+from luban.core.protocols import Explainable, Exportable
+from luban.core.serial import from_json, to_json
+from luban.learners import link
+from luban.learners.payloads import damaged, placed, read_json, under, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from luban.core.protocols import Graph, Model
+    from luban.core.task import Task
+
+ABOUT = "composite.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite:
+    """A weighted mean of models: a `luban.core.protocols.Model`, Exportable and Explainable where its members are.
+
+    Parameters
+    ----------
+    members : tuple of Model
+    weights : tuple of float
+        Non-negative, one a member; they are used as shares of their sum.
+    task : Task
+    temperature : float
+        The margins of the mean are divided by it (Guo et al. 2017); classes only.
+    threshold : float, optional
+        Least probability of the positive class at which it is predicted; None predicts the likelier class.
+    shifts : tuple of float
+        Added to each quantile after the mean (Romano et al. 2019, conformalised quantiles); empty for none.
+    """
+
+    members: tuple[Model, ...]
+    weights: tuple[float, ...]
+    task: Task
+    temperature: float = 1.0
+    threshold: float | None = None
+    shifts: tuple[float, ...] = ()
+    learner: str = "composite"
+
+    def __post_init__(self) -> None:
+        weights = np.array(self.weights, dtype=np.float64)
+        if len(weights) != len(self.members) or not np.isfinite(weights).all() or (weights < 0).any():
+            raise InputError("an ensemble needs one non-negative weight a member", seen=f"{self.weights}")
+        if weights.sum() <= 0:
+            raise InputError("an ensemble needs at least one member with a weight", seen=f"{self.weights}")
+        if not (np.isfinite(self.temperature) and self.temperature > 0):
+            raise InputError("a temperature must be positive", seen=f"{self.temperature}")
+        if self.shifts and (len(self.shifts) != len(self.task.quantiles) or not np.isfinite(self.shifts).all()):
+            raise InputError("an ensemble needs one finite shift a quantile, or none", seen=f"{self.shifts}")
+        if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
+            raise InputError("a threshold must lie between 0 and 1", seen=f"{self.threshold}")
+
+    @property
+    def learned(self) -> Mapping[str, Any]:
+        """What each member found out, by its place and learner."""
+        return {f"{place}.{member.learner}": dict(member.learned) for place, member in enumerate(self.members)}
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The weights, scaled to sum to 1."""
+        weights = np.array(self.weights, dtype=np.float64)
+        shares: np.ndarray = weights / weights.sum()
+        return shares
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        """Return the calibrated mean of the members' predictions."""
+        total = sum(
+            share * member.predict(table) for share, member in zip(self.shares, self.members, strict=True) if share
+        )
+        return self.finish(np.asarray(total))
+
+    def finish(self, mean: np.ndarray) -> np.ndarray:
+        """Return the predictions that a plain weighted mean of predictions becomes: calibrated, shifted, in order."""
+        if self.task.classifies and self.temperature != 1.0:
+            return link.predictions(self.task, link.margins(self.task, mean) / self.temperature)
+        if self.task.kind == "quantile":
+            return np.sort(mean + np.array(self.shifts or 0.0), axis=1)
+        return mean
+
+    def decide(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the class codes (int64) for predicted probabilities."""
+        if self.threshold is not None and self.task.kind == "binary":
+            return (predictions[:, 1] >= self.threshold).astype(np.int64)
+        return np.asarray(predictions.argmax(axis=1))
+
+    def save(self) -> Mapping[str, bytes]:
+        """Return the payloads of the members, each in a folder of its own, and what joins them."""
+        about = {
+            "task": to_json(self.task),
+            "learners": [member.learner for member in self.members],
+            "weights": list(self.weights),
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+            "shifts": list(self.shifts),
+        }
+        payloads = {ABOUT: write_json(about)}
+        for place, member in enumerate(self.members):
+            payloads |= placed(_folder(place, member.learner), member.save())
+        return payloads
+
+    def to_graph(self, graph: Graph) -> str:
+        """Add all members with a weight, their mean and the calibration."""
+        parts = []
+        for share, member in zip(self.shares, self.members, strict=True):
+            if not share:
+                continue
+            if not isinstance(member, Exportable):
+                raise Unsupported(f"{member.learner} cannot be written as ONNX", seen="it has no ability to export")
+            tensor = member.to_graph(graph)
+            parts.append(
+                tensor if share == 1.0 else graph.node("Mul", tensor, graph.constant(np.array(share, dtype=np.float32)))
+            )
+        mean = parts[0] if len(parts) == 1 else graph.node("Sum", *parts)
+        if self.task.classifies and self.temperature != 1.0:
+            margin = link.margins_to_graph(self.task, graph, mean)
+            scaled = graph.node("Div", margin, graph.constant(np.array(self.temperature, dtype=np.float32)))
+            return link.predictions_to_graph(self.task, graph, scaled)
+        if self.task.kind == "quantile":
+            shifts = np.array([self.shifts or (0.0,)], dtype=np.float32)
+            return link.sorted_rows(graph, graph.node("Add", mean, graph.constant(shifts)), len(self.task.quantiles))
+        return mean
+
+    @property
+    def explained(self) -> float:
+        """Share of the weight whose members can explain themselves."""
+        return float(sum(self.shares[place] for place in self._explainable))
+
+    @property
+    def _explainable(self) -> list[int]:
+        return [
+            place
+            for place, member in enumerate(self.members)
+            if self.weights[place] and isinstance(member, Explainable)
+        ]
+
+    def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Return (values, base), shapes (n, columns, width) and (width,).
+
+        Shapley values are linear, so those of the weighted mean of the members' *margins* (over the temperature) are
+        the weighted means of the members' own; rows and base sum to exactly that margin. The prediction itself is the
+        mean of *probabilities*, whose log-odds differ a little wherever the members disagree. Members that
+        cannot explain themselves are left out (see `explained`), and the weights of the others are scaled up.
+
+        Raises
+        ------
+        Unsupported
+            If less than half of the weight explains itself.
+        """
+        places = self._explainable
+        if self.explained < 0.5:
+            silent = sorted({member.learner for place, member in enumerate(self.members) if place not in places})
+            raise Unsupported(
+                "most of the ensemble cannot explain itself exactly",
+                seen=f"{', '.join(silent)} with {1 - self.explained:.0%} of the weight",
+                remedy="Use permutation importance instead.",
+            )
+        total = base = np.zeros(())
+        for place in places:
+            member = self.members[place]
+            assert isinstance(member, Explainable)
+            values, start = member.contributions(table)
+            share = self.shares[place] / self.explained / (self.temperature if self.task.classifies else 1.0)
+            total, base = total + share * values, base + share * start
+        return total, base + np.array(self.shifts or 0.0)
+
+
+def _folder(place: int, learner: str) -> str:
+    return f"{place}.{learner}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    task: Task
+    learners: tuple[str, ...]
+    weights: tuple[float, ...]
+    temperature: float
+    threshold: float | None
+    shifts: tuple[float, ...]
+
+
+def load(payloads: Mapping[str, bytes]) -> Composite:
+    """Return the composite that `Composite.save` wrote; each member is loaded by its learner from the plug-in table.
+
+    Raises
+    ------
+    Tampered
+        If a payload is missing or damaged.
+    NotFound, MissingExtra
+        If a member's learner is not installed, or needs packages that are not.
+    """
+    try:
+        about = from_json(_About, read_json(payloads, ABOUT))
+    except InputError as error:
+        raise damaged(ABOUT, str(error)) from error
+    members = []
+    for place, learner in enumerate(about.learners):
+        member = plugins.create("learners", learner).load(under(payloads, _folder(place, learner)))
+        if getattr(member, "task", about.task) != about.task:
+            raise damaged(ABOUT, f"{learner} was made for another task")
+        members.append(member)
+    try:
+        return Composite(
+            members=tuple(members),
+            weights=about.weights,
+            task=about.task,
+            temperature=about.temperature,
+            threshold=about.threshold,
+            shifts=about.shifts,
+        )
+    except LubanError as error:
+        raise damaged(ABOUT, str(error)) from error

@@ -1,0 +1,175 @@
+"""LightGBM's text format (version v4), read into `luban.learners.trees.Trees`.
+
+The meaning of ``decision_type`` and of missing values follows ``include/LightGBM/tree.h`` of LightGBM 4.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from luban.learners.payloads import damaged
+from luban.learners.trees import AT_MOST, EQUAL, Trees, checked, round_down
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TREE = re.compile(r"^Tree=\d+\n(.*?)(?=^Tree=|^end of trees)", re.MULTILINE | re.DOTALL)
+_CATEGORICAL, _DEFAULT_LEFT, _MISSING = 1, 2, 12
+_MISSING_IS_NAN, _MISSING_IS_ZERO = 8, 4
+
+
+@dataclass
+class _Arrays:
+    """One tree, its children counted from its own root."""
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    test: np.ndarray
+    missing_left: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    value: np.ndarray
+
+
+def read(texts: Iterable[str], features: int, outputs: int) -> Trees:
+    """Return the trees of one model text, or of several of which each makes the next output.
+
+    Raises
+    ------
+    Tampered
+        If a text is not what LightGBM writes, or its trees point outside.
+    """
+    trees: list[_Arrays] = []
+    output: list[int] = []
+    for place, text in enumerate(texts):
+        found = [_tree(match.group(1)) for match in _TREE.finditer(text)]
+        width = _header(text, "num_tree_per_iteration")
+        if not found or _header(text, "max_feature_idx") >= features or width > outputs:
+            raise damaged("the LightGBM text", f"{len(found)} trees of width {width}")
+        trees += found
+        output += [place + index % width for index in range(len(found))]
+    return checked(_joined(trees, output, outputs), features, "the LightGBM text")
+
+
+def _header(text: str, key: str) -> int:
+    match = re.search(rf"^{key}=(\d+)$", text, re.MULTILINE)
+    if match is None:
+        raise damaged("the LightGBM text", f"no {key}")
+    return int(match.group(1))
+
+
+def _tree(body: str) -> _Arrays:
+    fields = dict(line.split("=", 1) for line in body.splitlines() if "=" in line)
+
+    def numbers(key: str, dtype: type) -> np.ndarray:
+        try:
+            return np.array(fields.get(key, "").split(), dtype=np.float64).astype(dtype)
+        except ValueError as error:
+            raise damaged("the LightGBM text", f"{key}: {error}") from error
+
+    kind = numbers("decision_type", np.int64)
+    threshold = numbers("threshold", np.float64)
+    feature, left, right = (numbers(key, np.int64) for key in ("split_feature", "left_child", "right_child"))
+    if not len(kind) == len(threshold) == len(feature) == len(left) == len(right):
+        raise damaged("the LightGBM text", "the arrays of a tree differ in length")
+    # NaN goes the default way where it was seen in training; where it was not, it counts as zero.
+    default_left = (kind & _DEFAULT_LEFT) > 0
+    if ((kind & _MISSING) == _MISSING_IS_ZERO).any():
+        raise damaged("the LightGBM text", "a tree that takes zero for missing")
+    as_nan = (kind & _MISSING) == _MISSING_IS_NAN
+    tree = _Arrays(
+        feature=feature,
+        threshold=round_down(threshold),
+        test=np.full(len(kind), AT_MOST, dtype=np.uint8),
+        missing_left=np.where(as_nan, default_left, threshold >= 0),
+        left=left,
+        right=right,
+        value=numbers("leaf_value", np.float64),
+    )
+    categorical = np.flatnonzero(kind & _CATEGORICAL)
+    if not len(categorical):
+        return tree
+    boundaries, words = numbers("cat_boundaries", np.int64), numbers("cat_threshold", np.int64)
+    return _with_chains(tree, categorical, threshold, boundaries, words)
+
+
+def _with_chains(
+    tree: _Arrays, categorical: np.ndarray, place: np.ndarray, boundaries: np.ndarray, words: np.ndarray
+) -> _Arrays:
+    """Return the tree with each set of categories as a chain of nodes ``feature == code`` that share a left child.
+
+    A chain stands where its set stood, so that children still come after their parents.
+    """
+    chains = {int(node): _codes(int(place[node]), boundaries, words) for node in categorical}
+    length = np.ones(len(tree.feature), dtype=np.int64)
+    for node, codes in chains.items():
+        length[node] = len(codes)
+    first = np.cumsum(length) - length
+    source = np.repeat(np.arange(len(length)), length)
+
+    def moved(child: np.ndarray) -> np.ndarray:
+        if child.size and child.max() >= len(first):
+            raise damaged("the LightGBM text", "a child outside its tree")
+        return np.where(child >= 0, first[np.maximum(child, 0)], child)
+
+    longer = _Arrays(
+        feature=tree.feature[source],
+        threshold=tree.threshold[source],
+        test=tree.test[source],
+        missing_left=tree.missing_left[source],
+        left=moved(tree.left)[source],
+        right=moved(tree.right)[source],
+        value=tree.value,
+    )
+    for node, codes in chains.items():
+        span = slice(first[node], first[node] + len(codes))
+        longer.threshold[span] = codes
+        longer.test[span] = EQUAL
+        longer.missing_left[span] = False
+        longer.right[span][:-1] = np.arange(first[node] + 1, first[node] + len(codes))
+    return longer
+
+
+def _codes(place: int, boundaries: np.ndarray, words: np.ndarray) -> list[int]:
+    if not 0 <= place < len(boundaries) - 1:
+        raise damaged("the LightGBM text", "a set of categories outside the list")
+    start, end = boundaries[place], boundaries[place + 1]
+    if not 0 <= start < end <= len(words):
+        raise damaged("the LightGBM text", "a set of categories outside the list")
+    codes = [
+        32 * index + bit for index, word in enumerate(words[start:end].tolist()) for bit in range(32) if word >> bit & 1
+    ]
+    if not codes:
+        raise damaged("the LightGBM text", "an empty set of categories")
+    return codes
+
+
+def _joined(trees: list[_Arrays], output: list[int], outputs: int) -> Trees:
+    inner = np.array([len(tree.feature) for tree in trees])
+    leaves = np.array([len(tree.value) for tree in trees])
+    first_inner, first_leaf = np.cumsum(inner) - inner, np.cumsum(leaves) - leaves
+
+    def children(side: str) -> np.ndarray:
+        parts = [
+            np.where(child >= 0, child + node, child - leaf)
+            for child, node, leaf in zip((getattr(tree, side) for tree in trees), first_inner, first_leaf, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    return Trees(
+        feature=np.concatenate([tree.feature for tree in trees]),
+        threshold=np.concatenate([tree.threshold for tree in trees]),
+        test=np.concatenate([tree.test for tree in trees]),
+        missing_left=np.concatenate([tree.missing_left for tree in trees]),
+        left=children("left"),
+        right=children("right"),
+        inner=inner,
+        leaves=leaves,
+        output=np.array(output),
+        value=np.concatenate([tree.value for tree in trees]),
+        base=np.zeros(outputs),
+    )

@@ -1,0 +1,172 @@
+"""Linear models: logistic, ridge and quantile regression, the strength of the penalty chosen on validation.
+
+Ridge is solved in closed form for all strengths from one eigendecomposition; the others by L-BFGS from the strongest
+penalty to the weakest, each starting where the last one ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luban.core.protocols import Suggestion, Suitable, Unsuitable
+from luban.core.space import Real
+from luban.learners import link
+from luban.learners.payloads import Arrays, write_arrays
+from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
+from luban.learners.tabular.linear_losses import Loss, loss_of
+from luban.learners.tabular.suitability import rounds_fit
+from luban.modalities.tabular.options import LINEAR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from luban.core.budget import Effort
+    from luban.core.protocols import Examples, Graph
+    from luban.core.schema import Schema
+    from luban.core.space import Space
+    from luban.core.task import Task
+
+STRENGTHS: tuple[float, ...] = (1e4, 1e3, 1e2, 1e1, 1e0, 1e-1, 1e-2)
+DEFAULTS: Mapping[str, Any] = {"strength": None, "iterations": 100}
+"""`strength` is the weight of half the squared coefficients against the sum of the rows' losses; None chooses it."""
+_WITHOUT_VALIDATION = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearKernel:
+    """Margins that are affine in the features.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray
+        Shape (features, width), float64.
+    intercept : numpy.ndarray
+        Shape (width,), float64.
+    mean : numpy.ndarray
+        Shape (features,), float64: of the training rows, which explanations measure from.
+    """
+
+    weights: np.ndarray
+    intercept: np.ndarray
+    mean: np.ndarray
+
+    def margins(self, features: np.ndarray) -> np.ndarray:
+        """Return the margins, shape (n, width)."""
+        margins: np.ndarray = features.astype(np.float64) @ self.weights + self.intercept
+        return margins
+
+    def contributions(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the exact Shapley values for independent features, and the margin of the mean row."""
+        values = (features.astype(np.float64) - self.mean)[:, :, None] * self.weights[None]
+        return values, self.mean @ self.weights + self.intercept
+
+    def save(self) -> Mapping[str, bytes]:
+        """Return the coefficients."""
+        return {"linear.npz": write_arrays(weights=self.weights, intercept=self.intercept, mean=self.mean)}
+
+    def to_graph(self, graph: Graph, features: str) -> str:
+        """Add one matrix product."""
+        weights, intercept = (graph.constant(array.astype(np.float32)) for array in (self.weights, self.intercept))
+        tensor: str = graph.node("Gemm", features, weights, intercept)
+        return tensor
+
+
+class LinearLearner:
+    """A penalised linear model over scaled numbers and one-hot categories: quick, and hard to beat on small data."""
+
+    name = "linear"
+
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
+        """Return whether it can be solved in the time."""
+        return rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e8)
+
+    def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
+        """Return the one that chooses its own strength."""
+        return [Suggestion(order=10)]
+
+    def space(self, task: Task) -> Space:  # noqa: ARG002
+        """Return the strength."""
+        return {"strength": Real(1e-3, 1e4, log=True)}
+
+    def fit(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        validation: Examples | None,
+        *,
+        parameters: Mapping[str, Any],
+        effort: Effort,
+        report: Callable[[int, float], bool] | None = None,
+    ) -> ExplainableModel:
+        """Solve for the strength given, or for each until the validation loss rises."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        own, options = split_parameters(parameters, DEFAULTS, LINEAR)
+        encoding, matrix, held_out = encode(task, schema, training, validation, options, effort.seed)
+        strengths = STRENGTHS
+        if own["strength"] is not None or validation is None:
+            strengths = (float(own["strength"] or _WITHOUT_VALIDATION),)
+        loss = loss_of(task, training.target, training.weight)
+        with threadpool_limits(limits=effort.threads):
+            solved = _path(matrix, loss, strengths, iterations=int(own["iterations"]), effort=effort)
+            strength, kernel = _best(solved, loss, validation, held_out, report, effort)
+        learned = {"strength": strength}
+        return ExplainableModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
+
+    def load(self, payloads: Mapping[str, bytes]) -> EncodedModel:
+        """Return the model that was saved."""
+
+        def kernel(task: Task, features: int) -> LinearKernel:
+            arrays, outputs = Arrays(payloads, "linear.npz"), link.width(task)
+            return LinearKernel(
+                weights=arrays.take("weights", "float64", (features, outputs)),
+                intercept=arrays.take("intercept", "float64", (outputs,)),
+                mean=arrays.take("mean", "float64", (features,)),
+            )
+
+        model: EncodedModel = read_model(self.name, payloads, kernel, ExplainableModel)
+        return model
+
+
+def _path(
+    matrix: np.ndarray, loss: Loss, strengths: tuple[float, ...], *, iterations: int, effort: Effort
+) -> Iterator[tuple[float, LinearKernel]]:
+    """Yield each strength and its solution, coefficients in units of centred and scaled features turned back."""
+    mean = matrix.mean(axis=0, dtype=np.float64)
+    scale = matrix.std(axis=0, dtype=np.float64)
+    # A rare one-hot level is not blown up: its coefficient stays as costly as that of a common one.
+    scale = np.maximum(scale, 0.1)
+    scaled = ((matrix - mean) / scale).astype(np.float32)
+    for strength, weights, intercept in loss.solve(scaled, strengths, iterations=iterations, effort=effort):
+        plain = weights / scale[:, None]
+        yield strength, LinearKernel(weights=plain, intercept=intercept - mean @ plain, mean=mean)
+
+
+def _best(
+    solved: Iterator[tuple[float, LinearKernel]],
+    loss: Loss,
+    validation: Examples | None,
+    held_out: np.ndarray | None,
+    report: Callable[[int, float], bool] | None,
+    effort: Effort,
+) -> tuple[float, LinearKernel]:
+    best, lowest = next(solved), np.inf
+    if validation is None or held_out is None:
+        return best
+    worse, candidate = 0, best
+    for step in range(1, len(STRENGTHS) + 1):
+        value = loss.value(candidate[1].margins(held_out), validation.target, validation.weight)
+        worse = 0 if value < lowest else worse + 1
+        if value < lowest:
+            best, lowest = candidate, value
+        if (report is not None and not report(step, value)) or worse == 2 or effort.expired:
+            break
+        following = next(solved, None)
+        if following is None:
+            break
+        candidate = following
+    return best
