@@ -54,6 +54,8 @@ _BINARY: dict[str, Any] = {
     "Sub": np.subtract,
     "Mul": np.multiply,
     "Mod": np.mod,
+    "Max": np.maximum,
+    "Min": np.minimum,
     "MatMul": np.matmul,
     "Equal": np.equal,
     "GreaterOrEqual": np.greater_equal,

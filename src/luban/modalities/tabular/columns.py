@@ -37,6 +37,12 @@ class Columns:
         self._codes: dict[str, np.ndarray] = {}
         self._numbers: dict[tuple[str, ...], np.ndarray] = {}
 
+    def take(self, rows: np.ndarray, names: Sequence[str]) -> Columns:
+        """Return some rows of some columns, with the codes that are known already."""
+        part = Columns(self.table.select(names).take(pa.array(rows)), self.vocabularies)
+        part._codes = {name: codes[rows] for name, codes in self._codes.items()}
+        return part
+
     def values(self, name: str) -> pa.ChunkedArray:
         """Return a column as it is in the table."""
         place = self._places.get(name)

@@ -14,13 +14,20 @@ from luban.modalities.tabular import payload
 from luban.modalities.tabular.chain import Chain
 from luban.modalities.tabular.codes import Codes
 from luban.modalities.tabular.columns import Columns
+from luban.modalities.tabular.components import Components
 from luban.modalities.tabular.dates import Dates
 from luban.modalities.tabular.frequency import Frequency
 from luban.modalities.tabular.graph_columns import GraphColumns
+from luban.modalities.tabular.group_ratios import GroupRatios
+from luban.modalities.tabular.missing_count import MissingCount
 from luban.modalities.tabular.numbers import Numbers
 from luban.modalities.tabular.one_hot import OneHot
+from luban.modalities.tabular.pairs import Pairs
+from luban.modalities.tabular.quantiles import Quantiles
 from luban.modalities.tabular.scaling import Imputed, Scaled
+from luban.modalities.tabular.selection import Selected
 from luban.modalities.tabular.target_encoding import TargetEncoding
+from luban.modalities.tabular.text import Text
 from luban.modalities.tabular.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -37,8 +44,11 @@ _EMPTY = {
     "text": pa.string(),
     "date": pa.timestamp("us"),
 }
-_BLOCKS: dict[str, Any] = {one.kind: one for one in (Numbers, Codes, OneHot, TargetEncoding, Frequency, Dates)}
-_MAPS: dict[str, Any] = {one.kind: one for one in (Imputed, Scaled)}
+_BLOCKS: dict[str, Any] = {
+    one.kind: one
+    for one in (Numbers, MissingCount, Dates, Pairs, GroupRatios, Text, Codes, OneHot, TargetEncoding, Frequency)
+}
+_MAPS: dict[str, Any] = {one.kind: one for one in (Imputed, Scaled, Quantiles, Components, Selected)}
 
 
 @dataclass(frozen=True)

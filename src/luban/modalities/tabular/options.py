@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from luban.core.errors import InputError
+
 Numbers = Literal["raw", "imputed", "standard", "quantile", "robust"]
 Categories = Literal["codes", "one_hot", "target", "frequency"]
 Text = Literal["words", "characters", "ignored"]
@@ -82,6 +84,19 @@ class EncodingOptions:
     drop_useless: bool = True
     top: int = 2000
     components: int = 0
+
+    def __post_init__(self) -> None:
+        self._require(self.folds >= 2, "folds must be at least 2", self.folds)
+        self._require(self.smoothing > 0, "smoothing must be positive", self.smoothing)
+        self._require(0 <= self.text_terms <= 7000, "text_terms must be between 0 and 7000", self.text_terms)
+        self._require(
+            not self.components or self.numbers != "raw", "components need numbers without gaps", self.numbers
+        )
+
+    @staticmethod
+    def _require(holds: bool, wish: str, seen: object) -> None:
+        if not holds:
+            raise InputError(f"an option of the encoding cannot be used: {wish}", seen=repr(seen))
 
 
 TREES = EncodingOptions()

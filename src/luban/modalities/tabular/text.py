@@ -1,0 +1,147 @@
+"""Short text as latent semantic components of weighted n-grams, and its length.
+
+Terms are weighted by TF-IDF, rows brought to unit length and reduced by a truncated singular value decomposition
+(S. Deerwester et al., "Indexing by Latent Semantic Analysis", JASIS 41(6), 1990). What a token is, is said in
+`luban.modalities.tabular.tokens`, by regular expressions that Arrow and ONNX Runtime read with one engine (RE2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from luban.modalities.tabular.arithmetic import Symbolic
+from luban.modalities.tabular.feature import Feature
+from luban.modalities.tabular.terms import Terms
+from luban.modalities.tabular.tokens import UNITS, count_characters, tokenise, tokens_to_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from luban.modalities.tabular.columns import Columns
+    from luban.modalities.tabular.graph_columns import GraphColumns
+    from luban.modalities.tabular.payload import Reader, Writer
+
+
+@dataclass(frozen=True)
+class Text:
+    """Components and lengths of one text column.
+
+    Parameters
+    ----------
+    name : str
+    unit : {"words", "characters"}
+        What a token is.
+    terms : Terms
+        The n-grams that count.
+    weights : numpy.ndarray
+        Inverse document frequencies; float32, shape (terms,).
+    components : numpy.ndarray
+        float32, shape (terms, components).
+    """
+
+    kind: ClassVar[str] = "text"
+    name: str
+    unit: str
+    terms: Terms
+    weights: np.ndarray
+    components: np.ndarray
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The count of characters, the count of tokens, the components."""
+        names = ["characters", "tokens", *(f"component_{i}" for i in range(self.components.shape[1]))]
+        return tuple(Feature(name=f"{self.name}.{one}", sources=(self.name,)) for one in names)
+
+    @classmethod
+    def fit(
+        cls, columns: Columns, name: str, *, unit: str, limit: int, components: int, random: np.random.Generator
+    ) -> tuple[Text, np.ndarray]:
+        """Return the block and the matrix of the training rows; `limit` is the most terms that are kept."""
+        tokens = tokenise(columns.values(name), unit)
+        shortest, longest = (1, 2) if unit == "words" else (2, 4)
+        terms = Terms.fit(tokens, shortest=shortest, longest=longest, limit=limit)
+        counts = terms.count(tokens)
+        present = np.bincount(counts.indices, minlength=len(terms))
+        weights = (np.log((1 + columns.rows) / (1 + present)) + 1).astype(np.float32)
+        width = min(components, len(terms), columns.rows)
+        block = cls(name, unit, terms, weights, np.zeros((len(terms), 0), dtype=np.float32))
+        if width:
+            block = cls(name, unit, terms, weights, _right_singular(block._weighted(counts), width, random))
+        return block, block.transform(columns)
+
+    def transform(self, columns: Columns) -> np.ndarray:
+        """Return the matrix, shape (rows, 2 + components)."""
+        values = columns.values(self.name)
+        tokens = tokenise(values, self.unit)
+        lengths = np.stack([count_characters(values), np.diff(tokens.offsets)], axis=1).astype(np.float32)
+        if not self.components.shape[1]:
+            return lengths
+        reduced = self._weighted(self.terms.count(tokens)) @ self.components
+        return np.concatenate([lengths, reduced.astype(np.float32)], axis=1)
+
+    def _weighted(self, counts: Any) -> Any:
+        """Return rows of unit length from counts, both sparse."""
+        from scipy.sparse import diags_array
+
+        weighted = counts @ diags_array(self.weights)
+        norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+        return (diags_array((1 / np.where(norms > 0, norms, 1)).astype(np.float32)) @ weighted).tocsr()
+
+    def to_graph(self, columns: GraphColumns) -> str:
+        """Return the tensor of the matrix."""
+        do = Symbolic(columns.graph)
+        characters, tokens, counts = tokens_to_graph(columns.graph, self.name, self.unit)
+        if not self.components.shape[1]:
+            return columns.concatenate([characters, counts])
+        weighted = columns.graph.node("TfIdfVectorizer", tokens, **self.terms.attributes(self.weights))
+        squares = do.reshape(do.total(do.binary("Mul", weighted, weighted), axis=1), (-1, 1))
+        nothing = np.array(0, dtype=np.float32)
+        norms = do.where(do.binary("Equal", squares, nothing), np.array(1, dtype=np.float32), do.unary("Sqrt", squares))
+        reduced = do.binary("Div", do.binary("MatMul", weighted, self.components), norms)
+        return columns.concatenate([characters, counts, reduced])
+
+    def save(self, writer: Writer) -> Mapping[str, Any]:
+        """Return the parameters."""
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "terms": [list(term) for term in self.terms.grams],
+            "weights": writer.put(self.weights),
+            "components": writer.put(self.components),
+        }
+
+    @classmethod
+    def load(cls, reader: Reader) -> Text:
+        """Return the block that `save` wrote."""
+        grams = reader.lists("terms")
+        if (
+            len(set(grams)) != len(grams)
+            or not all(1 <= len(gram) <= 4 for gram in grams)
+            or list(map(len, grams)) != sorted(map(len, grams))
+        ):
+            raise reader.wrong("'terms' must hold n-grams, the short ones first")
+        weights = reader.array("weights", "float32", (len(grams),))
+        components = reader.array("components", "float32", (len(grams), None))
+        unit = reader.text("unit", UNITS)
+        return cls(reader.text("name"), unit, Terms(grams), weights, components)
+
+
+def _right_singular(rows: Any, width: int, random: np.random.Generator) -> np.ndarray:
+    """Return the leading right singular vectors of a sparse matrix, shape (columns, width), float32.
+
+    By random projection with power iterations (N. Halko, P.-G. Martinsson, J. A. Tropp, "Finding structure with
+    randomness", SIAM Review 53(2), 2011). The sign of each is such that its largest entry is positive.
+    """
+    sample = rows @ random.standard_normal((rows.shape[1], min(width + 10, *rows.shape)))
+    for _ in range(4):
+        basis, _ = np.linalg.qr(sample)
+        basis, _ = np.linalg.qr(rows.T @ basis)
+        sample = rows @ basis
+    basis, _ = np.linalg.qr(sample)
+    _, _, right = np.linalg.svd((rows.T @ basis).T, full_matrices=False)
+    right = right[:width]
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+    return np.ascontiguousarray((right * signs[:, None]).T.astype(np.float32))
