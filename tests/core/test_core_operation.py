@@ -61,7 +61,17 @@ def test_every_operation_tells_what_each_parameter_is(name: str) -> None:
 
 
 def test_all_built_in_parts_can_be_imported() -> None:
-    for group in ("sources", "modalities", "learners", "searchers", "metrics", "checks", "exporters", "executors", "wires"):
+    for group in (
+        "sources",
+        "modalities",
+        "learners",
+        "searchers",
+        "metrics",
+        "checks",
+        "exporters",
+        "executors",
+        "wires",
+    ):
         assert plugins.names(group), group
         for name in plugins.names(group):
             try:
@@ -101,7 +111,8 @@ def test_importing_luban_loads_nothing_heavy() -> None:
 def test_listing_operations_loads_no_data_library() -> None:
     heavy = tuple(name for name in HEAVY if name not in {"typer", "rich"})
     code = (
-        "import sys; from luban.core import plugins; [plugins.load('operations', n) for n in plugins.names('operations')];"
+        "import sys; from luban.core import plugins;"
+        "[plugins.load('operations', name) for name in plugins.names('operations')];"
         f"print([m for m in {heavy} if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

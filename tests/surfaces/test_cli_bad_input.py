@@ -18,7 +18,9 @@ ROWS = 40
 
 def table(**columns: list[object]) -> str:
     lines = [",".join(columns)]
-    lines += [",".join("" if value is None else str(value) for value in row) for row in zip(*columns.values(), strict=True)]
+    lines += [
+        ",".join("" if value is None else str(value) for value in row) for row in zip(*columns.values(), strict=True)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -176,7 +178,7 @@ def test_tampered_model_is_refused(luban: CommandLine, fitted: CommandLine) -> N
     manifest = next(path for path in blobs if shown["artifact"].split(":")[1].endswith(path.name[-40:]))
     content = bytearray(manifest.read_bytes())
     content[len(content) // 2] ^= 1
-    os.chmod(manifest, 0o644)
+    manifest.chmod(0o644)
     manifest.write_bytes(content)
     for verb in (["models", "verify", "tumours"], ["predict", "tumours", str(fitted.folder / "test.csv")]):
         assert "digest" in refused(luban(*verb)) or "tampered" in refused(luban(*verb))
@@ -185,7 +187,7 @@ def test_tampered_model_is_refused(luban: CommandLine, fitted: CommandLine) -> N
 @pytest.mark.skipif(not os.access("/dev/full", os.W_OK), reason="this system has no full device")
 def test_disk_that_is_full(fitted: CommandLine, tmp_path: Path) -> None:
     del tmp_path
-    os.symlink("/dev/full", fitted.folder / "full.html")
+    (fitted.folder / "full.html").symlink_to("/dev/full")
     answer = fitted("evaluate", "tumours", "test.csv", "--html", "full.html")
     assert "space" in refused(answer).lower()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from luban.learners.artifact import Fitted
+    from luban.learners.fitted import Fitted
     from luban.serving.runtime import Runtime
     from luban.store import Workspace
 
@@ -33,6 +33,6 @@ def runtime(workspace: Workspace, reference: str) -> Runtime:
     from luban.serving.runtime import Runtime
 
     version = workspace.models.get(reference)
-    graph = artifact.payload(workspace.blobs, version.artifact, GRAPH)
     model = artifact.read(workspace.blobs, version.artifact)
+    graph = artifact.extra(workspace.blobs, model, GRAPH)
     return Runtime.from_fitted(model, graph, name=version.name, version=version.version)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from luban import __version__
 from luban.core import plugins
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from luban.core.operation import Operation, Parameter
 
-Command = TyperCommand | TyperGroup
+# typer's own classes, whose home differs between its releases.
+Command = Any
 
 # Short forms that people know from other commands.
 SHORT = {"output": "-o", "name": "-n", "target": "-t", "budget": "-b"}
@@ -39,12 +40,12 @@ class Verbs(TyperGroup):
 
     prefix = ""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the first words of all operations under the prefix."""
         verbs = [verb.removeprefix(self.prefix) for verb in plugins.names("operations") if verb.startswith(self.prefix)]
         return sorted({verb.split()[0] for verb in verbs} | set(super().list_commands(ctx)))
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Command:
         """Return the command of an operation, or the group of the verbs that begin with this word."""
         verb = self.prefix + cmd_name
         verbs = plugins.names("operations")

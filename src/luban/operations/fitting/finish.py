@@ -6,16 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from luban import __version__
-from luban.core.model import Signature
 from luban.core.progress import Progress, tell
 from luban.core.protocols import Job
-from luban.core.schema import Column
 from luban.core.serial import to_json
 
 if TYPE_CHECKING:
     from luban.core.report import Report
     from luban.core.run import Run
-    from luban.core.task import Task
     from luban.operations.fit import Fit
     from luban.operations.fitting.prepare import Prepared
     from luban.search.study import StudyResult
@@ -42,10 +39,11 @@ def finish(
 ) -> Fit:
     """Make the artefact of a search's result, and register it with all it came from."""
     from luban.learners import artifact
+    from luban.learners.fitted import fitted as make_fitted
     from luban.operations.fit import Fit, LeaderboardLine
 
     tell(Progress(stage="finish", message="writing the model"))
-    fitted = artifact.Fitted(task=prepared.task, signature=signature(prepared), model=result.composite)
+    fitted = make_fitted(result.composite, prepared.schema)
     digest = artifact.write(workspace.blobs, fitted)
     notes = [*prepared.notes, *result.notes]
     digest, graph_note = _with_graph(workspace, prepared, digest, executor, deadline)
@@ -95,23 +93,6 @@ def finish(
         notes=tuple(notes),
         report=report,
     )
-
-
-def signature(prepared: Prepared) -> Signature:
-    """Return what goes into a model of this task and what comes out."""
-    return Signature(inputs=prepared.schema.columns, outputs=outputs(prepared.task))
-
-
-def outputs(task: Task) -> tuple[Column, ...]:
-    """Return the columns that a prediction has."""
-    if task.classifies:
-        probabilities = (f"probability_{label}" for label in task.classes)
-        return (
-            Column(name="prediction", kind="category", nullable=False),
-            *(Column(name=one, kind="number", nullable=False, storage="double") for one in probabilities),
-        )
-    levels = (f"quantile_{level}" for level in task.quantiles)
-    return tuple(Column(name=one, kind="number", nullable=False, storage="double") for one in ("prediction", *levels))
 
 
 def _with_graph(

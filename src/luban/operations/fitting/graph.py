@@ -36,8 +36,8 @@ def build_graph(report: Any, *, blobs: str, digest: str, rows: str, name: str) -
     except Unsupported as error:
         return {"digest": None, "reason": str(error)}
     table = pa.ipc.open_stream(store.get(rows)).read_all()
-    difference = parity.parity(fitted, graph, table)
-    if difference > parity.TOLERANCE:
-        return {"digest": None, "reason": f"its answers differ by {difference:.2g} from the model's"}
-    whole = artifact.write(store, fitted, extra={name: graph}, parity=difference)
+    measured = parity.measure(fitted, graph, table)
+    if not measured.holds:
+        return {"digest": None, "reason": f"its answers differ by {measured.difference:.2g} from the model's"}
+    whole = artifact.write(store, fitted, extra={name: graph}, parity=measured.difference)
     return {"digest": whole, "reason": ""}

@@ -65,10 +65,7 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     dataset = stored(workspace, data)
     table = versions.table(workspace, dataset) if dataset is not None else read.table(data)
     group = options.get("group")
-    if dataset is not None:
-        inferred = infer.Inference(schema=dataset.schema)
-    else:
-        inferred = infer.infer(table, group=group)
+    inferred = infer.Inference(schema=dataset.schema) if dataset is not None else infer.infer(table, group=group)
     schema = inferred.schema if group is None else inferred.schema.with_role("group", group)
     inference = infer_task(
         table,

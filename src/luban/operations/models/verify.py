@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """A model whose payloads all match their digests."""
+    """A model whose payloads all match their digests.
+
+    Attributes
+    ----------
+    size : int
+        Bytes that the payloads take on the disk.
+    """
 
     model: str
     artifact: str
@@ -33,7 +39,7 @@ def models_verify(workspace: Workspace, model: str) -> Verified:
     from luban.learners import artifact
 
     version = workspace.models.get(model)
-    payloads = artifact.verify(workspace.blobs, version.artifact)
-    return Verified(
-        model=version.reference, artifact=version.artifact, payloads=len(payloads), size=sum(payloads.values())
-    )
+    manifest = artifact.read_manifest(workspace.blobs, version.artifact)
+    payloads = {**manifest.payloads, **manifest.extra}
+    size = sum(len(workspace.blobs.get(payload.digest)) for payload in payloads.values())
+    return Verified(model=version.reference, artifact=version.artifact, payloads=len(payloads), size=size)

@@ -6,6 +6,7 @@ reports. A result that deserves its own look registers a function for its type h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_ROWS = 100
+WIDEST = 10  # columns that still fit a terminal
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def render(result: Any, console: Console) -> None:
     """Write a result to the console."""
-    from luban.surfaces.render import terminal
-
     if isinstance(result, Report):
+        from luban.surfaces.render import terminal
+
         terminal.render(result, console)
     elif isinstance(result, tuple | list):
         _table("", result, console)
@@ -87,6 +90,10 @@ def _table(title: str, records: Sequence[Any], console: Console) -> None:
         return
     rows = [_row(record) for record in records[:MOST_ROWS]]
     columns = [name for name in rows[0] if any(row.get(name) not in (None, "", (), {}) for row in rows)]
+    if len(columns) > WIDEST and len(rows) <= WIDEST:
+        # Few wide rows are easier to read downwards.
+        rows = [{"": name} | {str(i): row.get(name) for i, row in enumerate(rows, start=1)} for name in columns]
+        columns = list(rows[0])
     table = Table(title=title.replace("_", " ") or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
     for name in columns:
         numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
@@ -121,4 +128,5 @@ def words(value: Any) -> str:
         return separator.join(words(item) for item in value)
     if is_dataclass(value):
         return words(_row(value))
-    return str(value)
+    text = str(value)
+    return text[:19] if _DIGEST.fullmatch(text) else text
