@@ -4,6 +4,7 @@ An encoder writes its mathematics once, as a function of an `Arithmetic`, and bo
 same types in the same order. Arrays keep their type; a constant must have the type of what it meets.
 """
 
+# ruff: noqa: D102 - the methods are documented where the protocol declares them
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol

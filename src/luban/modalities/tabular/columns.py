@@ -90,9 +90,10 @@ class Columns:
 def _floats(values: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return _booleans(values)
-    if values.num_chunks == 1:
-        return values.chunk(0).to_numpy(zero_copy_only=False)
-    return values.to_numpy()
+    if not pa.types.is_floating(values.type):
+        raise InputError("a number column must hold floating numbers", seen=str(values.type))
+    floats: np.ndarray = values.to_numpy()
+    return floats
 
 
 def _booleans(values: pa.ChunkedArray) -> np.ndarray:
@@ -102,4 +103,5 @@ def _booleans(values: pa.ChunkedArray) -> np.ndarray:
     encoded = values.dictionary_encode().unify_dictionaries()
     known = np.array([*(meaning.get(level, np.nan) for level in encoded.chunk(0).dictionary.to_pylist()), np.nan])
     indices = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
-    return known[np.concatenate(indices)]
+    floats: np.ndarray = known[np.concatenate(indices)]
+    return floats

@@ -95,8 +95,9 @@ class Encoding:
 
     @cached_property
     def cardinalities(self) -> tuple[int, ...]:
-        """For each categorical feature how many codes it has: the last but one for rare and unseen levels, the last
-        for missing values.
+        """For each categorical feature how many codes it has.
+
+        The last but one is that of rare and of unseen levels, the last that of missing values.
         """
         return tuple(feature.cardinality for feature in self.features if feature.cardinality)
 

@@ -57,7 +57,8 @@ class Engineering:
     @cached_property
     def _centred(self) -> np.ndarray:
         figures = self.figures[self._rows]
-        return figures - figures.mean(axis=0)
+        centred: np.ndarray = figures - figures.mean(axis=0)
+        return centred
 
     @cached_property
     def _telling_numbers(self) -> tuple[str, ...]:

@@ -52,5 +52,6 @@ def unexplained(matrix: np.ndarray, figures: np.ndarray) -> np.ndarray:
     from sklearn.tree import DecisionTreeRegressor
 
     tree = DecisionTreeRegressor(max_leaf_nodes=48, min_samples_leaf=20, random_state=0).fit(matrix, figures)
-    left: np.ndarray = figures - tree.predict(matrix).reshape(figures.shape)
-    return left - left.mean(axis=0)
+    left = figures - tree.predict(matrix).reshape(figures.shape)
+    centred: np.ndarray = left - left.mean(axis=0)
+    return centred

@@ -18,7 +18,7 @@ from luban.core.errors import Tampered
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
+_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 
 
@@ -136,7 +136,7 @@ class Reader:
     def indices(self, key: str, shape: tuple[int | None, ...], below: int) -> np.ndarray:
         """Return an int64 array of indices in [0, below)."""
         array = self.array(key, "int64", shape)
-        if array.size and not (0 <= array.min() and array.max() < below):
+        if array.size and (array.min() < 0 or array.max() >= below):
             raise self.wrong(f"{key!r} points outside [0, {below})")
         return array
 
@@ -174,7 +174,7 @@ def read(payloads: Mapping[str, bytes]) -> Reader:
     """
     missing = {"encoding.json", "encoding.safetensors"} - set(payloads)
     if missing:
-        raise Tampered("the saved encoding is incomplete", seen=f"no {sorted(missing)[0]}")
+        raise Tampered("the saved encoding is incomplete", seen=f"no {min(missing)}")
     return Reader(_json(payloads["encoding.json"]), _arrays(payloads["encoding.safetensors"]), {})
 
 
@@ -200,14 +200,17 @@ def _array(key: str, entry: Any, body: memoryview) -> np.ndarray:
     damaged = Tampered("an array of the encoding is damaged", seen=f"array {key}: {entry!r:.100}")
     if not isinstance(entry, dict):
         raise damaged
-    dtype, shape, span = _TYPES.get(str(entry.get("dtype"))), entry.get("shape"), entry.get("data_offsets")
-    if dtype is None or not _wholes(shape) or not _wholes(span) or len(span) != 2:
+    dtype, shape, span = _TYPES.get(str(entry.get("dtype"))), _wholes(entry, "shape"), _wholes(entry, "data_offsets")
+    if dtype is None or shape is None or span is None or len(span) != 2:
         raise damaged
     start, end = span
     if not start <= end <= len(body) or math.prod(shape) * dtype.itemsize != end - start:
         raise damaged
-    return np.frombuffer(body[start:end], dtype=dtype).astype(dtype.newbyteorder("=")).reshape(shape)
+    values: np.ndarray = np.frombuffer(body[start:end], dtype=dtype)
+    return values.astype(dtype.newbyteorder("=")).reshape(shape)
 
 
-def _wholes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+def _wholes(entry: dict[str, Any], key: str) -> list[int] | None:
+    value = entry.get(key)
+    sound = isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+    return value if sound else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from luban.modalities.tabular.columns import Columns
     from luban.modalities.tabular.feature import Feature
     from luban.modalities.tabular.graph_columns import GraphColumns
-    from luban.modalities.tabular.payload import Reader, Writer
+    from luban.modalities.tabular.payload import Writer
 
 
 class Block(Protocol):

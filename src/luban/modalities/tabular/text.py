@@ -84,11 +84,13 @@ class Text:
 
     def _weighted(self, counts: Any) -> Any:
         """Return rows of unit length from counts, both sparse."""
-        from scipy.sparse import diags_array
+        from scipy.sparse import csr_array
 
-        weighted = counts @ diags_array(self.weights)
-        norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
-        return (diags_array((1 / np.where(norms > 0, norms, 1)).astype(np.float32)) @ weighted).tocsr()
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        weighted = counts.data * self.weights[counts.indices]
+        norms = np.sqrt(np.bincount(rows, weighted.astype(np.float64) ** 2, counts.shape[0]))
+        data = (weighted / norms[rows]).astype(np.float32)
+        return csr_array((data, counts.indices, counts.indptr), shape=counts.shape)
 
     def to_graph(self, columns: GraphColumns) -> str:
         """Return the tensor of the matrix."""

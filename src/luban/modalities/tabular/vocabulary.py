@@ -82,7 +82,8 @@ class Vocabulary:
             return np.array([get(value, other) for value in values.to_pylist()], dtype=np.int64)
         levels, indices = _dictionary(values)
         mapping = np.array([*(get(level, other) for level in levels), self.missing], dtype=np.int64)
-        return mapping[indices]
+        codes: np.ndarray = mapping[indices]
+        return codes
 
     def to_graph(self, graph: Graph, column: str) -> str:
         """Add the look-up and return the tensor of the codes, shape (n, 1), int64."""
