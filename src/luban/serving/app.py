@@ -1,0 +1,74 @@
+"""The web application: all installed wires, metrics, and a page that says what is here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+import luban
+from luban.core import plugins
+from luban.core.errors import LubanError
+from luban.serving.bodies import json_response
+from luban.serving.hosts import LoopbackNames
+from luban.serving.metrics import CONTENT_TYPE, Metrics
+from luban.serving.observe import Observe
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from luban.serving.access_log import AccessLog
+    from luban.serving.models import Models
+
+
+def application(models: Models, *, log: AccessLog | None = None, loopback: bool = True) -> Observe:
+    """Return the ASGI application that answers for these models.
+
+    Parameters
+    ----------
+    models : Models
+    log : AccessLog, optional
+    loopback : bool
+        Whether it listens on a loopback address and so answers under loopback's names only.
+    """
+    metrics = Metrics(models)
+    routes: list[Any] = []
+    for name in plugins.names("wires"):
+        routes.extend(plugins.create("wires", name).routes(models))
+
+    async def read_metrics(_request: Request) -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+    async def landing(_request: Request) -> Response:
+        return json_response(
+            {
+                "name": "luban",
+                "version": luban.__version__,
+                "models": [f"{one.name}/{one.version}" for one in models.all()],
+                "routes": sorted({one.path for one in routes} | {"/", "/metrics"}),
+            }
+        )
+
+    routes += [Route("/", landing), Route("/metrics", read_metrics)]
+    handlers: Any = {LubanError: _luban_error, HTTPException: _http_error, Exception: _fault}
+    inner = Starlette(routes=routes, exception_handlers=handlers)
+    return Observe(LoopbackNames(inner) if loopback else inner, routes, metrics, log)
+
+
+async def _luban_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, LubanError)
+    return json_response({"error": str(error)}, error.status)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    seen = f"{request.method} {request.url.path}"
+    words = {404: f"there is no route {seen}; see /", 405: f"{seen} is not allowed"}
+    return json_response({"error": words.get(error.status_code, str(error.detail))}, error.status_code, error.headers)
+
+
+async def _fault(_request: Request, _error: Exception) -> Response:
+    return json_response({"error": "the server failed to answer; its log says why"}, 500)

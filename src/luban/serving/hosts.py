@@ -1,0 +1,60 @@
+"""Which addresses a server may listen on, and under which host names it answers there.
+
+A page in somebody's browser can reach a server on that person's loopback address under a name of the page's
+own choosing (DNS rebinding); a server on loopback therefore answers under loopback's own names only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from luban.core.errors import Refused
+from luban.serving.bodies import json_response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_host(host: str, *, expose: bool) -> None:
+    """Raise `Refused` where other machines could reach the server and this was not asked for."""
+    if not expose and not is_loopback(host):
+        raise Refused(
+            "serving on an address that other machines can reach must be asked for",
+            seen=f"host {host!r}; the server has no access control",
+            remedy="Serve on 127.0.0.1, or pass expose (--expose) on a network you trust.",
+        )
+
+
+class LoopbackNames:
+    """ASGI middleware that answers requests only where their Host header is a name of loopback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 421 (Misdirected Request)."""
+        if scope["type"] == "http" and not _names_loopback(scope):
+            answer = json_response({"error": "this server answers under the names of the loopback address only"}, 421)
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _names_loopback(scope: Scope) -> bool:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value.decode("latin-1")
+            bare = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.rsplit(":", 1)[0]
+            return is_loopback(bare)
+    return True  # HTTP/1.0 without a name; no browser sends that

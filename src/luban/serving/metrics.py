@@ -1,0 +1,63 @@
+"""What Prometheus reads: counts, times and sizes of requests, by model, version, route and status code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+import luban
+
+if TYPE_CHECKING:
+    from luban.serving.models import Models
+
+LABELS = ("model", "version", "route", "code")
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The metrics of one server, in a registry of their own."""
+
+    def __init__(self, models: Models) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter("luban_requests", "Requests answered.", LABELS, registry=self.registry)
+        self._seconds = Histogram(
+            "luban_request_seconds",
+            "Time from the request's arrival to its answer.",
+            LABELS[:3],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._rows = Counter("luban_predicted_rows", "Rows predicted.", LABELS[:2], registry=self.registry)
+        self._received = Counter(
+            "luban_request_body_bytes", "Bytes of request bodies.", LABELS[:3], registry=self.registry
+        )
+        self.in_flight = Gauge("luban_requests_in_flight", "Requests being answered.", registry=self.registry)
+        Gauge("luban_build_info", "The server's version.", ["luban_version"], registry=self.registry).labels(
+            luban.__version__
+        ).set(1)
+        served = Gauge(
+            "luban_model_info",
+            "Models that are served.",
+            ["model", "version", "task", "engine"],
+            registry=self.registry,
+        )
+        for runtime in models.all():
+            served.labels(runtime.name, str(runtime.version), runtime.task.kind, runtime.engine).set(1)
+
+    def answered(
+        self, *, model: str, version: str, route: str, code: int, seconds: float, received: int, rows: int
+    ) -> None:
+        """Count one answered request."""
+        self._requests.labels(model, version, route, str(code)).inc()
+        self._seconds.labels(model, version, route).observe(seconds)
+        if received:
+            self._received.labels(model, version, route).inc(received)
+        if rows:
+            self._rows.labels(model, version).inc(rows)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,156 @@
+"""A fitted model ready to answer, through ONNX Runtime or in its Python form, with the same answers.
+
+One row takes a path of plain Python values and one thread, without a table; many rows are conformed as a table
+and computed by all threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from luban.data.conform import conform
+from luban.data.row import RowReader, row_reader
+from luban.export.onnx.build import label_values
+from luban.export.onnx.columns import feeds
+from luban.export.onnx.parity import value_output
+from luban.export.onnx.session import open_session, run_session
+from luban.serving.answers import Answer, answer, answer_row
+from luban.serving.feeding import row_feeder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from luban.learners.fitted import Fitted
+    from luban.learners.predictions import Predictions
+
+Missing = Literal["error", "fill"]
+FEW_ROWS = 32  # up to so many rows one thread is as fast as several
+
+
+class Runtime:
+    """One version of a model that answers; safe to call from several threads at once.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    graph : bytes, optional
+        Its ONNX graph; without one the model answers in its Python form.
+    name, version
+        What it is called in answers, metrics and routes.
+    threads : int, optional
+        Threads that compute many rows; by default one a processor.
+    """
+
+    def __init__(
+        self,
+        fitted: Fitted,
+        graph: bytes | None = None,
+        *,
+        name: str = "model",
+        version: int = 1,
+        threads: int | None = None,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.task = fitted.task
+        self.signature = fitted.signature
+        self.engine = "python" if graph is None else "onnx"
+        self._fitted = fitted
+        self._graph = graph
+        self._threads = threads or os.cpu_count() or 1
+        self._threshold: float | None = getattr(fitted.model, "threshold", None)
+        self._labels = label_values(self.task)
+        self._output = [value_output(self.task)]
+        columns = self.signature.inputs
+        self._readers: dict[str, RowReader] = {
+            "error": row_reader(columns),
+            "fill": row_reader(columns, missing="fill"),
+        }
+        self._feed = row_feeder(columns)
+        self._one: Any = None if graph is None else open_session(graph, threads=1)
+        self._many: Any = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_fitted(
+        cls, fitted: Fitted, onnx: bytes | None = None, *, name: str = "model", version: int = 1
+    ) -> Runtime:
+        """Return the runtime of a fitted model."""
+        return cls(fitted, onnx, name=name, version=version)
+
+    def predict_row(self, row: Mapping[str, Any], *, missing: Missing = "error") -> dict[str, Any]:
+        """Return the prediction of one row.
+
+        Parameters
+        ----------
+        row : mapping
+            Values by column name; None is missing, and names that the model does not know are left aside.
+        missing : {"error", "fill"}
+            Whether a column that is not there is an error, or missing.
+
+        Returns
+        -------
+        dict
+            ``prediction``, and ``probabilities`` by label or ``quantiles`` by level where the task has them.
+
+        Raises
+        ------
+        InputError
+            Naming the column.
+        """
+        return answer_row(self.task, self._row_values(row, missing)[0], self._threshold)
+
+    def answer_row(self, row: Mapping[str, Any], *, missing: Missing = "error") -> Answer:
+        """Return the answer for one row, as arrays."""
+        return answer(self.task, self._labels, self._row_values(row, missing), self._threshold)
+
+    def answer(self, data: Any, *, missing: Missing = "error") -> Answer:
+        """Return the answer for anything tabular, as arrays."""
+        conformed = conform(data, self.signature.inputs, missing=missing)
+        return answer(self.task, self._labels, self.values(conformed.table), self._threshold, conformed.notes)
+
+    def empty_answer(self) -> Answer:
+        """Return the answer for no rows: it shows names, types and widths of the outputs."""
+        shape = (0, self.task.outputs) if self.task.outputs > 1 or self.task.classifies else (0,)
+        return answer(self.task, self._labels, np.empty(shape), self._threshold)
+
+    def predict(self, data: Any, *, missing: Missing = "error") -> Predictions:
+        """Return the predictions of anything tabular, as `Fitted.predict` does."""
+        return self._fitted.predict(data, missing=missing, values=self.values)
+
+    def _row_values(self, row: Mapping[str, Any], missing: Missing) -> np.ndarray:
+        """Return values of shape (1, K), (1,) or (1, Q)."""
+        if self._one is None:
+            table = conform(_known(row, self.signature.inputs), self.signature.inputs, missing=missing).table
+            return self.values(table)
+        found: np.ndarray = self._one.run(self._output, self._feed(self._readers[missing](row)))[0]
+        return found.astype(np.float64)
+
+    def values(self, table: pa.Table) -> np.ndarray:
+        """Return the model's values for canonical rows."""
+        if not table.num_rows:
+            return self.empty_answer().outputs[self._output[0]]
+        if self._graph is None:
+            return np.asarray(self._fitted.model.predict(table))
+        session = self._one if table.num_rows <= FEW_ROWS else self._session_of_many()
+        found: np.ndarray = run_session(session, self._output, feeds(table, self.signature.inputs))[0]
+        return found.astype(np.float64)
+
+    def _session_of_many(self) -> Any:
+        if self._threads == 1:
+            return self._one
+        with self._lock:
+            if self._many is None:
+                assert self._graph is not None
+                self._many = open_session(self._graph, threads=self._threads)
+            return self._many
+
+
+def _known(row: Mapping[str, Any], columns: Any) -> dict[str, Any]:
+    return {column.name: row[column.name] for column in columns if column.name in row}

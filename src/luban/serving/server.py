@@ -1,0 +1,184 @@
+"""The server: it listens on loopback unless told otherwise, and answers what it has begun before it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from luban.core.errors import Unavailable
+from luban.serving.access_log import AccessLog
+from luban.serving.app import application
+from luban.serving.hosts import check_host, is_loopback
+from luban.serving.models import LARGEST_BODY, Models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from luban.serving.runtime import Runtime
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(
+    runtimes: Iterable[Runtime],
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    *,
+    expose: bool = False,
+    threads: int | None = None,
+    largest_body: int = LARGEST_BODY,
+    grace: float = 30.0,
+    access_log: bool = True,
+    started: Callable[[str], None] | None = None,
+) -> int:
+    """Answer requests until SIGINT or SIGTERM, and return how many were answered.
+
+    On a signal no new connection is taken; requests in flight are answered, for at most `grace` seconds.
+
+    Parameters
+    ----------
+    runtimes : iterable of Runtime
+    host : str
+        Address to listen on.
+    port : int
+        0 takes a free one.
+    expose : bool
+        Allow a host that other machines can reach.
+    threads : int, optional
+        Threads that compute predictions.
+    largest_body : int
+        Bytes of the largest request body.
+    grace : float
+        Seconds.
+    access_log : bool
+        Whether to write a line of JSON for each request to standard error.
+    started : callable, optional
+        Called with the URL when connections are taken.
+
+    Raises
+    ------
+    Refused
+        If others could reach the host and `expose` is not set.
+    Unavailable
+        If the address is taken or does not exist.
+    """
+    with _prepared(runtimes, host, port, expose, threads, largest_body, grace, access_log) as (server, url):
+        server.when_started = started
+        server.url = url
+        server.run(sockets=[server.listener])
+        return server.answered
+
+
+@contextlib.contextmanager
+def running(
+    runtimes: Iterable[Runtime], host: str = "127.0.0.1", port: int = 0, *, access_log: bool = False
+) -> Iterator[str]:
+    """Serve from a thread of this process while the context is open; gives the URL."""
+    with _prepared(runtimes, host, port, False, None, LARGEST_BODY, 10.0, access_log) as (server, url):
+        ready = threading.Event()
+        server.when_started = lambda _url: ready.set()
+        server.url = url
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [server.listener]}, name="luban-server")
+        thread.start()
+        try:
+            while not ready.wait(0.05):
+                if not thread.is_alive():
+                    raise Unavailable("the server did not start", seen=url)
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves the process alive when a signal has stopped it."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, models: Models) -> None:
+        super().__init__(config)
+        self.listener = listener
+        self.models = models
+        self.url = ""
+        self.when_started: Callable[[str], None] | None = None
+
+    @property
+    def answered(self) -> int:
+        return int(self.config.app.answered)  # type: ignore[union-attr]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.when_started is not None:
+            self.when_started(self.url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.models.stopping = True
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {one: signal.signal(one, self.handle_exit) for one in _SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+@contextlib.contextmanager
+def _prepared(
+    runtimes: Iterable[Runtime],
+    host: str,
+    port: int,
+    expose: bool,
+    threads: int | None,
+    largest_body: int,
+    grace: float,
+    access_log: bool,
+) -> Iterator[tuple[_Server, str]]:
+    check_host(host, expose=expose)
+    models = Models(runtimes, threads=threads, largest_body=largest_body)
+    listener = _listen(host, port)
+    log = AccessLog() if access_log else None
+    bound, number = listener.getsockname()[:2]
+    url = f"http://[{bound}]:{number}" if ":" in bound else f"http://{bound}:{number}"
+    config = uvicorn.Config(
+        application(models, log=log, loopback=is_loopback(host)),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(grace)),
+    )
+    if log is not None:
+        log.write("start", url=url, models=[f"{one.name}/{one.version}" for one in models.all()])
+    server = _Server(config, listener, models)
+    try:
+        yield server, url
+    finally:
+        listener.close()
+        models.close()
+        if log is not None:
+            log.write("stop", answered=server.answered)
+            log.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host.strip("[]"), port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise Unavailable(
+            f"cannot listen on {host}, port {port}", seen=str(error), remedy="Choose another port; 0 takes a free one."
+        ) from error
+    return listener

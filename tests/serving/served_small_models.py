@@ -1,0 +1,60 @@
+"""A server of small models, started by tests as a process of its own: ``python served_small_models.py [options]``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import small_models as small
+from luban.export.onnx.build import build
+from luban.serving.runtime import Runtime
+from luban.serving.server import serve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow(small.ByHand):
+    """Takes a second."""
+
+    def predict(self, rows: Any) -> Any:
+        time.sleep(1.0)
+        return super().predict(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken(small.ByHand):
+    """Has a defect."""
+
+    def predict(self, rows: Any) -> Any:
+        raise ZeroDivisionError("a secret detail")
+
+
+def runtimes() -> list[Runtime]:
+    """Return one model of each kind of task, one with two versions, one slow and one broken."""
+    found = []
+    for name, task in (
+        ("binary", small.BINARY),
+        ("three", small.THREE),
+        ("number", small.NUMBER),
+        ("quantiles", small.QUANTILES),
+    ):
+        fitted = small.fitted(task, threshold=0.4 if name == "binary" else None)
+        found.append(Runtime.from_fitted(fitted, build(fitted), name=name, version=1))
+    found.append(Runtime.from_fitted(small.fitted(small.BINARY, threshold=0.4), name="binary", version=2))
+    found.append(Runtime.from_fitted(small.fitted(small.NUMBER, Slow(task=small.NUMBER)), name="slow"))
+    found.append(Runtime.from_fitted(small.fitted(small.NUMBER, Broken(task=small.NUMBER)), name="broken"))
+    return found
+
+
+def main() -> None:
+    """Serve until a signal comes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--largest-body", type=int, default=1_000_000)
+    options = parser.parse_args()
+    answered = serve(runtimes(), port=0, largest_body=options.largest_body, started=lambda url: print(url, flush=True))
+    print(f"answered {answered}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
