@@ -97,8 +97,8 @@ def test_descendants_die_with_a_killed_worker(executor: LocalExecutor) -> None:
     assert gone(child)
 
 
-def test_prewarmed_modules_are_there(executor: LocalExecutor) -> None:
-    executor.prewarm(["wave", "no_such_module_anywhere"])
+def test_warmed_modules_are_there(executor: LocalExecutor) -> None:
+    executor.warm("wave", "no_such_module_anywhere")
     for _ in range(200):
         if outcome(executor, job("who")).value["wave"]:
             return

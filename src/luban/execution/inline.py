@@ -11,7 +11,7 @@ from luban.core.serial import to_json
 from luban.execution.call import describe, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 
 class InlineExecutor:
@@ -29,7 +29,7 @@ class InlineExecutor:
         self._cancelled: set[int] = set()
         self._count = 0
 
-    def prewarm(self, modules: Sequence[str]) -> None:
+    def warm(self, *modules: str) -> None:
         """Do nothing: there is no other process that could import meanwhile."""
 
     def submit(self, job: Job) -> int:

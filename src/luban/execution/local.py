@@ -11,7 +11,7 @@ from luban.execution.loop import Loop
 from luban.execution.resources import resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from luban.core.protocols import Event, Job
 
@@ -48,9 +48,9 @@ class LocalExecutor:
         self._closed = False
         self._loop = Loop(workers=workers, threads=self.threads, news=self._news)
 
-    def prewarm(self, modules: Sequence[str]) -> None:
+    def warm(self, *modules: str) -> None:
         """Let every worker import these modules while it has no job, in this order."""
-        self._loop.order("prewarm", tuple(modules))
+        self._loop.order("warm", modules)
 
     def submit(self, job: Job) -> int:
         """Queue a job and return its number."""

@@ -49,7 +49,7 @@ class Loop:
         self._thread.start()
 
     def order(self, what: str, detail: Any) -> None:
-        """Tell the loop what to do: ``submit``, ``cancel``, ``prewarm`` or ``stop``."""
+        """Tell the loop what to do: ``submit``, ``cancel``, ``warm`` or ``stop``."""
         self._orders.put((what, detail))
         if self._thread.is_alive():
             os.write(self._wake_write, b".")
@@ -105,9 +105,9 @@ class Loop:
             elif what == "cancel":
                 self._cancel(detail)
             else:
-                self._prewarm(detail)
+                self._warm(detail)
 
-    def _prewarm(self, modules: tuple[str, ...]) -> None:
+    def _warm(self, modules: tuple[str, ...]) -> None:
         self._modules += modules
         for worker in self._workers:
             worker.send({"do": "import", "modules": modules})

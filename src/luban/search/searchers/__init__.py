@@ -1,1 +1,4 @@
-"""Strategies that walk a space of parameters."""
+"""Strategies that walk a space, one file each (group ``luban.searchers``).
+
+A searcher is made as ``Class(space, seed=0)`` and then only asked and told.
+"""

@@ -1,0 +1,278 @@
+"""The course of a study: hand folds to the executor, take their results, keep the best ensemble up to date."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luban.core.protocols import Event, Job
+from luban.evaluation.metrics import metric
+from luban.search import scratch
+from luban.search.candidate import seed_of
+from luban.search.final import ending
+from luban.search.result import StudyEvent
+from luban.search.schedule import Clock, Schedule, Unit
+from luban.search.standing import OutOfFold, Standing, stand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from luban.core.protocols import Executor
+    from luban.execution.deadline import Plan
+    from luban.search.trial import Trial
+
+# How often a wish to stop is looked for, in seconds.
+_LISTEN = 0.2
+# How much longer than allowed a fold may take before its process is killed: a share, and seconds.
+_PATIENCE_SHARE, _PATIENCE_SECONDS = 0.25, 2.0
+# What the end of a study takes besides fitting again: loading the models, calibrating.
+_CLOSING_SECONDS = 0.5
+# So many searched trials in a row without a better ensemble, and the study has converged.
+_CONVERGED_TRIALS = 60
+
+
+class Course:
+    """A study under way.
+
+    Attributes
+    ----------
+    standing : Standing or None
+        The best ensemble so far.
+    notes : list of str
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: scratch.Rows,
+        folder: Path,
+        executor: Executor,
+        schedule: Schedule,
+        plan: Plan,
+        seed: int,
+        members: int,
+        on_event: Callable[[StudyEvent], None],
+    ) -> None:
+        self.rows = rows
+        self.folder = folder
+        self.executor = executor
+        self.schedule = schedule
+        self.plan = plan
+        self.seed = seed
+        self.workers: int = getattr(executor, "workers", 1)
+        self.threads: int = getattr(executor, "threads", 1)
+        self.standing: Standing | None = None
+        self.notes: list[str] = []
+        self._members = members
+        self._on_event = on_event
+        self._predictions = OutOfFold(folder, rows)
+        self._running: dict[int, Unit] = {}
+        self._started: dict[int, float] = {}
+        self._ending_seconds = 0.0
+        self._stale = False
+        self._trials_at_best = 0
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All candidates that were begun."""
+        return self.schedule.trials
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Work until there is nothing more to do, the time is over, or `stop` says so."""
+        while not stop():
+            self._submit()
+            if not self._running or self.plan.study_remaining() <= 0:
+                break
+            for event in self.executor.events(_LISTEN):
+                self._hear(event)
+                if event.kind != "progress":
+                    break
+            self._cancel_the_late()
+            self._refresh()
+        self._abandon()
+        self._refresh()
+
+    def tell(self, kind: str, message: str) -> None:
+        """Tell the listener what happened."""
+        self._on_event(StudyEvent(kind=kind, message=message, done=self._done(), score=self.score()))
+
+    def score(self) -> float | None:
+        """Return the score of the best ensemble so far, in its natural sense."""
+        return None if self.standing is None else natural(self.rows.task.metric, self.standing.loss)
+
+    def score_of(self, trial: Trial) -> float | None:
+        """Return the score of one candidate on the rows of all folds that it has finished."""
+        depth = min(trial.depth, self.rows.folds_a_repeat)
+        target = np.asarray(self.rows.target[self._predictions.covered(depth)])
+        score = metric(self.rows.task.metric)(self.rows.task, target, self._predictions.prediction(trial, depth))
+        return score if math.isfinite(score) else None
+
+    def adopt(self, trial: Trial) -> Standing:
+        """Take a first fold that was fitted outside of the course, and return the ensemble that it makes."""
+        trial.state, trial.submitted = "open", 1
+        self._take(Unit(trial=trial, fold=0))
+        self._refresh()
+        assert self.standing is not None
+        return self.standing
+
+    # --- handing out ----------------------------------------------------------------------------
+
+    def _submit(self) -> None:
+        """Hand out folds until every worker has one, and one more waits so that none is idle."""
+        while len(self._running) <= self.workers:
+            if self._converged():
+                return
+            unit = self.schedule.next(self._clock(), self._ranked())
+            if unit is None:
+                return
+            unit.trial.submitted += 1
+            if scratch.read_result(self.folder, unit.trial.candidate.key, unit.fold) is not None:
+                self._take(unit)  # finished before the study was interrupted
+                self._refresh()
+                continue
+            self._running[self.executor.submit(self.job(unit.trial, unit.fold, unit.seconds))] = unit
+
+    def job(self, trial: Trial, fold: int | None, seconds: float, parameters: dict[str, object] | None = None) -> Job:
+        """Return the work of one fit."""
+        key = trial.candidate.key
+        end = self._search_end() if fold is not None else self.plan.study_deadline - _CLOSING_SECONDS
+        return Job(
+            function="luban.search.fold:fit_fold",
+            arguments={
+                "folder": str(self.folder),
+                "key": key,
+                "learner": trial.candidate.learner,
+                "parameters": trial.candidate.parameters if parameters is None else parameters,
+                "fold": fold,
+                "seconds": seconds if math.isfinite(seconds) else None,
+                "deadline": end if math.isfinite(end) else None,
+                "threads": self.threads,
+                "seed": seed_of(self.seed, key, fold),
+            },
+            deadline=end + min(1.0, 0.02 * self.plan.budget) if math.isfinite(end) else None,
+        )
+
+    def _search_end(self) -> float:
+        return self.plan.study_deadline - _CLOSING_SECONDS - self._ending_seconds
+
+    def _clock(self) -> Clock:
+        return Clock(left=self._search_end() - time.monotonic(), budget=self.plan.budget, workers=self.workers)
+
+    def _ranked(self) -> list[Trial]:
+        """Return the usable trials: members by their weights, then the others by their loss on the first fold."""
+        usable = [trial for trial in self.trials if trial.usable]
+        weights: dict[int, float] = {}
+        if self.standing is not None:
+            pairs = zip(self.standing.members, self.standing.weights, strict=True)
+            weights = {id(trial): float(weight) for trial, weight in pairs}
+        return sorted(usable, key=lambda trial: (-weights.get(id(trial), 0.0), trial.first_loss))
+
+    def _converged(self) -> bool:
+        searched = sum(trial.candidate.origin == "search" and trial.state != "open" for trial in self.trials)
+        if not self.plan.timed or searched - self._trials_at_best < _CONVERGED_TRIALS:
+            return False
+        note = f"The search ended early: the last {_CONVERGED_TRIALS} trials made the ensemble no better."
+        if note not in self.notes:
+            self.notes.append(note)
+        return True
+
+    # --- hearing --------------------------------------------------------------------------------
+
+    def _hear(self, event: Event) -> None:
+        unit = self._running.get(event.job)
+        if unit is None:
+            return
+        if event.kind == "progress":
+            if "started" in event.value:
+                self._started[event.job] = event.value["started"]
+            return
+        del self._running[event.job]
+        self._started.pop(event.job, None)
+        if event.kind == "finished":
+            self._take(unit)
+        else:
+            self._lose(unit, event)
+
+    def _take(self, unit: Unit) -> None:
+        trial = unit.trial
+        result = scratch.read_result(self.folder, trial.candidate.key, unit.fold)
+        assert result is not None, "a fold is kept before it is told to be finished"
+        trial.results[unit.fold] = result
+        if not math.isfinite(result.loss) and trial.state == "open":
+            trial.state, trial.reason = "failed", f"its {self.rows.task.metric} is not defined"
+        self.schedule.settle(trial)
+        self._stale = True
+        whole = self.rows.folds_a_repeat
+        if trial.state == "pruned" or (trial.state == "open" and trial.depth == whole):
+            self.tell("trial", f"{trial.candidate.learner} {trial.state if trial.state != 'open' else 'finished'}")
+
+    def _lose(self, unit: Unit, event: Event) -> None:
+        trial = unit.trial
+        if trial.state == "open":
+            words = event.value["error"] if event.value else "no reason is known"
+            late = event.kind == "killed"
+            trial.state = "out of time" if late else "failed"
+            trial.reason = trial.reason or words
+            self.tell("trial", f"{trial.candidate.learner} {trial.state}: {trial.reason}")
+        self.schedule.settle(trial)
+
+    def _cancel_the_late(self) -> None:
+        now = time.monotonic()
+        for number, unit in self._running.items():
+            allowed = unit.seconds * (1 + _PATIENCE_SHARE) + _PATIENCE_SECONDS
+            if now - self._started.get(number, now) > allowed:
+                unit.trial.reason = (
+                    f"fold {unit.fold + 1} did not end at its limit of {unit.seconds:.0f} s and was killed"
+                )
+                self.executor.cancel(number)
+
+    def _abandon(self) -> None:
+        """Stop what is still running: what comes next needs the workers."""
+        for number in self._running:
+            self.executor.cancel(number)
+        for event in self.executor.events(2.0):
+            if event.kind == "finished":
+                self._hear(event)
+            elif event.kind != "progress":
+                self._running.pop(event.job, None)
+            if not self._running:
+                break
+
+    def _refresh(self) -> None:
+        """Blend again when folds have finished."""
+        if not self._stale:
+            return
+        self._stale = False
+        before = self.standing
+        self.standing = stand(self._predictions, self.trials, members=self._members)
+        if self.standing is None:
+            return
+        self._ending_seconds = (
+            ending(self.standing, self.rows, workers=self.workers).seconds if self.plan.timed else 0.0
+        )
+        if before is None:
+            self.tell("model", f"the first model stands: {self.standing.members[0].candidate.learner}")
+        elif self.standing.depth != before.depth or self.standing.loss < before.loss - 1e-4 * abs(before.loss):
+            self._trials_at_best = sum(
+                trial.candidate.origin == "search" and trial.state != "open" for trial in self.trials
+            )
+            learners = ", ".join(dict.fromkeys(trial.candidate.learner for trial in self.standing.members))
+            folds = min(self.standing.depth, self.rows.folds_a_repeat)
+            over = f"over {folds} of {self.rows.folds_a_repeat} folds"
+            self.tell("better", f"{self.rows.task.metric} {self.score():.5g} {over} by {learners}")
+
+    def _done(self) -> float:
+        if self.plan.timed:
+            return min(1.0, self.plan.elapsed / self.plan.budget)
+        finished = sum(len(trial.results) for trial in self.trials)
+        return min(1.0, finished / max(1, self.schedule.work))
+
+
+def natural(name: str, loss: float) -> float:
+    """Return the score of a loss, in the metric's natural sense."""
+    found: Any = metric(name)
+    return 1 - loss if found.greater_is_better else loss

@@ -1,0 +1,219 @@
+"""The end of a study: learn the members again, put them together, calibrate, and write down what happened."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from luban.core.errors import LubanError, OutOfTime
+from luban.core.recipe import Recipe, Step
+from luban.evaluation.metrics import metric
+from luban.learners.composite import Composite
+from luban.search import scratch
+from luban.search.calibrate import calibrate
+from luban.search.candidate import seed_of
+from luban.search.final import Ending, ending, kept_folds, refit_parameters, refit_seconds
+from luban.search.fold import fit_fold
+from luban.search.learners import learner_named
+from luban.search.result import LeaderboardRow, StudyResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from luban.core.protocols import Model
+    from luban.search.course import Course
+    from luban.search.standing import Standing
+    from luban.search.trial import Trial
+
+
+def finish(
+    course: Course, *, unsuitable: Mapping[str, str], begun: float, interrupted: Callable[[], bool]
+) -> StudyResult:
+    """Return the result of a study whose search has ended.
+
+    Raises
+    ------
+    LubanError
+        If no candidate has finished even one fold, and none can.
+    """
+    standing = course.standing or _last_resort(course, unsuitable)
+    task, rows = course.rows.task, course.rows
+    plan = ending(standing, rows, workers=course.workers)
+    whole = set() if interrupted() else _refit(course, plan)
+    if plan.refit and not interrupted() and len(whole) < len(plan.refit):
+        course.notes.append(
+            "There was no time to learn all members again from all rows; models of folds stand for them."
+        )
+    models, weights, steps = _members(course, standing, whole)
+    target = np.asarray(rows.target[standing.rows])
+    calibration = calibrate(task, target, standing.prediction, seed=course.seed)
+    composite = Composite(
+        members=tuple(models),
+        weights=tuple(weights),
+        task=task,
+        temperature=calibration.temperature,
+        threshold=calibration.threshold,
+        shifts=calibration.shifts,
+    )
+    predictions = composite.finish(standing.prediction)
+    join = Step(
+        component="ensemble",
+        name="ensemble",
+        inputs=tuple(step.name for step in steps),
+        parameters={
+            "weights": [round(float(weight), 6) for weight in standing.weights],
+            "temperature": calibration.temperature,
+            "threshold": calibration.threshold,
+            "shifts": list(calibration.shifts),
+            "folds": rows.folds_a_repeat,
+            "folds_compared": standing.depth,
+            "ending": plan.reason,
+        },
+    )
+    return StudyResult(
+        composite=composite,
+        leaderboard=leaderboard(course, standing, unsuitable),
+        predictions=predictions,
+        target=target,
+        rows=standing.rows,
+        score=metric(task.metric, task)(task, target, predictions),
+        recipe=Recipe(steps=(*steps, join), seed=course.seed),
+        seconds=time.monotonic() - begun,
+        interrupted=interrupted(),
+        notes=tuple(course.notes),
+    )
+
+
+def leaderboard(course: Course, standing: Standing, unsuitable: Mapping[str, str]) -> tuple[LeaderboardRow, ...]:
+    """Return all candidates, the best first, then the learners that did not take part."""
+    found = metric(course.rows.task.metric)
+    weights = {id(trial): float(weight) for trial, weight in zip(standing.members, standing.weights, strict=True)}
+    lines = [_line(course, trial, weights.get(id(trial), 0.0)) for trial in course.trials]
+    sign = -1.0 if found.greater_is_better else 1.0
+    lines.sort(key=lambda line: (line.score is None, sign * (line.score or 0.0)))
+    for learner, reason in unsuitable.items():
+        lines.append(
+            LeaderboardRow(
+                learner=learner,
+                parameters="",
+                score=None,
+                fit_seconds=0.0,
+                weight=0.0,
+                state="unsuitable",
+                reason=reason,
+            )
+        )
+    return tuple(lines)
+
+
+def _line(course: Course, trial: Trial, weight: float) -> LeaderboardRow:
+    whole = course.rows.folds_a_repeat
+    state, reason = trial.state, trial.reason
+    if state == "open":
+        state = "finished" if trial.depth else "out of time"
+        if 0 < trial.depth < whole:
+            reason = f"compared on {trial.depth} of {whole} folds"
+        elif not trial.depth:
+            reason = "its first fold had not finished"
+    return LeaderboardRow(
+        learner=trial.candidate.learner,
+        parameters=trial.candidate.words,
+        score=course.score_of(trial) if trial.depth else None,
+        fit_seconds=trial.fit_seconds,
+        weight=weight,
+        state=state,
+        folds=trial.depth,
+        reason=reason,
+    )
+
+
+def _refit(course: Course, plan: Ending) -> set[str]:
+    """Learn members again from all rows, as many as there is time for; return the keys of those that were."""
+    done: set[str] = set()
+    running: dict[int, Trial] = {}
+    if plan.refit:
+        course.tell("refit", f"learning {len(plan.refit)} members again from all rows")
+    left = course.plan.study_remaining() * course.workers
+    for trial in plan.refit:
+        if _is_whole(course, trial):
+            done.add(trial.candidate.key)
+            continue
+        left -= refit_seconds(trial, course.rows)
+        if left < 0:
+            continue
+        running[course.executor.submit(course.job(trial, None, np.inf, refit_parameters(trial)))] = trial
+    for event in course.executor.events():
+        if event.job in running and event.kind != "progress":
+            trial = running.pop(event.job)
+            if event.kind == "finished" and _is_whole(course, trial):
+                done.add(trial.candidate.key)
+        if not running:
+            break
+    return done
+
+
+def _is_whole(course: Course, trial: Trial) -> bool:
+    """Return whether a fit on all rows is there and was not cut short."""
+    result = scratch.read_result(course.folder, trial.candidate.key, None)
+    return result is not None and not result.cut
+
+
+def _members(course: Course, standing: Standing, whole: set[str]) -> tuple[list[Model], list[float], list[Step]]:
+    """Load the models that stay, with their weights, and how each came about."""
+    models: list[Model] = []
+    weights: list[float] = []
+    steps: list[Step] = []
+    for place, trial in enumerate(standing.members):
+        key, learner = trial.candidate.key, learner_named(trial.candidate.learner)
+        refit = key in whole
+        folds: list[int | None] = [None] if refit else [*kept_folds(standing, place)]
+        for fold in folds:
+            models.append(learner.load(scratch.read_payloads(course.folder, key, fold)))
+            weights.append(float(standing.weights[place]) / len(folds))
+        parameters = refit_parameters(trial) if refit else dict(trial.candidate.parameters)
+        steps.append(
+            Step(
+                component=trial.candidate.learner,
+                name=key,
+                parameters={**parameters, "learnt_from": "all rows" if refit else f"{len(folds)} folds"},
+            )
+        )
+    return models, weights, steps
+
+
+def _last_resort(course: Course, unsuitable: Mapping[str, str]) -> Standing:
+    """Fit the first candidate of the portfolio, the quickest, in this process: there must be a model."""
+    reasons = [f"{trial.candidate.learner}: {trial.reason}" for trial in course.trials if trial.reason]
+    reasons += [f"{learner}: {reason}" for learner, reason in unsuitable.items()]
+    untried = [trial for trial in course.trials if trial.state in ("open", "out of time")]
+    if not untried:
+        raise LubanError(
+            "no learner could make a model",
+            seen="; ".join(reasons)[:2000] or "none takes part",
+            remedy="Look at the reasons, and at which learners were asked for.",
+        )
+    first = untried[0]
+    try:
+        fit_fold(
+            lambda _value: True,
+            folder=str(course.folder),
+            key=first.candidate.key,
+            learner=first.candidate.learner,
+            parameters=first.candidate.parameters,
+            fold=0,
+            seconds=None,
+            deadline=course.plan.study_deadline,
+            threads=course.threads,
+            seed=seed_of(course.seed, first.candidate.key, 0),
+        )
+    except LubanError as error:
+        raise OutOfTime(
+            "the time was over before any model was ready", seen=str(error), remedy="Give a larger budget."
+        ) from error
+    standing = course.adopt(first)
+    course.notes.append(
+        f"The time was over before any fold had finished; {first.candidate.learner} was fitted instead."
+    )
+    return standing

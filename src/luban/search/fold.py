@@ -1,0 +1,125 @@
+"""One fold of one candidate: the unit of work of a study, done in a worker process."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luban.core.budget import Effort
+from luban.core.errors import LubanError
+from luban.core.protocols import Examples
+from luban.evaluation.metrics import loss as loss_of
+from luban.search import scratch
+from luban.search.learners import learner_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from luban.core.protocols import Model
+
+# Losses of single rounds are sent on no more often than this, in seconds.
+_REPORT_EVERY = 0.1
+
+
+def fit_fold(
+    report: Callable[[Any], bool],
+    *,
+    folder: str,
+    key: str,
+    learner: str,
+    parameters: Mapping[str, Any],
+    fold: int | None,
+    seconds: float | None,
+    deadline: float | None,
+    threads: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Fit one fold, or all rows where `fold` is None, keep the result in the folder, and return it in short.
+
+    Parameters
+    ----------
+    learner : str
+        Name of the learner, or ``"package.module:Class"``.
+    seconds : float, optional
+        How long the fit may take, from when it begins.
+    deadline : float, optional
+        Value of `time.monotonic` at which it must be over, whenever it begins.
+    """
+    begun = time.monotonic()
+    report({"started": begun})
+    rows = _rows(folder)
+    limit = min(
+        math.inf if seconds is None else begun + seconds,
+        math.inf if deadline is None else deadline,
+    )
+    model = learner_named(learner).fit(
+        rows.task,
+        rows.schema,
+        _examples(rows, None if fold is None else rows.learnt(fold)),
+        None if fold is None else _examples(rows, rows.judged(fold)),
+        parameters=dict(parameters),
+        effort=Effort(deadline=limit, threads=threads, seed=seed),
+        report=_sparse(report),
+    )
+    fitted = time.monotonic()
+    prediction, loss = (None, math.nan) if fold is None else _judge(rows, fold, model)
+    predicted = time.monotonic()
+    payloads = model.save()
+    result = scratch.FoldResult(
+        loss=loss,
+        seconds=fitted - begun,
+        predict_seconds=predicted - fitted,
+        # A learner stops a little before its limit, when the next round would not fit any more.
+        cut=fitted > limit - 0.1 * (limit - begun),
+        bytes=sum(map(len, payloads.values())),
+        learned=dict(model.learned),
+        payloads=tuple(payloads),
+    )
+    scratch.write_result(Path(folder), key, fold, result, prediction, payloads)
+    return {"loss": loss, "seconds": result.seconds}
+
+
+@lru_cache(maxsize=1)
+def _rows(folder: str) -> scratch.Rows:
+    return scratch.read_rows(Path(folder))
+
+
+def _examples(rows: scratch.Rows, chosen: np.ndarray | None) -> Examples:
+    if chosen is None:
+        return Examples(table=rows.table, target=np.asarray(rows.target), weight=_array(rows.weight))
+    return Examples(
+        table=rows.table.take(chosen),
+        target=np.asarray(rows.target[chosen]),
+        weight=None if rows.weight is None else np.asarray(rows.weight[chosen]),
+    )
+
+
+def _array(values: np.ndarray | None) -> np.ndarray | None:
+    return None if values is None else np.asarray(values)
+
+
+def _judge(rows: scratch.Rows, fold: int, model: Model) -> tuple[np.ndarray, float]:
+    judged = rows.judged(fold)
+    prediction = np.asarray(model.predict(rows.table.take(judged)), dtype=np.float64)
+    if not np.isfinite(prediction).all():
+        raise LubanError("the model predicted numbers that are not finite", remedy="Leave this learner out.")
+    return prediction, loss_of(rows.task.metric, rows.task, np.asarray(rows.target[judged]), prediction)
+
+
+def _sparse(report: Callable[[Any], bool]) -> Callable[[int, float], bool]:
+    """Return a report of rounds that sends few of them and passes on whether to go on."""
+    last, goes_on = 0.0, True
+
+    def tell(step: int, loss: float) -> bool:
+        nonlocal last, goes_on
+        now = time.monotonic()
+        if now - last >= _REPORT_EVERY:
+            last, goes_on = now, report({"step": step, "loss": loss})
+        return goes_on
+
+    return tell

@@ -1,0 +1,95 @@
+"""What a study tells while it runs, and what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from luban.core.recipe import Recipe
+    from luban.learners.composite import Composite
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyEvent:
+    """News of a study.
+
+    Parameters
+    ----------
+    kind : str
+        ``model`` when the first model stands, ``better`` when the ensemble has improved, ``trial`` when a candidate has
+        finished, was pruned or failed, ``refit`` when the members learn from all rows, ``note`` for what else matters.
+    done : float
+        Share of the study that is over, 0 to 1.
+    score : float, optional
+        Of the ensemble so far, in its natural sense.
+    """
+
+    kind: str
+    message: str
+    done: float
+    score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardRow:
+    """One candidate, or one learner that did not take part.
+
+    Parameters
+    ----------
+    score : float, optional
+        Of the task's metric on rows that it had not seen, in its natural sense.
+    state : str
+        ``finished``, ``pruned``, ``failed``, ``out of time`` or ``unsuitable``.
+    folds : int
+        How many folds the score is of.
+    reason : str
+        Why it did not finish or take part, in words.
+    """
+
+    learner: str
+    parameters: str
+    score: float | None
+    fit_seconds: float
+    weight: float
+    state: str
+    folds: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResult:
+    """What a study found.
+
+    Parameters
+    ----------
+    composite : Composite
+        The ensemble, calibrated where that helps: a model.
+    leaderboard : tuple of LeaderboardRow
+        The best first.
+    predictions : numpy.ndarray
+        Of the ensemble (calibrated as the model is) for the rows in `rows`, each made by members that had not seen it.
+    target : numpy.ndarray
+        Of the rows in `rows`.
+    rows : numpy.ndarray
+        Their numbers, ascending.
+    score : float
+        Of `predictions`, in the metric's natural sense.
+    interrupted : bool
+        Whether the study was asked to stop before its time.
+    notes : tuple of str
+        What a user should know, in words.
+    """
+
+    composite: Composite
+    leaderboard: tuple[LeaderboardRow, ...]
+    predictions: np.ndarray
+    target: np.ndarray
+    rows: np.ndarray
+    score: float
+    recipe: Recipe
+    seconds: float
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,205 @@
+"""What a study does next.
+
+A study goes in breadth before it goes in depth. It fits the first fold of every candidate of the
+portfolio, in order, which is a holdout; then the second fold of those worth it, the third, and so on, which is a
+cross-validation; then it asks the searchers for more candidates. So at any moment the best use has been made
+of the time so far: a large table ends with a broad holdout, a small one with every candidate cross-validated
+and many trials searched.
+
+With a budget in rounds nothing here looks at a clock: so many candidates are fitted on all folds, and what
+is asked of a searcher is asked only when all that was begun is finished.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from luban.search.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luban.search.candidate import Candidate
+    from luban.search.exploration import Exploration
+
+# Share of the time left that the first fold of one candidate may take.
+FIRST_FOLD_SHARE = 0.35
+# A fold may take so many times what the folds of its candidate have taken so far.
+LATER_FOLD_SLACK = 2.0
+# Less than this share of the budget (or this many seconds) left: nothing more is begun.
+LEAST_SHARE = 0.01
+LEAST_SECONDS = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One fold of one trial, and how many seconds it may take."""
+
+    trial: Trial
+    fold: int
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """What a choice is made by.
+
+    Parameters
+    ----------
+    left : float
+        Seconds until the search must end; infinite in rounds.
+    budget : float
+        Seconds of the whole study.
+    workers : int
+    """
+
+    left: float
+    budget: float
+    workers: int
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more should be begun."""
+        return self.left < max(LEAST_SECONDS, min(2.0, LEAST_SHARE * self.budget))
+
+
+class Schedule:
+    """The state of a study's course.
+
+    Parameters
+    ----------
+    portfolio : sequence of Candidate
+    exploration : Exploration
+        Asks searchers for more candidates.
+    folds : int
+        Of one cross-validation.
+    repeats : int
+        How many cross-validations the members of the ensemble get.
+    rounds : int, optional
+        How many candidates are tried, without a clock.
+    """
+
+    def __init__(
+        self,
+        portfolio: Sequence[Candidate],
+        exploration: Exploration,
+        *,
+        folds: int,
+        repeats: int = 1,
+        rounds: int | None = None,
+    ) -> None:
+        self.trials: list[Trial] = []
+        self._portfolio = list(portfolio if rounds is None else portfolio[:rounds])
+        self._exploration = exploration
+        self._folds = folds
+        self._repeats = repeats
+        self._rounds = rounds
+
+    @property
+    def work(self) -> int:
+        """How many folds a budget in rounds amounts to."""
+        return self._folds * (self._rounds or 0)
+
+    def next(self, clock: Clock, ranked: Sequence[Trial]) -> Unit | None:
+        """Return what to do next, or None when there is nothing (until something finishes, or for good).
+
+        Parameters
+        ----------
+        ranked : sequence of Trial
+            The usable trials, the most useful first.
+        """
+        if self._rounds is not None:
+            return self._next_in_rounds()
+        if clock.over:
+            return None
+        return self._next_first_fold(clock) or self._next_later_fold(clock, ranked) or self._next_searched(clock)
+
+    def settle(self, trial: Trial) -> None:
+        """Take note that a fold of a trial has finished: prune it, or tell its searcher when it is complete."""
+        if trial.state != "open":
+            self._exploration.drop(trial)
+            return
+        if trial.asked is not None and trial.depth < self._folds and self._exploration.prune(trial):
+            trial.state = "pruned"
+            trial.reason = f"after {_count(trial.depth)} it was behind most trials of its learner"
+            self._exploration.drop(trial)
+        elif trial.depth == self._folds and trial.pending == 0:
+            self._exploration.learn(trial)
+
+    def _next_in_rounds(self) -> Unit | None:
+        assert self._rounds is not None
+        for trial in self.trials:
+            # A searched trial is fitted on its first fold alone, and pruned or not, before the others begin.
+            waits = trial.asked is not None and trial.depth == 0 and trial.submitted == 1
+            if trial.state == "open" and trial.submitted < self._folds and not waits:
+                return Unit(trial=trial, fold=trial.submitted)
+        if self._portfolio:
+            return Unit(trial=self._begin(self._portfolio.pop(0)), fold=0)
+        if len(self.trials) >= self._rounds or any(trial.pending for trial in self.trials):
+            return None
+        return self._ask(math.inf)
+
+    def _next_first_fold(self, clock: Clock) -> Unit | None:
+        while self._portfolio:
+            candidate = self._portfolio.pop(0)
+            trial = self._begin(candidate)
+            likely = self._likely_seconds(candidate.learner)
+            if likely > 0.9 * clock.left:
+                trial.state = "out of time"
+                trial.reason = f"a fold would take about {likely:.0f} s and {clock.left:.0f} s were left"
+                continue
+            return Unit(trial=trial, fold=0, seconds=max(1.0, FIRST_FOLD_SHARE * clock.left))
+        return None
+
+    def _next_later_fold(self, clock: Clock, ranked: Sequence[Trial]) -> Unit | None:
+        worth = self._worth_deepening(clock, ranked)
+        members = ranked[: max(1, len(ranked) // 3)]
+        for fold in range(1, self._folds * self._repeats):
+            for trial in worth if fold < self._folds else members:
+                if trial.state != "open" or trial.submitted != fold:
+                    continue
+                if trial.asked is not None and trial.pending:
+                    continue  # whether it is pruned is not known yet
+                if trial.fold_seconds <= 0.95 * clock.left:
+                    limit = min(clock.left, 1.0 + LATER_FOLD_SLACK * trial.fold_seconds)
+                    return Unit(trial=trial, fold=fold, seconds=limit)
+        return None
+
+    def _worth_deepening(self, clock: Clock, ranked: Sequence[Trial]) -> list[Trial]:
+        """Return the trials, the most useful first, whose remaining folds fit into the time, three at least."""
+        capacity = clock.left * clock.workers
+        worth: list[Trial] = []
+        for trial in ranked:
+            cost = trial.fold_seconds * max(0, self._folds - trial.submitted)
+            if cost <= capacity or len(worth) < 3:
+                worth.append(trial)
+                capacity -= cost
+        return worth
+
+    def _next_searched(self, clock: Clock) -> Unit | None:
+        return self._ask(max(1.0, FIRST_FOLD_SHARE * clock.left), clock.left)
+
+    def _ask(self, seconds: float, left: float = math.inf) -> Unit | None:
+        trial = self._exploration.ask(self.trials, lambda learner: self._likely_seconds(learner) <= 0.9 * left)
+        if trial is None:
+            return None
+        self.trials.append(trial)
+        return Unit(trial=trial, fold=0, seconds=seconds)
+
+    def _begin(self, candidate: Candidate) -> Trial:
+        trial = Trial(candidate=candidate)
+        self.trials.append(trial)
+        return trial
+
+    def _likely_seconds(self, learner: str) -> float:
+        """Return what a fold of a learner has taken, the median over its trials; 0 where nothing is known."""
+        known = sorted(
+            trial.fold_seconds for trial in self.trials if trial.candidate.learner == learner and trial.depth
+        )
+        return known[len(known) // 2] if known else 0.0
+
+
+def _count(folds: int) -> str:
+    return "1 fold" if folds == 1 else f"{folds} folds"

@@ -1,0 +1,225 @@
+"""The folder of a study: the rows as workers read them, and every finished fold.
+
+    study.json               what the study is about, to refuse to resume another one
+    rows/table.arrow         the input columns, uncompressed, to be mapped into memory
+    rows/target.npy          ... weight.npy, folds.npy
+    folds/KEY/003/           one fold of one candidate: result.json, prediction.npy, payload.0, ...
+    folds/KEY/whole/         the candidate learnt from all rows
+
+A result is written beside its place and then renamed into it, so that it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from luban.core.errors import InputError
+from luban.core.schema import Schema
+from luban.core.serial import from_json, to_json
+from luban.core.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+WHOLE = "whole"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The rows of a study, as much of them as possible mapped rather than read.
+
+    Parameters
+    ----------
+    folds : numpy.ndarray
+        Shape (repeats, n), int16: the fold that a row is judged in, in each repeat of the cross-validation; -1 where it
+        is judged in none.
+    """
+
+    task: Task
+    schema: Schema
+    table: pa.Table
+    target: np.ndarray
+    weight: np.ndarray | None
+    folds: np.ndarray
+
+    @property
+    def folds_a_repeat(self) -> int:
+        """Number of folds of one cross-validation."""
+        return int(self.folds.max()) + 1
+
+    def judged(self, fold: int) -> np.ndarray:
+        """Return the numbers of the rows that a fold is judged by; folds are counted through all repeats."""
+        repeat, place = divmod(fold, self.folds_a_repeat)
+        return np.flatnonzero(self.folds[repeat] == place)
+
+    def learnt(self, fold: int) -> np.ndarray:
+        """Return the numbers of the rows that a fold learns from."""
+        repeat, place = divmod(fold, self.folds_a_repeat)
+        return np.flatnonzero(self.folds[repeat] != place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldResult:
+    """What became of one fit.
+
+    Parameters
+    ----------
+    loss : float
+        Of the task's metric on the rows judged; NaN for a fit on all rows.
+    seconds : float
+        Of the fit.
+    predict_seconds : float
+        Of predicting the rows judged.
+    cut : bool
+        Whether the time limit ended the fit, so that more time would have made another model.
+    bytes : int
+        Size of all payloads.
+    learned : mapping
+        `Model.learned`.
+    payloads : tuple of str
+        Names of the payloads, in the order of their files.
+    """
+
+    loss: float
+    seconds: float
+    predict_seconds: float = 0.0
+    cut: bool = False
+    bytes: int = 0
+    learned: Mapping[str, Any]
+    payloads: tuple[str, ...] = ()
+
+
+def begin(folder: Path, rows: Rows, *, seed: int, resume: bool) -> None:
+    """Write the rows of a study into its folder, or check that they are those that are already there.
+
+    Raises
+    ------
+    InputError
+        If the study to resume is about other rows, another task or another seed.
+    """
+    study = {
+        "task": to_json(rows.task),
+        "schema": to_json(rows.schema),
+        "rows": rows.table.num_rows,
+        "content": fingerprint(rows),
+        "seed": seed,
+    }
+    path = folder / "study.json"
+    if resume and path.exists():
+        kept = json.loads(path.read_text())
+        different = [name for name in study if kept.get(name) != study[name]]
+        if different:
+            raise InputError(
+                "what is to be resumed is another study",
+                seen=f"another {' and another '.join(different)}",
+                remedy="Start a new fit.",
+            )
+        return
+    for name in ("rows", "folds"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "rows").mkdir(parents=True)
+    (folder / "folds").mkdir()
+    with (
+        pa.OSFile(str(folder / "rows" / "table.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, rows.table.schema) as writer,
+    ):
+        writer.write_table(rows.table.combine_chunks())
+    np.save(folder / "rows" / "target.npy", rows.target, allow_pickle=False)
+    np.save(folder / "rows" / "folds.npy", rows.folds, allow_pickle=False)
+    if rows.weight is not None:
+        np.save(folder / "rows" / "weight.npy", rows.weight, allow_pickle=False)
+    _put(path, json.dumps(study))
+
+
+def fingerprint(rows: Rows) -> str:
+    """Return a digest of all that fits learn from."""
+    digest = hashlib.sha256()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.table.schema) as writer:
+        writer.write_table(rows.table.combine_chunks())
+    digest.update(sink.getvalue())
+    for array in (rows.target, rows.weight, rows.folds):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def read_rows(folder: Path) -> Rows:
+    """Return the rows of the study in `folder`, mapped into memory."""
+    study = json.loads((folder / "study.json").read_text())
+    weight = folder / "rows" / "weight.npy"
+    return Rows(
+        task=from_json(Task, study["task"]),
+        schema=from_json(Schema, study["schema"]),
+        table=pa.ipc.open_file(pa.memory_map(str(folder / "rows" / "table.arrow"))).read_all(),
+        target=np.load(folder / "rows" / "target.npy", mmap_mode="r", allow_pickle=False),
+        weight=np.load(weight, mmap_mode="r", allow_pickle=False) if weight.exists() else None,
+        folds=np.load(folder / "rows" / "folds.npy", mmap_mode="r", allow_pickle=False),
+    )
+
+
+def place(folder: Path, key: str, fold: int | None) -> Path:
+    """Return where the result of one fit is kept; `fold` is None for a fit on all rows."""
+    return folder / "folds" / key / (WHOLE if fold is None else f"{fold:03d}")
+
+
+def write_result(
+    folder: Path,
+    key: str,
+    fold: int | None,
+    result: FoldResult,
+    prediction: np.ndarray | None,
+    payloads: Mapping[str, bytes],
+) -> None:
+    """Keep the result of one fit, whole or not at all."""
+    final = place(folder, key, fold)
+    beside = final.with_name(f"{final.name}.{os.getpid()}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    if prediction is not None:
+        np.save(beside / "prediction.npy", prediction, allow_pickle=False)
+    for index, content in enumerate(payloads.values()):
+        (beside / f"payload.{index}").write_bytes(content)
+    (beside / "result.json").write_text(json.dumps(to_json(result)))
+    shutil.rmtree(final, ignore_errors=True)
+    beside.rename(final)
+
+
+def read_result(folder: Path, key: str, fold: int | None) -> FoldResult | None:
+    """Return the result of one fit, or None where it has not finished."""
+    path = place(folder, key, fold) / "result.json"
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text())
+    if content["loss"] is None:  # JSON has no NaN and no infinity
+        content["loss"] = float("nan") if fold is None else float("inf")
+    return from_json(FoldResult, content)
+
+
+def read_prediction(folder: Path, key: str, fold: int) -> np.ndarray:
+    """Return the predictions of one fold for the rows that it is judged by."""
+    prediction: np.ndarray = np.load(place(folder, key, fold) / "prediction.npy", allow_pickle=False)
+    return prediction
+
+
+def read_payloads(folder: Path, key: str, fold: int | None) -> dict[str, bytes]:
+    """Return the payloads of the model of one fit."""
+    result = read_result(folder, key, fold)
+    names = result.payloads if result is not None else ()
+    where = place(folder, key, fold)
+    return {name: (where / f"payload.{index}").read_bytes() for index, name in enumerate(names)}
+
+
+def _put(path: Path, text: str) -> None:
+    beside = path.with_suffix(".partial")
+    beside.write_text(text)
+    beside.rename(path)

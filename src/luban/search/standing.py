@@ -1,0 +1,121 @@
+"""The best ensemble that the finished folds allow at this moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from luban.evaluation.metrics import loss as loss_of
+from luban.search import scratch
+from luban.search.ensemble.greedy import greedy_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from luban.search.scratch import Rows
+    from luban.search.trial import Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """An ensemble and how good it is on rows that its members had not seen.
+
+    Parameters
+    ----------
+    members : tuple of Trial
+    weights : numpy.ndarray
+        Shape (members,), positive; they sum to 1.
+    depth : int
+        The folds that all trials compared had finished.
+    rows : numpy.ndarray
+        Numbers of the rows judged, ascending.
+    prediction : numpy.ndarray
+        Of the ensemble for these rows.
+    loss : float
+    """
+
+    members: tuple[Trial, ...]
+    weights: np.ndarray
+    depth: int
+    rows: np.ndarray
+    prediction: np.ndarray
+    loss: float
+
+
+class OutOfFold:
+    """Predictions of all finished folds for the rows that they were judged by, read once."""
+
+    def __init__(self, folder: Path, rows: Rows) -> None:
+        self.rows = rows
+        self._folder = folder
+        self._kept: dict[tuple[str, int], np.ndarray] = {}
+        self._judged: dict[int, np.ndarray] = {}
+
+    def covered(self, depth: int) -> np.ndarray:
+        """Return the numbers of the rows that the first `depth` folds judge, ascending."""
+        every = [self._rows_of(fold) for fold in range(min(depth, self.rows.folds_a_repeat))]
+        return np.sort(np.concatenate(every))
+
+    def prediction(self, trial: Trial, depth: int) -> np.ndarray:
+        """Return a trial's predictions for the rows covered, averaged over the repeats that it has finished."""
+        shape = (len(self.rows.target), *self._of(trial, 0).shape[1:])
+        total, count = np.zeros(shape), np.zeros(len(self.rows.target))
+        repeat = self.rows.folds_a_repeat
+        used = depth if depth < repeat else trial.depth // repeat * repeat
+        for fold in range(used):
+            judged = self._rows_of(fold)
+            total[judged] += self._of(trial, fold)
+            count[judged] += 1
+        covered = self.covered(depth)
+        share = count[covered].reshape(-1, *[1] * (len(shape) - 1))
+        mean: np.ndarray = total[covered] / share
+        return mean
+
+    def _of(self, trial: Trial, fold: int) -> np.ndarray:
+        key = (trial.candidate.key, fold)
+        if key not in self._kept:
+            self._kept[key] = scratch.read_prediction(self._folder, *key)
+        return self._kept[key]
+
+    def _rows_of(self, fold: int) -> np.ndarray:
+        if fold not in self._judged:
+            self._judged[fold] = self.rows.judged(fold)
+        return self._judged[fold]
+
+
+def stand(predictions: OutOfFold, trials: Sequence[Trial], *, members: int) -> Standing | None:
+    """Return the best ensemble of the usable trials, or None where no fold is finished.
+
+    Trials are compared on the rows that all of them were judged by: as many folds as at least half of the usable trials
+    have finished. Those that have finished fewer are left out, or else one new trial would shrink the ground that all
+    others are judged on.
+    """
+    usable = [trial for trial in trials if trial.usable]
+    if not usable:
+        return None
+    depth = common_depth(usable, predictions.rows.folds_a_repeat)
+    compared = [trial for trial in usable if trial.depth >= depth]
+    rows = predictions.covered(depth)
+    target = np.asarray(predictions.rows.target[rows])
+    stack = np.stack([predictions.prediction(trial, depth) for trial in compared])
+    weights = greedy_weights(predictions.rows.task, target, stack, members=members)
+    chosen = np.flatnonzero(weights)
+    blend = np.tensordot(weights[chosen], stack[chosen], axes=1)
+    task = predictions.rows.task
+    return Standing(
+        members=tuple(compared[place] for place in chosen),
+        weights=weights[chosen],
+        depth=depth,
+        rows=rows,
+        prediction=blend,
+        loss=loss_of(task.metric, task, target, blend),
+    )
+
+
+def common_depth(usable: Sequence[Trial], most: int) -> int:
+    """Return how many folds at least half of the trials have finished, a whole cross-validation at most."""
+    depths = sorted((min(trial.depth, most) for trial in usable), reverse=True)
+    return depths[(len(depths) - 1) // 2]

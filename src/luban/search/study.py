@@ -1,0 +1,142 @@
+"""A study: from a task and its rows to the best ensemble that a budget allows."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from luban.execution.deadline import Plan
+from luban.search import scratch
+from luban.search.course import Course
+from luban.search.exploration import Exploration
+from luban.search.finish import finish
+from luban.search.folding import divide
+from luban.search.interrupt import interruptible
+from luban.search.learners import survey
+from luban.search.result import StudyEvent
+from luban.search.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pyarrow as pa
+
+    from luban.core.protocols import Executor
+    from luban.core.schema import Schema
+    from luban.core.task import Task
+    from luban.search.result import StudyResult
+
+__all__ = ["StudyEvent", "run_study", "warm"]
+
+_WORKER_MODULES = ("luban.search.fold", "luban.learners.composite")
+
+
+def warm(executor: Executor, *modules: str) -> None:
+    """Let an executor that can do so import what folds need, while the parent reads the data."""
+    warmer = getattr(executor, "warm", None)
+    if warmer is not None:
+        warmer(*_WORKER_MODULES, *modules)
+
+
+def run_study(
+    *,
+    task: Task,
+    schema: Schema,
+    table: pa.Table,
+    target: np.ndarray,
+    folder: Path,
+    executor: Executor,
+    weight: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    plan: Plan | None = None,
+    deadline: float | None = None,
+    rounds: int | None = None,
+    seed: int = 0,
+    learners: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    searcher: str = "tpe",
+    members: int = 6,
+    resume: bool = False,
+    on_event: Callable[[StudyEvent], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> StudyResult:
+    """Run the portfolio, search on, and return the best ensemble.
+
+    The first Ctrl-C (in the main thread) ends the search with the best ensemble so far; a second one is a
+    KeyboardInterrupt.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the input columns, in the order of `table`.
+    table : pyarrow.Table
+        The inputs, n rows.
+    target : numpy.ndarray
+        Shape (n,): class codes or numbers.
+    folder : Path
+        Scratch folder of this study: what is finished is kept there, and `resume` goes on from it.
+    weight : numpy.ndarray, optional
+        Shape (n,); of rows while learning.
+    groups : numpy.ndarray, optional
+        Shape (n,); rows of one group are judged together.
+    plan : Plan, optional
+        The study ends at its ``study_deadline``.
+    deadline : float, optional
+        Instead of a plan: value of `time.monotonic` at which the study must have ended.
+    rounds : int, optional
+        Instead of time: how many candidates are tried. Then no decision depends on a clock, and the same seed gives the
+        same result.
+    learners, exclude : sequence of str
+        Only these learners (names, or ``"package.module:Class"``), or all but these.
+    searcher : str
+        Name in the group ``luban.searchers``.
+    members : int
+        Most members of the ensemble.
+    on_event : callable, optional
+        Told what happens.
+    stop : callable, optional
+        Asked now and then whether to end with the best so far.
+
+    Raises
+    ------
+    LubanError
+        If no learner suits the task, or all of them fail.
+    """
+    begun = time.monotonic()
+    if plan is None:
+        plan = Plan(started=begun, deadline=math.inf if deadline is None or rounds is not None else deadline)
+    if rounds is not None:
+        plan = Plan(started=plan.started)
+    found = survey(task, schema, len(target), plan.study_remaining(), learners, exclude)
+    rows = scratch.Rows(
+        task=task,
+        schema=schema,
+        table=table,
+        target=target,
+        weight=weight,
+        folds=divide(task, target, groups, seed=seed, repeat=rounds is None),
+    )
+    scratch.begin(folder, rows, seed=seed, resume=resume)
+    schedule = Schedule(
+        found.portfolio,
+        Exploration(found.spaces, searcher, seed=seed),
+        folds=rows.folds_a_repeat,
+        repeats=len(rows.folds),
+        rounds=rounds,
+    )
+    course = Course(
+        rows=rows,
+        folder=folder,
+        executor=executor,
+        schedule=schedule,
+        plan=plan,
+        seed=seed,
+        members=members,
+        on_event=on_event or (lambda _event: None),
+    )
+    with interruptible() as wish:
+        course.run(lambda: wish.asked or (stop is not None and stop()))
+        return finish(course, unsuitable=found.unsuitable, begun=begun, interrupted=lambda: wish.asked)
