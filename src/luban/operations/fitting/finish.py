@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from luban import __version__
@@ -13,17 +12,15 @@ from luban.core.serial import to_json
 if TYPE_CHECKING:
     from luban.core.report import Report
     from luban.core.run import Run
+    from luban.execution.deadline import Plan
     from luban.operations.fit import Fit
     from luban.operations.fitting.prepare import Prepared
     from luban.search.study import StudyResult
     from luban.store import Workspace
 
 PARITY_ROWS = 1000
-
-
-def reserve(budget: float, rows: int) -> float:
-    """Return how many seconds of a budget the end of a fit keeps for itself."""
-    return min(0.5 * budget, max(0.4, min(5.0, 0.06 * budget + rows / 100_000)))
+# The graph may end a little after the deadline: what follows it takes less than the promised margin of 2 s.
+GRACE = 0.3
 
 
 def finish(
@@ -34,8 +31,7 @@ def finish(
     name: str,
     executor: Any,
     *,
-    deadline: float | None,
-    began: float,
+    plan: Plan,
 ) -> Fit:
     """Make the artefact of a search's result, and register it with all it came from."""
     from luban.learners import artifact
@@ -46,9 +42,9 @@ def finish(
     fitted = make_fitted(result.composite, prepared.schema)
     digest = artifact.write(workspace.blobs, fitted)
     notes = [*prepared.notes, *result.notes]
-    digest, graph_note = _with_graph(workspace, prepared, digest, executor, deadline)
+    digest, graph_note = _with_graph(workspace, prepared, digest, executor, plan)
     notes.extend(graph_note)
-    report = _report(prepared, result, name, deadline)
+    report = _report(prepared, result, name, plan)
     metric = prepared.task.metric
     scores = {key: value for key, value in report.figures["metrics"].items() if value is not None}
     scores[metric] = result.score
@@ -76,7 +72,7 @@ def finish(
         task=prepared.task.kind,
         metric=metric,
         score=result.score,
-        seconds=round(time.monotonic() - began, 3),
+        seconds=round(plan.elapsed, 3),
         leaderboard=tuple(
             LeaderboardLine(
                 learner=line.learner,
@@ -96,7 +92,7 @@ def finish(
 
 
 def _with_graph(
-    workspace: Workspace, prepared: Prepared, digest: str, executor: Any, deadline: float | None
+    workspace: Workspace, prepared: Prepared, digest: str, executor: Any, plan: Plan
 ) -> tuple[str, list[str]]:
     """Return the digest of the artefact with its ONNX graph, or the one given and why there is no graph.
 
@@ -115,7 +111,7 @@ def _with_graph(
                 "rows": workspace.blobs.put(_ipc(rows)),
                 "name": GRAPH,
             },
-            deadline=None if deadline is None else deadline + 0.3,
+            deadline=plan.deadline + GRACE if plan.timed else None,
         )
     )
     for event in executor.events():
@@ -137,11 +133,11 @@ def _ipc(table: Any) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _report(prepared: Prepared, result: StudyResult, name: str, deadline: float | None) -> Report:
+def _report(prepared: Prepared, result: StudyResult, name: str, plan: Plan) -> Report:
     """Return the evaluation on rows that no fold's model had seen; quicker where little time is left."""
     from luban.evaluation.evaluate import evaluate
 
-    left = float("inf") if deadline is None else deadline - time.monotonic()
+    left = plan.remaining
     tell(Progress(stage="finish", message="evaluating"))
     return evaluate(
         prepared.task,

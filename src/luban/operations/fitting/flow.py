@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,10 @@ from luban.core.serial import from_json, to_json
 if TYPE_CHECKING:
     from luban.core.budget import Duration
     from luban.core.run import Run
+    from luban.execution.deadline import Plan
     from luban.operations.fit import Fit
     from luban.operations.fitting.prepare import Prepared
+    from luban.search.study import StudyEvent
     from luban.store import Workspace
 
 
@@ -95,9 +96,10 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
 def _executor() -> Any:
     """Start a worker process at once, so that it imports the learners while the rows are read."""
     from luban.execution.local import LocalExecutor
+    from luban.search.study import warm
 
     executor = LocalExecutor(workers=1)
-    executor.warm("luban.search.fold", "luban.learners.composite")
+    warm(executor)
     return executor
 
 
@@ -112,10 +114,11 @@ def _search(
     began: float,
     resume: bool,
 ) -> Fit:
-    from luban.operations.fitting.finish import finish, reserve
+    from luban.execution.deadline import Plan
+    from luban.operations.fitting.finish import finish
     from luban.search.study import run_study
 
-    deadline = None if request.rounds is not None else began + request.budget
+    plan = Plan.of(None if request.rounds is not None else request.budget, started=began)
     try:
         result = run_study(
             task=prepared.task,
@@ -125,15 +128,15 @@ def _search(
             groups=prepared.groups,
             folder=workspace.scratch(run.id),
             executor=executor,
-            deadline=None if deadline is None else deadline - reserve(request.budget, prepared.table.num_rows),
+            plan=plan,
             rounds=request.rounds,
             seed=request.seed,
             learners=request.learners or None,
             searcher=request.searcher,
             resume=resume,
-            on_event=lambda event: _tell(event, deadline),
+            on_event=lambda event: _tell(event, plan),
         )
-        return finish(workspace, prepared, result, run, name, executor, deadline=deadline, began=began)
+        return finish(workspace, prepared, result, run, name, executor, plan=plan)
     except KeyboardInterrupt:
         workspace.runs.finish(run.id, "interrupted")
         raise
@@ -142,6 +145,6 @@ def _search(
         raise
 
 
-def _tell(event: Any, deadline: float | None) -> None:
-    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+def _tell(event: StudyEvent, plan: Plan) -> None:
+    left = plan.remaining if plan.timed else None
     tell(Progress(stage="search", message=event.message, done=event.done, remaining=left))
