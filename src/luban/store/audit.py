@@ -105,8 +105,7 @@ class Audit:
         number, previous, anchored = 0, _START, anchor in (None, _START)
         with self._database.reading() as connection:
             head = connection.execute(select(audit_head.c.number, audit_head.c.hash)).one()
-            # What another process appends meanwhile lies behind the head that was read.
-            query = select(*_HASHED, audit.c.hash).where(audit.c.number <= head.number).order_by(audit.c.number)
+            query = select(*_HASHED, audit.c.hash).order_by(audit.c.number)
             for *fields, found in connection.execution_options(yield_per=10_000).execute(query):
                 number += 1
                 if fields[0] != number or fields[-1] != previous or found != _hash(fields):

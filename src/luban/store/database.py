@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 from sqlalchemy import URL, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -33,6 +34,23 @@ CONNECT = 5
 _to_text = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+_open: WeakSet[Database] = WeakSet()
+
+
+def _let_go() -> None:
+    """Close idle connections before a fork.
+
+    A child that inherits one must not use it, nor close it: SQLite would take it for the last, and remove
+    the log that the parent is writing to.
+    """
+    for database in list(_open):
+        database.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_let_go)
+
+
 class Database:
     """Transactions on the rows of a workspace, for any number of threads and processes.
 
@@ -50,6 +68,7 @@ class Database:
         self._url = _read_url(url)
         self._pid = os.getpid()
         self._engine = self._connect()
+        _open.add(self)
 
     @property
     def shown(self) -> str:
@@ -68,8 +87,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection on which one moment's state is read."""
+        """Give a connection that sees the state of one moment, however many queries are made."""
         with self._telling(), self._alive().connect() as connection:
+            if self.dialect == "postgresql":  # SQLite does so by itself
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
             yield connection
 
     @contextmanager
@@ -87,11 +108,10 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close the connections that are idle; others are closed when they come back."""
         self._engine.dispose(close=self._pid == os.getpid())
 
     def _alive(self) -> Engine:
-        # A forked child must not use the connections of its parent.
         if self._pid != os.getpid():
             self._engine.dispose(close=False)
             self._engine, self._pid = self._connect(), os.getpid()

@@ -57,14 +57,16 @@ class Recorder:
     def close(self) -> None:
         """Write what waits and stop the thread."""
         state = self._state
+        self._leaving.detach()
+        if state.pid != os.getpid():
+            return
         try:
             self.flush()
         finally:
             state.closing = True
             state.due.set()
-            if state.thread is not None and state.pid == os.getpid():
+            if state.thread is not None:
                 state.thread.join()
-            self._leaving.detach()
 
     def _begin(self) -> None:
         self._state = _State(self._database)

@@ -1,0 +1,82 @@
+"""Metrics that are logged one by one are on the disk soon, in order, and none is lost."""
+
+from __future__ import annotations
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_thread_writes_what_nobody_flushes(store: Path) -> None:
+    """Another process sees a value without the writer ever calling flush."""
+    with Workspace.open(store) as writer, Workspace.open(store) as reader:
+        run = writer.runs.start("fit", {})
+        writer.runs.log(run.id, {"loss": 0.5})
+        until = time.monotonic() + 30
+        while not reader.runs.history(run.id, "loss"):
+            assert time.monotonic() < until, "nothing was written"
+            time.sleep(0.05)
+
+
+def test_threads_lose_nothing(workspace: Workspace) -> None:
+    """Many threads log at once while others flush; every value arrives, each thread's in its order."""
+    run = workspace.runs.start("fit", {})
+
+    def work(thread: int) -> None:
+        for number in range(500):
+            workspace.runs.log(run.id, {f"metric {thread}": float(number)})
+            if number % 100 == 0:
+                workspace.runs.flush()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    for thread in range(6):
+        values = [value for _, value, _ in workspace.runs.history(run.id, f"metric {thread}")]
+        assert values == [float(number) for number in range(500)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=some.lists(
+        some.tuples(
+            some.sampled_from(["loss", "精度", "a b/c"]),
+            some.integers(-(2**63) + 1, 2**63 - 1) | some.integers(0, 3),
+            some.floats(width=64),
+        ),
+        max_size=30,
+    ),
+    cut=some.integers(0, 30),
+)
+def test_history_is_what_was_logged(workspace: Workspace, rows: list[tuple[str, int, float]], cut: int) -> None:
+    """By either way of logging: a history is the values sorted by step, stably; a score the last of these."""
+    run = workspace.runs.start("fit", {})
+    workspace.runs.log_many(run.id, rows[:cut])
+    for metric, step, value in rows[cut:]:
+        workspace.runs.log(run.id, {metric: value}, step=step)
+    scores = workspace.runs.get(run.id).scores
+    for metric in {row[0] for row in rows}:
+        expected = sorted(((step, value) for name, step, value in rows if name == metric), key=lambda pair: pair[0])
+        found = [(step, _plain(value)) for step, value, _ in workspace.runs.history(run.id, metric)]
+        assert list(map(repr, found)) == list(map(repr, [(step, _plain(value)) for step, value in expected]))
+        assert repr(_plain(scores[metric])) == repr(_plain(expected[-1][1]))
+
+
+def _plain(value: float) -> float:
+    """The signs of NaN and of zero are not kept."""
+    return math.nan if math.isnan(value) else value + 0.0
+
+
+def test_identifiers_sort_by_start(workspace: Workspace) -> None:
+    """Runs of one process sort by their start, however quickly they follow each other."""
+    ids = [workspace.runs.start("trial", {}).id for _ in range(50)]
+    assert ids == sorted(set(ids))
+    assert [run.id for run in workspace.runs.list(limit=100, descending=False)] == ids
