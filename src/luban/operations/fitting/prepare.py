@@ -78,7 +78,7 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     )
     rows = inference.learnable(table)
     inputs = inference.schema.select(inference.task.inputs)
-    conformed = conform.conform(rows, inputs.columns)
+    conformed = conform.conform(rows.select(inputs.names), inputs.columns)
     if dataset is None:
         source = str(data) if isinstance(data, str | Path) else type(data).__name__
         dataset = versions.add_version(workspace, table.to_batches(), name=name, schema=schema, source=source)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_ROWS = 100
+LONGEST = 60  # characters of a cell
 WIDEST = 10  # columns that still fit a terminal
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -99,10 +100,15 @@ def _table(title: str, records: Sequence[Any], console: Console) -> None:
         numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(words(row.get(name))) for name in columns))
+        table.add_row(*(Text(_short(words(row.get(name)))) for name in columns))
     console.print(table)
     if len(records) > MOST_ROWS:
         console.print(f"and {len(records) - MOST_ROWS} more")
+
+
+def _short(text: str) -> str:
+    """Return a cell's text at a length that leaves room for the others; --json has the whole."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _row(record: Any) -> Mapping[str, Any]:
