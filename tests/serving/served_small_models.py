@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import small_models as small
 from luban.export.onnx.build import build
 from luban.serving.runtime import Runtime
 from luban.serving.server import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def server_process(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a server of the small models; gives the process and its URL, and kills what has not stopped."""
+    process = subprocess.Popen(
+        [sys.executable, str(__file__), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"},
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:"), process.stderr and process.stderr.read()
+        yield process, url
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import small_models as small
+
+if TYPE_CHECKING:
+    import httpx
 
 ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
 TYPES = {"age": "FP64", "colour": "BYTES", "member": "BOOL", "since": "BYTES", "note": "BYTES"}

@@ -1,11 +1,13 @@
-"""One row's plain values as the arrays that a session takes."""
+"""One row's plain values (as `luban.data.row` gives them) as what a model takes: a session's arrays, or a table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
+from luban.data.dates import NO_DATE
 from luban.export.onnx.columns import tensor_name, tensor_type
 
 if TYPE_CHECKING:
@@ -34,3 +36,17 @@ def row_feeder(columns: Sequence[Column]) -> Callable[[Mapping[str, Any]], dict[
         return found
 
     return feed
+
+
+def row_table(values: Mapping[str, Any], columns: Sequence[Column]) -> pa.Table:
+    """Return conformed values of one row as a canonical table."""
+    arrays = []
+    for column in columns:
+        value = values[column.name]
+        if column.kind == "number":
+            arrays.append(pa.array([value], type=pa.float64(), from_pandas=True))  # NaN becomes null
+        elif column.kind == "date":
+            arrays.append(pa.array([None if value == NO_DATE else value], type=pa.timestamp("us")))
+        else:
+            arrays.append(pa.array([value or None], type=pa.string()))
+    return pa.table(arrays, names=[column.name for column in columns])

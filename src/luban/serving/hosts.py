@@ -7,6 +7,7 @@ own choosing (DNS rebinding); a server on loopback therefore answers under loopb
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from luban.core.errors import Refused
@@ -14,6 +15,9 @@ from luban.serving.bodies import json_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::\d*)?")
 
 
 def is_loopback(host: str) -> bool:
@@ -54,7 +58,6 @@ class LoopbackNames:
 def _names_loopback(scope: Scope) -> bool:
     for name, value in scope["headers"]:
         if name == b"host":
-            host = value.decode("latin-1")
-            bare = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.rsplit(":", 1)[0]
-            return is_loopback(bare)
+            host = _HOST.fullmatch(value.decode("latin-1"))
+            return host is not None and is_loopback(host[1])
     return True  # HTTP/1.0 without a name; no browser sends that

@@ -19,7 +19,7 @@ from luban.export.onnx.columns import feeds
 from luban.export.onnx.parity import value_output
 from luban.export.onnx.session import open_session, run_session
 from luban.serving.answers import Answer, answer, answer_row
-from luban.serving.feeding import row_feeder
+from luban.serving.feeding import row_feeder, row_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,10 +126,10 @@ class Runtime:
 
     def _row_values(self, row: Mapping[str, Any], missing: Missing) -> np.ndarray:
         """Return values of shape (1, K), (1,) or (1, Q)."""
+        read = self._readers[missing](row)
         if self._one is None:
-            table = conform(_known(row, self.signature.inputs), self.signature.inputs, missing=missing).table
-            return self.values(table)
-        found: np.ndarray = self._one.run(self._output, self._feed(self._readers[missing](row)))[0]
+            return self.values(row_table(read, self.signature.inputs))
+        found: np.ndarray = self._one.run(self._output, self._feed(read))[0]
         return found.astype(np.float64)
 
     def values(self, table: pa.Table) -> np.ndarray:
@@ -150,7 +150,3 @@ class Runtime:
                 assert self._graph is not None
                 self._many = open_session(self._graph, threads=self._threads)
             return self._many
-
-
-def _known(row: Mapping[str, Any], columns: Any) -> dict[str, Any]:
-    return {column.name: row[column.name] for column in columns if column.name in row}

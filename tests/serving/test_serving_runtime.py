@@ -1,0 +1,117 @@
+"""The runtime: one row and many, through ONNX and in Python, give the same answers."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import small_models as small
+from luban.core.errors import InputError
+from luban.export.onnx.build import build
+from luban.serving.runtime import Runtime
+
+if TYPE_CHECKING:
+    from luban.core.task import Task
+
+TASKS = [small.BINARY, small.THREE, small.NUMBER, small.QUANTILES]
+ROWS = small.random_table(200, seed=3)
+
+
+def pair(task: Task, **more: float) -> tuple[Runtime, Runtime]:
+    fitted = small.fitted(task, **more)
+    return Runtime.from_fitted(fitted, build(fitted)), Runtime.from_fitted(fitted)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+def test_the_four_ways_agree(task: Task) -> None:
+    """One row or many, ONNX or Python."""
+    onnx, python = pair(task)
+    table = onnx.predict(ROWS).to_table().to_pydict()
+    other = python.predict(ROWS).to_table().to_pydict()
+    for name, values in table.items():
+        if isinstance(values[0], float):
+            np.testing.assert_allclose(values, other[name], atol=2e-6)
+        else:
+            assert values == other[name]
+    for place, row in enumerate(ROWS.to_pylist()[:40]):
+        for runtime in (onnx, python):
+            found = runtime.predict_row(row)
+            assert found["prediction"] == (
+                pytest.approx(table["prediction"][place], abs=2e-6) if not task.classes else table["prediction"][place]
+            )
+            for label, probability in found.get("probabilities", {}).items():
+                assert probability == pytest.approx(table[f"probability_{label}"][place], abs=2e-6)
+            for level, value in found.get("quantiles", {}).items():
+                assert value == pytest.approx(table[f"quantile_{level:g}"][place], abs=2e-6)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_the_threshold_is_the_same_everywhere(threshold: float) -> None:
+    onnx, python = pair(small.BINARY, threshold=threshold)
+    labels = onnx.predict(ROWS).prediction.to_pylist()
+    assert python.predict(ROWS).prediction.to_pylist() == labels
+    assert [onnx.predict_row(row)["prediction"] for row in ROWS.to_pylist()] == labels
+    assert onnx.answer(ROWS).outputs["prediction"].tolist() == labels
+
+
+def test_classes_keep_their_types() -> None:
+    task = replace(small.BINARY, classes=(False, True))
+    onnx, python = pair(task)
+    row = ROWS.to_pylist()[0]
+    assert type(onnx.predict_row(row)["prediction"]) is bool
+    assert type(python.predict_row(row)["prediction"]) is bool
+    assert set(onnx.predict_row(row)["probabilities"]) == {False, True}
+
+
+@pytest.mark.parametrize("engine", [0, 1])
+def test_a_bad_row_is_an_error_that_names_the_column(engine: int) -> None:
+    runtime = pair(small.BINARY)[engine]
+    row = ROWS.to_pylist()[0]
+    with pytest.raises(InputError, match="'age'"):
+        runtime.predict_row({**row, "age": "old"})
+    with pytest.raises(InputError, match="'age'"):
+        runtime.predict_row({**row, "age": float("inf")})
+    with pytest.raises(InputError, match="'note' is missing"):
+        runtime.predict_row({key: value for key, value in row.items() if key != "note"})
+    filled = runtime.predict_row({}, missing="fill")
+    assert filled == runtime.predict_row(dict.fromkeys(small.NAMES))
+
+
+def test_names_of_no_column_and_another_order_change_nothing() -> None:
+    for runtime in pair(small.BINARY):
+        row = ROWS.to_pylist()[5]
+        turned = {"extra": object(), **dict(reversed(row.items()))}
+        assert runtime.predict_row(turned) == runtime.predict_row(row)
+
+
+def test_frames_and_lists_are_taken() -> None:
+    onnx, _ = pair(small.BINARY)
+    expected = onnx.predict(ROWS).probabilities
+    rows = ROWS.to_pylist()
+    np.testing.assert_array_equal(onnx.predict(rows).probabilities, expected)
+    np.testing.assert_array_equal(onnx.predict(pd.DataFrame(rows)).probabilities, expected)
+    assert len(onnx.predict(ROWS.slice(0, 0))) == 0
+
+
+def test_many_rows_in_parts_are_the_same_rows() -> None:
+    """Beyond the rows of one call of the session, and on several threads."""
+    table = small.random_table(40_000, seed=1)
+    fitted = small.fitted(small.NUMBER)
+    found = Runtime(fitted, build(fitted), threads=2).predict(table).prediction.to_numpy()
+    np.testing.assert_allclose(found, fitted.model.predict(table), atol=1e-5)
+
+
+def test_threads_share_a_runtime() -> None:
+    for runtime in pair(small.BINARY):
+        rows = ROWS.to_pylist()
+        alone = [runtime.predict_row(row) for row in rows]
+        together = runtime.answer(ROWS).outputs["probabilities"]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(runtime.predict_row, rows)) == alone
+            for found in pool.map(runtime.answer, [ROWS] * 16):
+                np.testing.assert_array_equal(found.outputs["probabilities"], together)
