@@ -102,9 +102,9 @@ def _numbers(column: Column, missing: int, rows: int, sample: pa.ChunkedArray) -
     drawing = None
     if distinct > 1:
         counts, edges = np.histogram(present, bins=min(BINS, max(2, distinct)))
-        rows = tuple((show(edges[place]), show(edges[place + 1]), int(count)) for place, count in enumerate(counts))
+        bins = tuple((show(edges[place]), show(edges[place + 1]), int(count)) for place, count in enumerate(counts))
         drawing = Evidence(
-            title=column.name, columns=("from", "to", "rows"), rows=rows, drawing="histogram", x=column.name, y="rows"
+            title=column.name, columns=("from", "to", "rows"), rows=bins, drawing="histogram", x=column.name, y="rows"
         )
     return Description(
         column=column, missing=missing, distinct=distinct, figures=figures, drawing=drawing, values=values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from luban.core.errors import InputError
 from luban.data.checks import check_names
 from luban.data.sources.dialect import cut, decimal_mark, detect_dialect
 from luban.data.sources.encoding import check_encoding, detect_encoding
-from luban.data.sources.location import empty, is_path, no_table, open_binary, suffixes
+from luban.data.sources.location import empty, is_folder, is_path, no_table, open_binary, suffixes
 from luban.data.sources.narrowing import NULL_WORDS, Narrowing
 
 if TYPE_CHECKING:
@@ -42,8 +42,11 @@ class CsvSource:
     """Text tables whose dialect, encoding, decimal mark and types are found from the text itself."""
 
     def matches(self, location: Any) -> bool:
-        """Return whether the name ends in .csv, .tsv, .tab, .psv, .txt, .data or .dat, also with .gz."""
-        return is_path(location) and "://" not in str(location).split(".")[-1] and suffixes(location) in SUFFIXES
+        """Return whether the name ends in .csv, .tsv, .tab, .psv, .txt, .data, .dat or nothing, also with .gz."""
+        if not is_path(location) or is_folder(location):
+            return False
+        ending = suffixes(location)
+        return ending in SUFFIXES and bool(ending or "://" not in str(location))
 
     def read(
         self,
@@ -142,8 +145,6 @@ def _read(
     plan = [start] * len(reading.names)
     for batch in _blocks(location, reading, bad_rows):
         plan = [one if one.kind == "text" else one.seen(batch.column(place)) for place, one in enumerate(plan)]
-    # A column without any value keeps a type that later files or rows can agree with.
-    plan = [replace(one, kind="text") if one.kind == "nothing" else one for one in plan]
     schema = pa.schema(
         [pa.field(name, one.type) for name, one in zip(reading.names, plan, strict=True)],
         metadata={"luban.reading": json.dumps(vars(reading), ensure_ascii=False)},
