@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.errors import InputError
+from luban.modalities.tabular.tokens import tokenise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from luban.modalities.tabular.tokens import Tokens
     from luban.modalities.tabular.vocabulary import Vocabulary
 
 LARGEST = np.finfo(np.float32).max
@@ -35,6 +37,7 @@ class Columns:
         self.vocabularies = vocabularies
         self._places = {name: place for place, name in enumerate(table.column_names)}
         self._codes: dict[str, np.ndarray] = {}
+        self._tokens: dict[tuple[str, str], Tokens] = {}
         self._numbers: dict[tuple[str, ...], np.ndarray] = {}
 
     def take(self, rows: np.ndarray, names: Sequence[str]) -> Columns:
@@ -74,6 +77,12 @@ class Columns:
         if name not in self._codes:
             self._codes[name] = self.vocabularies[name].encode(self.values(name))
         return self._codes[name]
+
+    def tokens(self, name: str, unit: str) -> Tokens:
+        """Return the tokens of a text column."""
+        if (name, unit) not in self._tokens:
+            self._tokens[name, unit] = tokenise(self.values(name), unit)
+        return self._tokens[name, unit]
 
     def microseconds(self, names: Sequence[str]) -> np.ndarray:
         """Return date columns, shape (rows, names), int64 since 1970; the smallest int64 where missing."""

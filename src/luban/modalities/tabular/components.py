@@ -36,11 +36,12 @@ class Components:
 
     @classmethod
     def fit(cls, matrix: np.ndarray, count: int) -> Components:
-        """Learn the `count` axes of greatest variance; the largest entry of each is positive."""
+        """Learn up to `count` axes of greatest variance; the largest entry of each is positive."""
         centre = matrix.mean(axis=0, dtype=np.float64)
         centred = matrix.astype(np.float64) - centre
-        _, vectors = np.linalg.eigh(centred.T @ centred)
-        axes = vectors[:, ::-1][:, :count]
+        variances, vectors = np.linalg.eigh(centred.T @ centred)
+        varied = variances[::-1][:count] > 1e-6 * variances[-1]  # the others are noise
+        axes = vectors[:, ::-1][:, :count][:, varied]
         signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
         return cls(centre.astype(np.float32), np.ascontiguousarray(axes * signs, dtype=np.float32))
 

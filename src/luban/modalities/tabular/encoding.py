@@ -28,6 +28,7 @@ from luban.modalities.tabular.scaling import Imputed, Scaled
 from luban.modalities.tabular.selection import Selected
 from luban.modalities.tabular.target_encoding import TargetEncoding
 from luban.modalities.tabular.text import Text
+from luban.modalities.tabular.text_lengths import TextLengths
 from luban.modalities.tabular.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -46,7 +47,19 @@ _EMPTY = {
 }
 _BLOCKS: dict[str, Any] = {
     one.kind: one
-    for one in (Numbers, MissingCount, Dates, Pairs, GroupRatios, Text, Codes, OneHot, TargetEncoding, Frequency)
+    for one in (
+        Numbers,
+        MissingCount,
+        Dates,
+        Pairs,
+        GroupRatios,
+        TextLengths,
+        Text,
+        Codes,
+        OneHot,
+        TargetEncoding,
+        Frequency,
+    )
 }
 _MAPS: dict[str, Any] = {one.kind: one for one in (Imputed, Scaled, Quantiles, Components, Selected)}
 

@@ -25,6 +25,7 @@ from luban.modalities.tabular.scaling import Imputed, Scaled
 from luban.modalities.tabular.selection import Selected
 from luban.modalities.tabular.target_encoding import Goals, TargetEncoding
 from luban.modalities.tabular.text import Text
+from luban.modalities.tabular.text_lengths import TextLengths
 from luban.modalities.tabular.useless import useless
 from luban.modalities.tabular.vocabulary import Vocabulary
 
@@ -118,7 +119,7 @@ class _Fit:
 
     def run(self) -> tuple[Encoding, np.ndarray]:
         """Return the encoding and the matrix of the training rows."""
-        parts = [part for part in (*self._number_like(), *self._by_category()) if part[1].shape[1]]
+        parts = [part for part in (*self._number_like(), *self._text(), *self._by_category()) if part[1].shape[1]]
         if not parts:
             parts = [self._something()]
         blocks = tuple(block for block, _ in parts)
@@ -142,7 +143,7 @@ class _Fit:
         return {name: self.vocabularies[name] for name in self.categories}
 
     def _number_like(self) -> list[tuple[Block, np.ndarray]]:
-        """Fit numbers, dates, text and what is engineered from numbers, and bring them to scale."""
+        """Fit numbers, dates, lengths of text and what is engineered from numbers, and bring them to scale."""
         options, columns = self.options, self.columns
         parts: list[tuple[Block, np.ndarray]] = []
         if self.numbers:
@@ -155,23 +156,32 @@ class _Fit:
             parts.append((pairs, pairs.transform(columns)))
         if options.group_ratios and (ratios := self.engineering.group_ratios(options.group_ratios)):
             parts.append(GroupRatios.fit(columns, ratios))
-        if options.text != "ignored":
-            parts += [self._text(name) for name in self.texts]
+        if options.text != "ignored" and self.texts:
+            parts.append(TextLengths.fit(columns, self.texts, options.text))
         if not parts:
             return []
         blocks = tuple(block for block, _ in parts)
         maps, matrix = self._scale(beside([matrix for _, matrix in parts]))
         return [(Chain(blocks, maps), matrix)]
 
-    def _text(self, name: str) -> tuple[Block, np.ndarray]:
-        return Text.fit(
-            self.columns,
-            name,
-            unit=self.options.text,
-            limit=self.options.text_terms,
-            components=self.options.text_components,
-            random=self.random,
-        )
+    def _text(self) -> list[tuple[Block, np.ndarray]]:
+        """Fit the components of text columns, which share one scale where others are scaled one by one."""
+        parts: list[tuple[Block, np.ndarray]] = []
+        for name in self.texts if self.options.text != "ignored" else ():
+            block, matrix = Text.fit(
+                self.columns,
+                name,
+                unit=self.options.text,
+                limit=self.options.text_terms,
+                components=self.options.text_components,
+                random=self.random,
+            )
+            if self.options.numbers in _SCALES:
+                scaled = Scaled.together(matrix)
+                parts.append((Chain((block,), (scaled,)), scaled.transform(matrix)))
+            else:
+                parts.append((block, matrix))
+        return parts
 
     def _scale(self, matrix: np.ndarray) -> tuple[tuple[Map, ...], np.ndarray]:
         """Fit what number-like features go through, and return it with what comes out."""

@@ -51,6 +51,7 @@ def unexplained(matrix: np.ndarray, figures: np.ndarray) -> np.ndarray:
     """Return what a small tree on these columns leaves of the figures: what a new feature should explain."""
     from sklearn.tree import DecisionTreeRegressor
 
+    matrix = np.clip(matrix, -1e30, 1e30)  # scikit-learn adds the values up to see whether they are finite
     tree = DecisionTreeRegressor(max_leaf_nodes=48, min_samples_leaf=20, random_state=0).fit(matrix, figures)
     left = figures - tree.predict(matrix).reshape(figures.shape)
     centred: np.ndarray = left - left.mean(axis=0)

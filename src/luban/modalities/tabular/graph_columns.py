@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luban.modalities.tabular.columns import LARGEST
+from luban.modalities.tabular.tokens import tokens_to_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from luban.core.protocols import Graph
+    from luban.modalities.tabular.tokens import GraphTokens
     from luban.modalities.tabular.vocabulary import Vocabulary
 
 
@@ -31,6 +33,7 @@ class GraphColumns:
         self.vocabularies = vocabularies
         self._booleans = booleans
         self._numbers: dict[tuple[str, ...], str] = {}
+        self._tokens: dict[tuple[str, str], GraphTokens] = {}
         self._codes: dict[tuple[str, ...], str] = {}
 
     def numbers(self, names: Sequence[str]) -> str:
@@ -49,6 +52,12 @@ class GraphColumns:
                 found = self.concatenate([self.vocabularies[name].to_graph(self.graph, name) for name in key])
             self._codes[key] = found
         return self._codes[key]
+
+    def tokens(self, name: str, unit: str) -> GraphTokens:
+        """Return the tensors of the tokens of a text column."""
+        if (name, unit) not in self._tokens:
+            self._tokens[name, unit] = tokens_to_graph(self.graph, name, unit)
+        return self._tokens[name, unit]
 
     def microseconds(self, names: Sequence[str]) -> str:
         """Return the tensor of date columns, shape (n, names), int64."""

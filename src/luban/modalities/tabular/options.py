@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from luban.core.errors import InputError
 
@@ -86,6 +86,12 @@ class EncodingOptions:
     components: int = 0
 
     def __post_init__(self) -> None:
+        ways = get_args(Categories)
+        self._require(self.numbers in get_args(Numbers), f"numbers is one of {get_args(Numbers)}", self.numbers)
+        self._require(self.text in get_args(Text), f"text is one of {get_args(Text)}", self.text)
+        for chosen in (self.categories, self.high_cardinality):
+            self._require(not isinstance(chosen, str), f"categories are a list of {ways}", chosen)
+            self._require(set(chosen) <= set(ways), f"categories are among {ways}", chosen)
         self._require(self.folds >= 2, "folds must be at least 2", self.folds)
         self._require(self.smoothing > 0, "smoothing must be positive", self.smoothing)
         self._require(0 <= self.text_terms <= 7000, "text_terms must be between 0 and 7000", self.text_terms)

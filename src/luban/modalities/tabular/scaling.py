@@ -104,6 +104,13 @@ class Scaled:
         return cls(centre, _inverse(spread), smooth=False)
 
     @classmethod
+    def together(cls, matrix: np.ndarray) -> Scaled:
+        """Learn means and one common factor, so that the features keep their sizes among each other."""
+        centre = matrix.mean(axis=0, dtype=np.float64).astype(np.float32)
+        spread = np.full(matrix.shape[1], matrix.std(axis=0, dtype=np.float64).max(initial=0))
+        return cls(centre, _inverse(spread), smooth=False)
+
+    @classmethod
     def robust(cls, matrix: np.ndarray) -> Scaled:
         """Learn median and distance of the quartiles; where that is nothing, half the range."""
         low, first, middle, third, high = np.quantile(matrix.astype(np.float64), [0, 0.25, 0.5, 0.75, 1], axis=0)

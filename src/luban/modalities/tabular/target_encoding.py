@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from luban.modalities.tabular.arithmetic import NUMERICAL, Symbolic
+from luban.modalities.tabular.arithmetic import Symbolic
 from luban.modalities.tabular.feature import Feature
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class TargetEncoding:
         for place, (key, size) in enumerate(zip(self.keys, self.sizes, strict=True)):
             indices[:, place] = self.key_codes(columns, key, size)
         indices += self._starts
-        matrix: np.ndarray = NUMERICAL.gather(self.table, indices).reshape(columns.rows, -1)
+        matrix: np.ndarray = self.table[indices].reshape(columns.rows, len(self.keys) * len(self.labels))
         return matrix
 
     def to_graph(self, columns: GraphColumns) -> str:

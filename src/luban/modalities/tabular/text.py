@@ -1,4 +1,4 @@
-"""Short text as latent semantic components of weighted n-grams, and its length.
+"""Short text as latent semantic components of weighted n-grams.
 
 Terms are weighted by TF-IDF, rows brought to unit length and reduced by a truncated singular value decomposition
 (S. Deerwester et al., "Indexing by Latent Semantic Analysis", JASIS 41(6), 1990). What a token is, is said in
@@ -15,7 +15,7 @@ import numpy as np
 from luban.modalities.tabular.arithmetic import Symbolic
 from luban.modalities.tabular.feature import Feature
 from luban.modalities.tabular.terms import Terms
-from luban.modalities.tabular.tokens import UNITS, count_characters, tokenise, tokens_to_graph
+from luban.modalities.tabular.tokens import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Text:
-    """Components and lengths of one text column.
+    """Components of one text column.
 
     Parameters
     ----------
@@ -51,36 +51,31 @@ class Text:
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """The count of characters, the count of tokens, the components."""
-        names = ["characters", "tokens", *(f"component_{i}" for i in range(self.components.shape[1]))]
-        return tuple(Feature(name=f"{self.name}.{one}", sources=(self.name,)) for one in names)
+        """One a component."""
+        names = [f"{self.name}.component_{i}" for i in range(self.components.shape[1])]
+        return tuple(Feature(name=one, sources=(self.name,)) for one in names)
 
     @classmethod
     def fit(
         cls, columns: Columns, name: str, *, unit: str, limit: int, components: int, random: np.random.Generator
     ) -> tuple[Text, np.ndarray]:
         """Return the block and the matrix of the training rows; `limit` is the most terms that are kept."""
-        tokens = tokenise(columns.values(name), unit)
         shortest, longest = (1, 2) if unit == "words" else (2, 4)
+        tokens = columns.tokens(name, unit)
         terms = Terms.fit(tokens, shortest=shortest, longest=longest, limit=limit)
         counts = terms.count(tokens)
         present = np.bincount(counts.indices, minlength=len(terms))
         weights = (np.log((1 + columns.rows) / (1 + present)) + 1).astype(np.float32)
-        width = min(components, len(terms), columns.rows)
-        block = cls(name, unit, terms, weights, np.zeros((len(terms), 0), dtype=np.float32))
-        if width:
-            block = cls(name, unit, terms, weights, _right_singular(block._weighted(counts), width, random))
-        return block, block.transform(columns)
+        plain = cls(name, unit, terms, weights, np.zeros((len(terms), 0), dtype=np.float32))
+        rows = plain._weighted(counts)
+        block = cls(name, unit, terms, weights, _right_singular(rows, min(components, *rows.shape), random))
+        return block, (rows @ block.components).astype(np.float32)
 
     def transform(self, columns: Columns) -> np.ndarray:
-        """Return the matrix, shape (rows, 2 + components)."""
-        values = columns.values(self.name)
-        tokens = tokenise(values, self.unit)
-        lengths = np.stack([count_characters(values), np.diff(tokens.offsets)], axis=1).astype(np.float32)
-        if not self.components.shape[1]:
-            return lengths
-        reduced = self._weighted(self.terms.count(tokens)) @ self.components
-        return np.concatenate([lengths, reduced.astype(np.float32)], axis=1)
+        """Return the matrix, shape (rows, components)."""
+        counts = self.terms.count(columns.tokens(self.name, self.unit))
+        matrix: np.ndarray = (self._weighted(counts) @ self.components).astype(np.float32)
+        return matrix
 
     def _weighted(self, counts: Any) -> Any:
         """Return rows of unit length from counts, both sparse."""
@@ -95,15 +90,13 @@ class Text:
     def to_graph(self, columns: GraphColumns) -> str:
         """Return the tensor of the matrix."""
         do = Symbolic(columns.graph)
-        characters, tokens, counts = tokens_to_graph(columns.graph, self.name, self.unit)
-        if not self.components.shape[1]:
-            return columns.concatenate([characters, counts])
+        tokens = columns.tokens(self.name, self.unit).tokens
         weighted = columns.graph.node("TfIdfVectorizer", tokens, **self.terms.attributes(self.weights))
         squares = do.reshape(do.total(do.binary("Mul", weighted, weighted), axis=1), (-1, 1))
         nothing = np.array(0, dtype=np.float32)
         norms = do.where(do.binary("Equal", squares, nothing), np.array(1, dtype=np.float32), do.unary("Sqrt", squares))
-        reduced = do.binary("Div", do.binary("MatMul", weighted, self.components), norms)
-        return columns.concatenate([characters, counts, reduced])
+        tensor: str = do.binary("Div", do.binary("MatMul", weighted, self.components), norms)
+        return tensor
 
     def save(self, writer: Writer) -> Mapping[str, Any]:
         """Return the parameters."""
@@ -132,18 +125,21 @@ class Text:
 
 
 def _right_singular(rows: Any, width: int, random: np.random.Generator) -> np.ndarray:
-    """Return the leading right singular vectors of a sparse matrix, shape (columns, width), float32.
+    """Return the leading right singular vectors of a sparse matrix, shape (columns, up to width), float32.
 
     By random projection with power iterations (N. Halko, P.-G. Martinsson, J. A. Tropp, "Finding structure with
-    randomness", SIAM Review 53(2), 2011). The sign of each is such that its largest entry is positive.
+    randomness", SIAM Review 53(2), 2011). Those of a value near zero, which are noise, are left out; the sign of
+    each is such that its largest entry is positive.
     """
+    if not width:
+        return np.zeros((rows.shape[1], 0), dtype=np.float32)
     sample = rows @ random.standard_normal((rows.shape[1], min(width + 10, *rows.shape)))
     for _ in range(4):
         basis, _ = np.linalg.qr(sample)
         basis, _ = np.linalg.qr(rows.T @ basis)
         sample = rows @ basis
     basis, _ = np.linalg.qr(sample)
-    _, _, right = np.linalg.svd((rows.T @ basis).T, full_matrices=False)
-    right = right[:width]
+    _, values, right = np.linalg.svd((rows.T @ basis).T, full_matrices=False)
+    right = right[:width][values[:width] > 1e-3 * values[0]]
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
     return np.ascontiguousarray((right * signs[:, None]).T.astype(np.float32))

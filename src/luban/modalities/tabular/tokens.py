@@ -84,20 +84,28 @@ def _texts(values: pa.ChunkedArray) -> pa.Array:
     return pc.fill_null(pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], pa.large_string()), "")
 
 
-def tokens_to_graph(graph: Graph, column: str, unit: str) -> tuple[str, str, str]:
+@dataclass(frozen=True)
+class GraphTokens:
+    """Tensors of the tokens of a text column.
+
+    Parameters
+    ----------
+    tokens : str
+        Shape (n, longest), string; "" where a text has no more.
+    characters, count : str
+        How many characters, and tokens, each text has; shape (n, 1), float32.
+    """
+
+    tokens: str
+    characters: str
+    count: str
+
+
+def tokens_to_graph(graph: Graph, column: str, unit: str) -> GraphTokens:
     """Add the tokenisation of a text column to a graph.
 
     It uses the operator ``com.microsoft.Tokenizer``, which is part of ONNX Runtime; standard ONNX has none that
     takes a regular expression.
-
-    Returns
-    -------
-    characters : str
-        Tensor of the counts of characters, shape (n, 1), float32.
-    tokens : str
-        Tensor of the tokens, shape (n, longest), string; "" where a text has no more.
-    counts : str
-        Tensor of the counts of tokens, shape (n, 1), float32.
     """
     flat = graph.node("Reshape", graph.column(column), graph.constant(np.array([-1], dtype=np.int64)))
     lower = graph.node("StringNormalizer", flat, case_change_action="LOWER", locale="C")
@@ -115,4 +123,4 @@ def tokens_to_graph(graph: Graph, column: str, unit: str) -> tuple[str, str, str
         return total
 
     tokens = split(lower, _TOKEN[unit])
-    return count(split(flat, "(?s).")), tokens, count(tokens)
+    return GraphTokens(tokens, count(split(flat, "(?s).")), count(tokens))
