@@ -91,6 +91,11 @@ class Workspace:
         blobs = Blobs(os.environ.get("LUBAN_BLOBS") or root / "blobs", cache=root / "cache")
         return cls(root, database, blobs, actor or _user())
 
+    @property
+    def store(self) -> str:
+        """The kind of database that holds the rows: ``"sqlite"`` or ``"postgresql"``."""
+        return self._database.dialect
+
     def scratch(self, run: str) -> Path:
         """Return the local folder, made where needed, in which a run keeps what lets it go on after a kill."""
         if not run.isalnum():

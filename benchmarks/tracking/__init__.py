@@ -1,0 +1,1 @@
+"""How quickly runs and metrics are written and found again."""

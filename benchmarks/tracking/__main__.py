@@ -1,0 +1,61 @@
+"""Measure the store: ``python -m benchmarks.tracking --out FILE [--store postgresql://...]``.
+
+Prints a Markdown table; the JSON holds the same figures with the machine they were measured on.
+Set ``--folder`` to a disk of the kind that counts: durable writes are as quick as its fsync.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from benchmarks.tracking.measures import fill, log_batches, log_one, pages
+from luban.store import Workspace
+
+LIMITS = {
+    "log_p50_us": ("one value, `runs.log`, p50", "µs", "<= 50"),
+    "log_p99_us": ("one value, `runs.log`, p99", "µs", ""),
+    "last_flush_ms": ("`runs.flush` after 50,000 values", "ms", ""),
+    "log_many_rows_per_s": ("durable in batches of 10,000, `runs.log_many`", "rows/s", ">= 50,000"),
+    "log_many_batch_ms": ("one such batch", "ms", ""),
+    "runs_per_s": ("runs of 50 metrics, started, logged and finished durably", "runs/s", ""),
+    "page_filtered_sorted_ms": ("a page of 100 of 10,000 runs x 50 metrics: two filters, sorted", "ms", "<= 100"),
+    "page_filtered_sorted_offset_4000_ms": ("the 41st page: one filter, sorted", "ms", "<= 100"),
+    "page_sorted_ms": ("a page: sorted", "ms", "<= 100"),
+    "page_newest_ms": ("a page: the newest", "ms", "<= 100"),
+}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tracking", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="JSON of the figures")
+    parser.add_argument("--store", default="", help="a database URL in place of SQLite; it must be empty")
+    parser.add_argument("--folder", type=Path, help="where the workspace is made; by default the temporary folder")
+    parser.add_argument("--runs", type=int, default=10_000)
+    chosen = parser.parse_args()
+    if chosen.store:
+        os.environ["LUBAN_STORE"] = chosen.store
+    else:
+        os.environ.pop("LUBAN_STORE", None)
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder, Workspace.open(Path(folder) / ".luban") as workspace:
+        figures |= fill(workspace, runs=chosen.runs)
+        figures |= pages(workspace)
+        figures |= log_one(workspace)
+        figures |= log_batches(workspace)
+        store = workspace.store
+    machine = {"python": platform.python_version(), "platform": platform.platform(), "cpus": os.cpu_count()}
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps({"store": store, "machine": machine, "figures": figures}, indent=1) + "\n")
+    print(f"| {store} | measured | limit |\n|---|---|---|")
+    for name, (words, unit, limit) in LIMITS.items():
+        print(f"| {words} | {figures[name]:,.1f} {unit} | {limit} |")
+
+
+if __name__ == "__main__":
+    main()

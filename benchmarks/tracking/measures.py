@@ -1,0 +1,93 @@
+"""What is measured, one function a figure; each returns figures by name."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from luban.store import Workspace
+
+
+def log_one(workspace: Workspace, *, calls: int = 50_000) -> dict[str, float]:
+    """Time single calls of ``runs.log`` while the background thread writes them, in microseconds."""
+    run = workspace.runs.start("benchmark", {})
+    taken = []
+    for step in range(calls):
+        begin = time.perf_counter_ns()
+        workspace.runs.log(run.id, {"loss": 1.0 / (1 + step)}, step=step)
+        taken.append(time.perf_counter_ns() - begin)
+        if step % 100 == 0:
+            time.sleep(0.001)  # a training loop does something else too
+    begin = time.perf_counter()
+    workspace.runs.flush()
+    left = time.perf_counter() - begin
+    if len(workspace.runs.history(run.id, "loss")) != calls:
+        raise AssertionError("values were lost")
+    taken.sort()
+    return {
+        "log_p50_us": statistics.median(taken) / 1e3,
+        "log_p99_us": taken[int(0.99 * calls)] / 1e3,
+        "last_flush_ms": left * 1e3,
+    }
+
+
+def log_batches(workspace: Workspace, *, rows: int = 500_000, batch: int = 10_000) -> dict[str, float]:
+    """Count rows a second of ``runs.log_many``, each batch on the disk before the next begins."""
+    run = workspace.runs.start("benchmark", {})
+    begin = time.perf_counter()
+    for start in range(0, rows, batch):
+        workspace.runs.log_many(run.id, [(f"metric {row % 10}", row, row * 0.5) for row in range(start, start + batch)])
+    seconds = time.perf_counter() - begin
+    return {"log_many_rows_per_s": rows / seconds, "log_many_batch_ms": seconds / (rows / batch) * 1e3}
+
+
+def fill(workspace: Workspace, *, runs: int = 10_000, metrics: int = 50) -> dict[str, float]:
+    """Write the runs that `pages` reads; count runs a second (started, logged in one batch, and finished)."""
+    chance = random.Random(7)
+    begin = time.perf_counter()
+    for number in range(runs):
+        run = workspace.runs.start("fit", {"number": number, "data": "adult", "budget": 60})
+        workspace.runs.log_many(run.id, [(f"metric {index}", 0, chance.random()) for index in range(metrics)])
+        workspace.runs.finish(run.id, "finished")
+    return {"runs_per_s": runs / (time.perf_counter() - begin)}
+
+
+def pages(workspace: Workspace, *, repeats: int = 15) -> dict[str, float]:
+    """Time pages of 100 runs, filtered by two metrics and sorted by a third, with all their scores (p50, ms)."""
+
+    def first() -> int:
+        where = [("metric 3", ">", 0.5), ("metric 4", "<=", 0.5)]
+        return len(workspace.runs.list(operation="fit", where=where, order_by="metric 7"))
+
+    def deep() -> int:
+        return len(
+            workspace.runs.list(operation="fit", where=[("metric 3", ">", 0.5)], order_by="metric 7", offset=4000)
+        )
+
+    def whole() -> int:
+        return len(workspace.runs.list(order_by="metric 7"))
+
+    def newest() -> int:
+        return len(workspace.runs.list(limit=100))
+
+    return {
+        "page_filtered_sorted_ms": _p50(first, repeats),
+        "page_filtered_sorted_offset_4000_ms": _p50(deep, repeats),
+        "page_sorted_ms": _p50(whole, repeats),
+        "page_newest_ms": _p50(newest, repeats),
+    }
+
+
+def _p50(call: Callable[[], int], repeats: int) -> float:
+    taken = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        if call() != 100:
+            raise AssertionError("a page has 100 runs")
+        taken.append((time.perf_counter() - begin) * 1e3)
+    return statistics.median(taken)
