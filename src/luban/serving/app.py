@@ -18,6 +18,8 @@ from luban.serving.metrics import CONTENT_TYPE, Metrics
 from luban.serving.observe import Observe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from luban.serving.access_log import AccessLog
@@ -53,9 +55,14 @@ def application(models: Models, *, log: AccessLog | None = None, loopback: bool 
         )
 
     routes += [Route("/", landing), Route("/metrics", read_metrics)]
-    handlers: Any = {LubanError: _luban_error, HTTPException: _http_error, Exception: _fault}
-    inner = Starlette(routes=routes, exception_handlers=handlers)
+    inner: Any = routes_application(routes)
     return Observe(LoopbackNames(inner) if loopback else inner, routes, metrics, log)
+
+
+def routes_application(routes: Sequence[Any]) -> Starlette:
+    """Return the inner application: routes, and every error as ``{"error": ...}``."""
+    handlers: Any = {LubanError: _luban_error, HTTPException: _http_error, Exception: _fault}
+    return Starlette(routes=routes, exception_handlers=handlers)
 
 
 async def _luban_error(_request: Request, error: Exception) -> Response:
