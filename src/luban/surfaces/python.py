@@ -8,6 +8,7 @@ attributes of the group: ``luban.models.list()``.
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 from luban.core import plugins
@@ -15,8 +16,8 @@ from luban.core.errors import InputError
 from luban.surfaces.call import call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
 
     from luban.core.operation import Operation
     from luban.serving.runtime import Runtime
@@ -29,32 +30,86 @@ def attributes() -> list[str]:
 
 
 def attribute(name: str) -> Any:
-    """Return a verb or a group of verbs of the package, by its Python name."""
+    """Return a verb, a group of verbs or a room of the package, by its Python name."""
     if name == "load":
         return load
     verbs = plugins.names("operations")
     if name in verbs:
-        return _function(plugins.load("operations", name))
+        return Verb(name, plugins.load("operations", name))
     group = [verb for verb in verbs if verb.startswith(name + " ")]
     if group:
         return Group(name, group)
-    raise AttributeError(f"module 'luban' has no attribute {name!r}")
+    return _room(f"luban.{name}")
+
+
+class Verb:
+    """An operation as a function: ``luban.fit(data, target="class")``."""
+
+    def __init__(self, name: str, operation: Operation) -> None:
+        self.__name__ = f"luban.{name.replace(' ', '.')}"
+        self.__doc__ = inspect.getdoc(operation.function)
+        self.__signature__ = _signature(operation)
+        self._operation = operation
+
+    def __call__(self, *arguments: Any, workspace: Any = None, **options: Any) -> Any:
+        """Call the operation in a workspace: a folder, an open one, or by default the nearest."""
+        names = [parameter.name for parameter in self._operation.parameters if parameter.positional]
+        if len(arguments) > len(names):
+            raise InputError(
+                f"{self._operation.name} takes {len(names)} arguments by position",
+                seen=f"{len(arguments)}",
+                remedy=f"Give the others by name: {', '.join(p.name for p in self._operation.parameters)}.",
+            )
+        opened, close = _open(workspace)
+        try:
+            return call(self._operation, opened, {**dict(zip(names, arguments, strict=False)), **options})
+        finally:
+            if close:
+                opened.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return _inside(f"{self.__name__}", name)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}{self.__signature__}>"
 
 
 class Group:
     """The verbs of one noun, such as ``luban.models``."""
 
     def __init__(self, name: str, verbs: list[str]) -> None:
+        self.__name__ = f"luban.{name}"
         self._verbs = {verb.removeprefix(name + " "): verb for verb in verbs}
         self.__doc__ = f"Verbs: {', '.join(self._verbs)}."
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in self._verbs:
-            raise AttributeError(f"there is no verb {name!r}; there are {', '.join(self._verbs)}")
-        return _function(plugins.load("operations", self._verbs[name]))
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("_verbs", ()):
+            verb = self._verbs[name]
+            return Verb(verb, plugins.load("operations", verb))
+        return _inside(self.__name__, name)
 
     def __dir__(self) -> list[str]:
         return sorted(self._verbs)
+
+
+def _room(name: str) -> ModuleType:
+    """Return a module of the package that was imported."""
+    if name not in sys.modules:
+        raise AttributeError(f"module 'luban' has no attribute {name.removeprefix('luban.')!r}")
+    return sys.modules[name]
+
+
+def _inside(room: str, name: str) -> Any:
+    """Return what a room of the same name as a verb holds, so that ``luban.data.read`` is found beside the verbs."""
+    if name.startswith("__") or room not in sys.modules:
+        raise AttributeError(f"{room} has no attribute {name!r}")
+    return getattr(sys.modules[room], name)
+
+
+def _signature(operation: Operation) -> inspect.Signature:
+    plain = inspect.signature(operation.function)
+    workspace = inspect.Parameter("workspace", inspect.Parameter.KEYWORD_ONLY, default=None)
+    return plain.replace(parameters=[*list(plain.parameters.values())[1:], workspace])
 
 
 def load(reference: str, *, workspace: Workspace | Path | str | None = None) -> Runtime:
@@ -81,24 +136,3 @@ def _open(workspace: Workspace | Path | str | None) -> tuple[Workspace, bool]:
     if isinstance(workspace, Workspace):
         return workspace, False
     return Workspace.open(workspace), True
-
-
-def _function(operation: Operation) -> Callable[..., Any]:
-    def function(*arguments: Any, workspace: Any = None, **options: Any) -> Any:
-        names = [parameter.name for parameter in operation.parameters if parameter.positional]
-        if len(arguments) > len(names):
-            raise InputError(
-                f"{operation.name} takes {len(names)} arguments by position",
-                seen=f"{len(arguments)}",
-                remedy=f"Give the others by name: {', '.join(p.name for p in operation.parameters)}.",
-            )
-        opened, close = _open(workspace)
-        try:
-            return call(operation, opened, {**dict(zip(names, arguments, strict=False)), **options})
-        finally:
-            if close:
-                opened.close()
-
-    function.__name__ = function.__qualname__ = operation.name.replace(" ", "_")
-    function.__doc__ = inspect.getdoc(operation.function)
-    return function

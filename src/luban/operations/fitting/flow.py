@@ -45,8 +45,9 @@ def begin(workspace: Workspace, data: Any, request: Request, *, began: float) ->
     from luban.operations.fitting.prepare import prepare
     from luban.operations.reading import name_for
 
-    for learner in request.learners:
-        plugins.origin("learners", learner)  # an unknown name is told before any work is done
+    for learner in request.learners:  # an unknown name is told before any work is done
+        plugins.origin("learners", learner)
+    plugins.origin("searchers", request.searcher)
     executor = _executor()
     try:
         tell(Progress(stage="read", message=request.source))

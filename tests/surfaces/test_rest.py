@@ -1,0 +1,181 @@
+"""The REST face: the operations' routes, asked over real HTTP; nothing outside the workspace is within reach."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+
+from luban.core import plugins
+from luban.core.errors import Refused
+from luban.store import Workspace
+from luban.surfaces.rest import application, serve
+from luban.surfaces.rest.server import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.surfaces.conftest import CommandLine
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[httpx.Client]:
+    with Workspace.open(folder) as workspace, socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(application(workspace), log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[httpx.Client]:
+    with served(tmp_path / ".luban") as one:
+        yield one
+
+
+def finished(client: httpx.Client, answer: httpx.Response, seconds: float = 90) -> dict[str, Any]:
+    assert answer.status_code == 202, answer.text
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        job: dict[str, Any] = client.get(answer.json()["url"]).json()
+        if job["state"] != "running":
+            return job
+        time.sleep(0.2)
+    pytest.fail("the job did not end")
+
+
+ROWS = [{"a": i % 7, "b": i % 5, "y": "yes" if i % 7 > 3 else "no"} for i in range(60)]
+
+
+def test_openapi_lists_every_remote_operation(client: httpx.Client) -> None:
+    page = client.get("/openapi.json").json()
+    remote = {name for name in plugins.names("operations") if plugins.load("operations", name).remote}
+    assert {"/api/" + name.replace(" ", "/") for name in remote} <= set(page["paths"])
+    assert "/api/serve" not in page["paths"]
+    fit = page["paths"]["/api/fit"]["post"]
+    assert fit["x-permission"] == "models:write"
+    assert "target" in fit["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert "/api/fit" in client.get("/docs").text
+
+
+def test_openapi_page_is_valid(client: httpx.Client) -> None:
+    validator = pytest.importorskip("openapi_spec_validator", reason="openapi-spec-validator is not installed")
+    validator.validate(client.get("/openapi.json").json())
+
+
+def test_rows_become_a_data_set_a_model_and_predictions(client: httpx.Client) -> None:
+    imported = finished(client, client.post("/api/data/import", json={"data": ROWS, "name": "little"}))
+    assert imported["result"]["dataset"] == "little/1"
+    request = {"data": "little", "target": "y", "rounds": 2, "learners": ["constant", "linear"]}
+    job = finished(client, client.post("/api/fit", json=request))
+    assert job["state"] == "finished", job
+    assert job["result"]["model"] == "little/1"
+    predicted = client.post("/api/predict", json={"model": "little", "data": ROWS[:3]}).json()
+    assert [row["prediction"] for row in predicted["predictions"]] == [row["y"] for row in ROWS[:3]]
+    assert client.get("/api/models/list").json()["models"][0]["model"] == "little/1"
+    assert client.get("/api/models/show", params={"model": "little"}).json()["version"]["task"]["target"] == "y"
+    evaluated = client.post("/api/evaluate", json={"model": "little", "data": ROWS}).json()
+    assert evaluated["metrics"]["accuracy"] > 0.9
+
+
+def test_uploaded_file_can_be_used_and_results_downloaded(client: httpx.Client) -> None:
+    content = "a,b,y\n" + "\n".join(f"{row['a']},{row['b']},{row['y']}" for row in ROWS)
+    assert client.put("/api/files/in/rows.csv", content=content).status_code == 201
+    request = {"data": "in/rows.csv", "target": "y", "rounds": 1, "learners": ["linear"], "name": "up"}
+    assert finished(client, client.post("/api/fit", json=request))["result"]["model"] == "up/1"
+    written = client.post("/api/predict", json={"model": "up", "data": "in/rows.csv", "output": "out/p.csv"})
+    assert written.json()["rows"] == 60
+    assert client.get("/api/files/out/p.csv").text.splitlines()[0].startswith('"prediction"')
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../secret.csv", "a/../../secret.csv", "..", "a/./b.csv", "~/x.csv", "sqlite:///x.db", "a\\b.csv"],
+)
+def test_no_path_leads_out_of_the_folder_of_files(client: httpx.Client, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.csv").write_text("a,y\n1,2\n")
+    answer = client.post("/api/data/import", json={"data": name, "name": "x"})
+    assert answer.status_code in {403, 404}, answer.text
+    answer = client.post("/api/predict", json={"model": "m", "data": [{"a": 1}], "output": name})
+    assert answer.status_code in {403, 404}
+    assert client.request("PUT", "/api/files/%2e%2e/evil.csv", content=b"x").status_code in {403, 404}
+    assert not (tmp_path / "evil.csv").exists()
+
+
+def test_errors_are_objects_with_a_status(client: httpx.Client) -> None:
+    missing = client.get("/api/models/show", params={"model": "nothing"})
+    assert missing.status_code == 404
+    assert missing.json()["error"]["code"] == "not-found"
+    assert client.get("/api/models/show").status_code == 400
+    assert client.get("/api/models/list", params={"nmae": "x"}).json()["error"]["remedy"] == "Did you mean name?"
+    assert client.post("/api/predict", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    assert client.post("/api/predict", content=b"[]", headers={"content-type": "application/json"}).status_code == 400
+    assert client.post("/api/predict", content=b"a=1").status_code == 400
+    assert client.get("/api/jobs/none").status_code == 404
+    failed = finished(client, client.post("/api/fit", json={"data": ROWS, "target": "z", "name": "x"}))
+    assert failed["state"] == "failed"
+    assert "y" in failed["error"]["remedy"]
+
+
+def test_pages_of_other_origins_are_refused(client: httpx.Client) -> None:
+    assert client.get("/api/models/list", headers={"host": "evil.example"}).status_code == 403
+    assert client.post("/api/predict", json={}, headers={"origin": "http://evil.example"}).status_code == 403
+    own = {"origin": f"http://127.0.0.1:{client.base_url.port}"}
+    assert client.get("/api/models/list", headers=own).status_code == 200
+
+
+@pytest.mark.parametrize(("host", "own"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)])
+def test_only_loopback_is_listened_on(tmp_path: Path, host: str, own: bool) -> None:
+    assert is_loopback(host) is own
+    if not own:
+        with pytest.raises(Refused):
+            serve(tmp_path, host=host)
+
+
+def test_server_command_answers_and_stops(luban: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = luban.start("server", "--port", str(port))
+    try:
+        for _ in range(100):
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+                break
+            except httpx.ConnectError:
+                time.sleep(0.1)
+        assert answer.json()["openapi"] == "/openapi.json"
+    finally:
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    assert "Traceback" not in err
+
+
+def test_python_and_rest_and_command_give_the_same(client: httpx.Client, tmp_path: Path) -> None:
+    import luban
+
+    finished(client, client.post("/api/data/import", json={"data": ROWS, "name": "same"}))
+    over_rest = client.get("/api/data/list").json()
+    in_python = luban.data.list(workspace=tmp_path / ".luban")
+    command = subprocess.run(
+        [sys.executable, "-m", "luban", "data", "list", "--json", "-w", str(tmp_path / ".luban")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(command.stdout) == over_rest
+    assert over_rest["datasets"][0]["dataset"] == in_python.datasets[0].dataset == "same/1"
