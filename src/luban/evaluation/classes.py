@@ -26,7 +26,7 @@ _NEGLIGIBLE = 0.02
 def ranking(task: Task, target: np.ndarray, prediction: np.ndarray) -> Finding:
     """Return the ROC and the precision-recall curve: of the positive class, or of each class against the rest."""
     codes = [1] if task.kind == "binary" else np.argsort(-np.bincount(target, minlength=len(task.classes)))[:_CURVES]
-    codes = [int(code) for code in codes if 0 < (target == code).sum() < len(target)]
+    codes = [int(code) for code in sorted(codes) if 0 < (target == code).sum() < len(target)]
     grid = np.linspace(0, 1, _POINTS // 2 + 1)
     rates, precisions = [], []
     for code in codes:
@@ -160,11 +160,8 @@ def thresholds(task: Task, target: np.ndarray, prediction: np.ndarray, threshold
     """Return how the decisions of a binary task change with the threshold, and where F1 is highest."""
     at, matrices = confusion_by_threshold(target, prediction[:, 1])
     grid = np.linspace(0, 1, 101)
-    nearest = np.minimum(np.searchsorted(at, grid), len(at) - 1)
-    above = grid > prediction[:, 1].max()
-    shown = matrices[nearest]
-    positives, negatives = (target == 1).sum(), (target == 0).sum()
-    shown[above] = [[negatives, 0], [positives, 0]]
+    grid = grid[grid <= prediction[:, 1].max()]  # beyond it no row is decided positive, and precision means nothing
+    shown = matrices[np.searchsorted(at, grid).clip(max=len(at) - 1)]
     scores = (decision.precision, decision.recall, decision.f1, decision.balanced_accuracy)
     now = 0.5 if threshold is None else threshold
     best = best_threshold(decision.f1, task, target, prediction)

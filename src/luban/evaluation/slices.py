@@ -138,12 +138,24 @@ def _finding(rows: list[dict[str, Any]], metric: Metric, named: str, tried: int,
                 title=f"Worst slices of {tried:,} tried",
                 columns=("slice", "rows", metric.name, "low", "high", named, "chance"),
                 rows=tuple(
-                    (row["slice"], row["rows"], row["score"], row["low"], row["high"], row["loss"], row["chance"])
+                    (
+                        row["slice"],
+                        row["rows"],
+                        row["score"],
+                        row["low"],
+                        row["high"],
+                        row["loss"],
+                        _chance(row["chance"]),
+                    )
                     for row in rows
                 ),
             ),
         ),
     )
+
+
+def _chance(chance: float) -> str:
+    return f"{chance:.4f}" if chance >= 1e-4 else "< 0.0001"
 
 
 def _row(

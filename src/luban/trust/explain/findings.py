@@ -40,8 +40,8 @@ def importance_finding(lost: Importance, columns: int, rows: int) -> Finding:
     return Finding(
         what=what + (f" (measured on {' and '.join(limits)})" if limits else ""),
         verdict="warn" if dominant else "info",
-        value=share,
-        threshold=_DOMINANT,
+        value=share if dominant else most.value,
+        threshold=_DOMINANT if dominant else None,
         remedy=(
             f"Make sure that {first} is known at the time of the prediction and does not stem from the target."
             if dominant
@@ -111,7 +111,7 @@ def _direction(column: pa.ChunkedArray, values: np.ndarray) -> str:
     named = np.array([one or "missing" for one in column.to_pylist()], dtype=object)
     labels, codes = np.unique(named, return_inverse=True)
     means = np.bincount(codes, weights=pushed) / np.bincount(codes)
-    return f"{labels[means.argmax()]} up ({means.max():+.2g}), {labels[means.argmin()]} down ({means.min():+.2g})"
+    return f"{labels[means.argmax()]} up ({number(means.max())}), {labels[means.argmin()]} down ({number(means.min())})"
 
 
 def additivity_finding(task: Task, told: Contributions, predictions: np.ndarray) -> tuple[Finding, float]:

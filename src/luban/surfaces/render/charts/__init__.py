@@ -1,0 +1,1 @@
+"""Evidence as SVG drawings that take their colours and fonts from the page around them."""

@@ -1,0 +1,160 @@
+"""Reports in the terminal: verdicts, findings, short tables, and charts of characters.
+
+Rich measures Chinese and other wide characters, and drops colours and cuts to the width by itself where the output is
+no terminal; all text of a report is passed as plain text, so that nothing in it is taken for markup.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from luban.surfaces.render.text import VERDICTS, clean, column_shown, is_number, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group, RenderableType
+    from rich.table import Table
+
+    from luban.core.report import Evidence, Finding, Report
+
+_STYLES = {"info": "cyan", "pass": "green", "warn": "yellow", "block": "bold red"}
+_MARKS = {"info": "•", "pass": "✓", "warn": "▲", "block": "✗"}
+_PLAIN_MARKS = {"info": "-", "pass": "+", "warn": "!", "block": "x"}
+_ROWS = 15
+_BAR = 24
+_LINE = 40
+_SPARKS = "▁▂▃▄▅▆▇█"
+_PLAIN_SPARKS = "_.-~=+*#"
+
+
+def render(report: Report, console: Console) -> None:
+    """Write a report to the console."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    plain = console.options.ascii_only
+    head = Text()
+    head.append(clean(report.check).replace("_", " ").capitalize(), style="bold")
+    if report.subject:
+        head.append(f" {'-' if plain else '·'} {clean(report.subject)}")
+    head.append("  ")
+    head.append(f"{_mark(report.verdict, plain)} {VERDICTS[report.verdict]}", style=_STYLES[report.verdict])
+    console.print()
+    console.print(head)
+    for finding in report.findings:
+        console.print()
+        console.print(_sentence(finding, plain))
+        for evidence in finding.evidence:
+            body = _evidence(evidence, plain)
+            if body is not None:
+                console.print(Padding(body, (1, 0, 0, 2)))
+
+
+def _mark(verdict: str, plain: bool) -> str:
+    return (_PLAIN_MARKS if plain else _MARKS)[verdict]
+
+
+def _sentence(finding: Finding, plain: bool) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(width=1)
+    lines.add_column(overflow="fold")
+    lines.add_row(Text(_mark(finding.verdict, plain), style=_STYLES[finding.verdict]), Text(clean(finding.what)))
+    if finding.remedy:
+        arrow = "->" if plain else "→"
+        lines.add_row("", Text(f"{arrow} {clean(finding.remedy)}", style="dim"))
+    return lines
+
+
+def _evidence(evidence: Evidence, plain: bool) -> RenderableType | None:
+    if not evidence.rows:
+        return None
+    if evidence.drawing == "bar":
+        return _bars(evidence, plain)
+    if evidence.drawing in ("line", "histogram"):
+        return _lines(evidence, plain)
+    if evidence.drawing == "scatter":
+        return None  # a cloud of points says nothing in characters; the other faces draw it
+    return _table(evidence)
+
+
+def _table(evidence: Evidence) -> Group:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = evidence.rows[:_ROWS]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    columns = [[row[i] for row in rows] for i in range(len(evidence.columns))]
+    for name, values in zip(evidence.columns, columns, strict=True):
+        numeric = any(is_number(one) for one in values) and not any(isinstance(one, str) for one in values)
+        table.add_column(Text(clean(name)), justify="right" if numeric else "left", overflow="fold")
+    for texts in zip(*(column_shown(values) for values in columns), strict=True):
+        table.add_row(*(Text(one) for one in texts))
+    more = [Text(f"and {len(evidence.rows) - len(rows):,} more", style="dim")] if len(evidence.rows) > len(rows) else []
+    return Group(Text(clean(evidence.title), style="bold"), table, *more)
+
+
+def _bars(evidence: Evidence, plain: bool) -> Group:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = evidence.rows[:_ROWS]
+    several = len(evidence.columns) > 2
+    values = [float(value) for row in rows for value in row[1:] if is_number(value)]
+    largest = max((abs(one) for one in values), default=0.0)
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(overflow="fold", max_width=44)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    for row in rows:
+        for name, value in zip(evidence.columns[1:], row[1:], strict=True):
+            label = f"{shown(row[0])}, {clean(name)}" if several else shown(row[0])
+            bar = _bar(abs(float(value)) / largest, plain) if is_number(value) and largest else ""
+            style = "yellow" if is_number(value) and float(value) < 0 else "blue"
+            grid.add_row(Text(label), Text(shown(value)), Text(bar, style=style))
+    if len(evidence.rows) > len(rows):
+        grid.add_row(Text(f"and {len(evidence.rows) - len(rows):,} more", style="dim"))
+    return Group(Text(clean(evidence.title), style="bold"), grid)
+
+
+def _bar(share: float, plain: bool) -> str:
+    if plain:
+        return "#" * round(share * _BAR)
+    eighths = round(share * _BAR * 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _lines(evidence: Evidence, plain: bool) -> Group | None:
+    """Return a small curve a series, from its first to its last row, between its smallest and largest value."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    first = 2 if evidence.drawing == "histogram" else 1
+    grid = Table.grid(padding=(0, 1))
+    start, end = shown(evidence.rows[0][0]), shown(evidence.rows[-1][first - 1])
+    title = Text(clean(evidence.title), style="bold")
+    title.append(f"  {clean(evidence.x or evidence.columns[0])} {start} to {end}", style="not bold dim")
+    grid.add_column(overflow="fold", max_width=28)
+    for _ in range(2):
+        grid.add_column(no_wrap=True)
+    for place, name in enumerate(evidence.columns[first:], start=first):
+        values = [float(row[place]) for row in evidence.rows if is_number(row[place])]
+        if values:
+            reach = f"{shown(min(values))} to {shown(max(values))}"
+            grid.add_row(Text(clean(name)), Text(_spark(values, plain), style="blue"), Text(reach, style="dim"))
+    return Group(title, grid) if grid.row_count else None
+
+
+def _spark(values: list[float], plain: bool) -> str:
+    shapes = _PLAIN_SPARKS if plain else _SPARKS
+    low, high = min(values), max(values)
+    step = max(1.0, len(values) / _LINE)
+    chosen = [values[int(i * step)] for i in range(min(_LINE, len(values)))]
+    if high == low:
+        return shapes[0] * len(chosen)
+    return "".join(shapes[round((one - low) / (high - low) * (len(shapes) - 1))] for one in chosen)

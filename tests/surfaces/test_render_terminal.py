@@ -1,0 +1,96 @@
+"""Reports in the terminal: plain where it is none, aligned for wide characters, safe for any name."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from luban.core.report import Evidence, Finding, Report
+from luban.surfaces.render import terminal
+
+HOSTILE = "[bold red]x[/] \x1b[31m\x07 \u202egnp \ud800 [/nothing]"
+
+
+def report_of(name: str) -> Report:
+    """A report with every drawing."""
+    bars = Evidence(
+        title=name, columns=("column", "push"), rows=((name, 0.5), ("性别", -0.25), ("c", None)), drawing="bar"
+    )
+    lines = Evidence(title="curve", columns=("x", name), rows=tuple((i, i * i) for i in range(100)), drawing="line")
+    table = Evidence(title="t", columns=(name, "n"), rows=(("教育", 1234), ("education", 5)))
+    many = Evidence(title="many", columns=("a",), rows=tuple((i,) for i in range(50)))
+    bins = Evidence(title="bins", columns=("a", "b", "n"), rows=((0, 1, 5), (1, 2, 9)), drawing="histogram")
+    grid = Evidence(title="grid", columns=("true", "no", "yes"), rows=(("no", 3, 1), ("yes", 0, 5)), drawing="heatmap")
+    dots = Evidence(title="dots", columns=("x", "y"), rows=((1, 2),), drawing="scatter")
+    finding = Finding(
+        what=f"{name} matters",
+        verdict="warn",
+        remedy=f"look at {name}",
+        evidence=(bars, lines, table, many, bins, grid, dots),
+    )
+    return Report(
+        check="explanation", subject="成人/1", verdict="warn", findings=(finding, Finding(what="fine", verdict="pass"))
+    )
+
+
+def written(report: Report, *, encoding: str = "utf-8", **options: object) -> str:
+    """What a console of this kind is sent."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="replace")
+    terminal.render(report, Console(file=stream, width=80, **options))  # type: ignore[arg-type]
+    stream.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def test_no_colour_where_it_is_no_terminal() -> None:
+    """A file gets no escape sequence; a terminal gets colours."""
+    assert "\x1b" not in written(report_of("age"))
+    assert "\x1b[" in written(report_of("age"), force_terminal=True, color_system="standard")
+
+
+def test_all_of_a_finding_is_shown() -> None:
+    """Verdict, sentence, remedy, bars, curve, table, and how much was left out."""
+    text = written(report_of("age"))
+    for part in (
+        "Explanation · 成人/1",
+        "▲ Warning",
+        "▲ age matters",
+        "→ look at age",
+        "✓ fine",
+        "▂",
+        "1,234",
+        "and 35 more",
+    ):
+        assert part in text
+    lengths = [max(line.count("█") for line in text.splitlines() if name in line) for name in ("age ", "性别")]
+    assert lengths[0] == 2 * lengths[1] > 0
+
+
+@pytest.mark.parametrize("name", ["一个很长的中文列名用于检查宽度和换行是否正确" * 3, "x" * 500, HOSTILE])
+def test_lines_fit_the_terminal_whatever_the_names(name: str) -> None:
+    """No line is wider than the terminal in cells, and names are neither markup nor control sequences."""
+    text = written(report_of(name))
+    assert max(cell_len(line) for line in text.splitlines()) <= 80
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    if name is HOSTILE:
+        assert "[bold red]x[/]" in text
+
+
+def test_wide_characters_stay_aligned() -> None:
+    """The numbers of a table end in the same cell on a Chinese and on an English row."""
+    lines = [line.rstrip() for line in written(report_of("age")).splitlines()]
+    chinese = next(line for line in lines if "教育" in line)
+    english = next(line for line in lines if line.strip().startswith("education"))
+    assert cell_len(chinese) == cell_len(english)
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    """Marks, bars and curves have plain twins."""
+    text = written(Report(check="c", subject="s", verdict="warn", findings=report_of("age").findings), encoding="ascii")
+    assert "! Warning" in text
+    assert "####" in text
+    assert "->" in text
