@@ -31,7 +31,13 @@ def grid(column: Column, values: pa.ChunkedArray) -> pa.Array | None:
         plain = plain[np.isfinite(plain)]
         if len(plain) == 0:
             return None
-        points = np.unique(np.quantile(plain, np.linspace(0.01, 0.99, _POINTS), method="nearest"))
+        # Half of the points where the rows are, half where the values are: a column that is mostly 0 shows its rest.
+        low, high = np.quantile(plain, [0.005, 0.995], method="nearest")
+        distinct = np.unique(plain[(plain >= low) & (plain <= high)])
+        shares = np.linspace(0, 1, _POINTS // 2)
+        points = np.unique(
+            [np.quantile(one, shares, method="nearest") for one in (np.clip(plain, low, high), distinct)]
+        )
         return pa.array(points).cast(values.type)
     if column.kind in ("category", "boolean"):
         counts = pc.value_counts(known.combine_chunks())

@@ -47,13 +47,16 @@ def draw_bars(evidence: Evidence, key: str) -> Markup | None:
         else:
             middle = y + thick * len(names) / 2
             parts.append(svg.words(room - 8, middle + 4, label, anchor="end", class_="tick label"))
+        if above:
+            parts.append(svg.line(scale(0.0), y - 2, scale(0.0), y + thick * len(names) + 2, "axis"))
         for j, column in enumerate(columns):
             value = column[i]
             if value is not None:
                 class_ = ("s2" if value < 0 else "s1") if signed else svg.colour(j)
                 parts += _bar(scale, value, y + j * thick, thick, class_, f"{label}, {names[j]}: {shown(value)}")
         y += thick * len(names) + _GAP
-    parts.append(svg.line(scale(0.0), top, scale(0.0), y - _GAP + 4, "axis"))
+    if not above:
+        parts.append(svg.line(scale(0.0), top, scale(0.0), y - _GAP + 4, "axis"))
     if len(evidence.rows) > len(rows):
         y += svg.SIZE
         parts.append(svg.words(0, y, f"and {len(evidence.rows) - len(rows)} more"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -93,7 +94,7 @@ def legend(names: Sequence[str], classes: Sequence[str], left: float, top: float
     x, y = left, top + SIZE
     for name, class_ in zip(names, classes, strict=True):
         short = fitted(name, 16)
-        wide = 20 + width(short) * SIZE + 12
+        wide = 20 + width(short) * SIZE + 16
         if x > left and x + wide > WIDTH:
             x, y = left, y + SIZE * 1.5
         parts.append(line(x, y - 4, x + 14, y - 4, f"key {class_}"))
@@ -105,7 +106,12 @@ def legend(names: Sequence[str], classes: Sequence[str], left: float, top: float
 def axis_below(scale: Scale, y: float, top: float, places: Sequence[tuple[float, str]], title: str) -> list[Markup]:
     """Return tick labels under the plot, grid lines up to `top`, and the title of the axis."""
     parts = [line(scale(place), top, scale(place), y, "grid") for place, _ in places]
-    parts += [words(scale(place), y + SIZE * 1.4, text, anchor=_anchor(scale(place), text)) for place, text in places]
+    gaps = [abs(scale(b) - scale(a)) for (a, _), (b, _) in pairwise(places)]
+    room = min(gaps, default=scale.end - scale.start) - 6
+    for place, text in places:
+        anchor = _anchor(scale(place), fitted(text, max(24.0, room) / SIZE))
+        within = max(24.0, room if anchor == "middle" else room * 0.55)
+        parts.append(words(scale(place), y + SIZE * 1.4, text, anchor=anchor, room=within))
     middle = (scale.start + scale.end) / 2
     if title:
         parts.append(words(middle, y + SIZE * 3, title, anchor="middle", class_="axis-title", room=WIDTH * 0.9))
