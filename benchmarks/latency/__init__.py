@@ -1,0 +1,1 @@
+"""How long one row takes: in process and over HTTP."""
