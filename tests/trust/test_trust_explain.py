@@ -220,6 +220,25 @@ def test_real_trees_add_up(load: Any, kind: str) -> None:
     assert len(report.figures["rows"]) == 3
 
 
+def test_an_ensemble_says_how_far_its_contributions_go() -> None:
+    """The gap between mean margins and mean probabilities is measured, small, and stated with the parts that speak."""
+    from luban.learners.composite import Composite
+
+    trees, table, target = learnt(load_breast_cancer, "binary")
+    lines, _, _ = learnt(load_breast_cancer, "binary", "linear")
+    mute = Formula(learner="mute")
+    mute.predict = lambda rows: np.full((rows.num_rows, 2), 0.5)  # type: ignore[method-assign]
+    whole = Composite(members=(trees.model, lines.model), weights=(0.6, 0.4), task=trees.task, temperature=1.3)
+    part = Composite(members=(trees.model, mute), weights=(0.8, 0.2), task=trees.task)
+    for model, words in ((whole, "by the model's own parts"), (part, "by the parts that carry 80% of the weight")):
+        report = explain(Fitted(trees.task, trees.signature, model), table, target, budget=4)
+        assert any(words in one.what for one in report.findings)
+        additive = next(one for one in report.findings if "add up" in one.what)
+        assert isinstance(additive.value, float)
+        assert 1e-6 < additive.value < report.figures["additivity"] < 1
+        check_report(report)
+
+
 def test_the_check_conforms() -> None:
     """The explanation as an installed check keeps the protocol."""
     fitted, table, target = learnt(load_breast_cancer, "binary")

@@ -120,24 +120,24 @@ def additivity_finding(task: Task, told: Contributions, predictions: np.ndarray)
     shown = shown_output(task, predictions)[1]
     gaps = np.abs(from_margins(task, summed) - shown)
     scale = 1.0 if task.classes else float(max(shown.std(), 1e-12))
-    gap = float(gaps.max() / scale)
+    gap, mean = float(gaps.max() / scale), float(gaps.max(axis=1).mean() / scale)
     words = "of probability" if task.classes else "standard deviations of the predictions"
     if gap <= _EXACT:
         what = "Contributions add up to the predictions"
     else:
-        what = f"Contributions add up to the predictions within {number(gap)} {words}"
-    return (
-        Finding(
-            what=what,
-            verdict="pass" if gap <= _EXACT else "info" if gap <= _CLOSE else "warn",
-            value=gap,
-            threshold=_CLOSE,
-            remedy=(
-                ""
-                if gap <= _CLOSE
-                else "Read contributions as a ranking: they explain the average of the members' margins, while "
-                "predictions average the members' outputs."
-            ),
+        what = (
+            f"Contributions add up to the predictions within {number(mean)} {words} on average, {number(gap)} at most"
+        )
+    finding = Finding(
+        what=what,
+        verdict="pass" if gap <= _EXACT else "info" if mean <= _CLOSE else "warn",
+        value=mean,
+        threshold=_CLOSE,
+        remedy=(
+            ""
+            if mean <= _CLOSE
+            else "Read contributions as a ranking: they explain the mean of the margins of the members that can be "
+            "explained, while predictions are the mean of all members' outputs."
         ),
-        gap,
     )
+    return finding, gap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,15 @@ _SAMPLED_ROWS = 100
 _PROBE = 20
 _CELLS = 20_000_000  # table cells predicted at once, which bounds the memory
 _ORDERS = 24  # orders of the columns tried for each row by sampling, half of them reversed
+
+
+@runtime_checkable
+class PartlyExplained(Protocol):
+    """Ability of an ensemble: it tells which share of its weight its contributions speak for."""
+
+    @property
+    def explained(self) -> float:
+        """From 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +98,14 @@ def _exact(model: Explainable, table: pa.Table, order: np.ndarray, least: int, c
     if more >= 2 * len(first):
         first = order[:more]
         values, base = model.contributions(table.take(first))
+    share = model.explained if isinstance(model, PartlyExplained) else 1.0
+    parts = "the model's own parts" if share >= 1 else f"the parts that carry {share:.0%} of the weight"
     return Contributions(
         rows=first,
         values=np.asarray(values),
         base=np.asarray(base),
         exact=True,
-        note=f"exact, by the model's own parts, on {len(first):,} rows",
+        note=f"exact, by {parts}, on {len(first):,} rows",
     )
 
 
