@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from luban.core.errors import Tampered
+from luban.store.tables import models
+from luban.testing.store import SIGNATURE, TASK
 
 if TYPE_CHECKING:
     from luban.store import Workspace
@@ -88,3 +90,16 @@ def test_a_change_and_its_entry_last_together(workspace: Workspace, monkeypatch:
         with pytest.raises(OSError, match="no"):
             workspace.datasets.add(name="d", schema=Schema(columns=()), manifest={}, rows=0)
     assert workspace.datasets.list() == []
+
+
+def test_a_model_row_changed_behind_the_store_is_found(workspace: Workspace) -> None:
+    """A version whose row points at other content than was registered does not verify; its aliases may move."""
+    artifact, other = workspace.blobs.put(b"model"), workspace.blobs.put(b"another")
+    workspace.models.register(name="m", artifact=artifact, signature=SIGNATURE, task=TASK, scores={"roc_auc": 0.5})
+    workspace.models.set_alias("m", "champion", 1)
+    workspace.models.attach_report("m/1", "fairness", other)
+    assert workspace.models.verify("m@champion").artifact == artifact
+    with workspace._database.writing() as connection:
+        connection.execute(update(models).values(artifact=other))
+    with pytest.raises(Tampered, match="not what was registered"):
+        workspace.models.verify("m")

@@ -80,10 +80,10 @@ class Folder:
         digest : str, optional
             Where it is known beforehand; content of another digest is refused as `Tampered`.
         """
-        if digest is not None and self.intact(digest):
-            return digest
         incoming = self.root / "incoming"
         with writing_to(self.root):
+            if digest is not None and self.intact(digest):
+                return digest
             incoming.mkdir(parents=True, exist_ok=True)
             self._sweep(incoming)
             handle, name = tempfile.mkstemp(dir=incoming)

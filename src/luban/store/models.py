@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, func, insert, select
 
-from luban.core.errors import NotFound
+from luban.core.errors import NotFound, Tampered
 from luban.core.model import AliasChange, ModelVersion, Signature
 from luban.core.recipe import Recipe
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
 from luban.store import audit
 from luban.store.clock import now
-from luban.store.digests import valid_digest
+from luban.store.digests import canonical_json, digest_of, valid_digest
 from luban.store.names import parse_reference, valid_name
 from luban.store.tables import alias_changes, aliases, model_reports, models, runs
 from luban.store.upsert import upsert
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 """The alias that a model's plain name means, where it is set."""
+
+REGISTERED = "model.register"
 
 
 class Models:
@@ -87,9 +89,10 @@ class Models:
             for check, digest in (reports or {}).items():
                 key = {"name": name, "version": version, "check": check}
                 connection.execute(insert(model_reports).values(**key, digest=valid_digest(digest)))
-            detail = {"artifact": artifact, "dataset": dataset, "run": run}
-            audit.append(connection, self._actor, "model.register", f"model/{name}/{version}", detail)
-            return _read(connection, select(models).where(models.c.name == name, models.c.version == version))[0]
+            model = version_of(connection, f"{name}/{version}")
+            detail = {"artifact": artifact, "dataset": dataset, "run": run, "record": _record(model)}
+            audit.append(connection, self._actor, REGISTERED, f"model/{name}/{version}", detail)
+            return model
 
     def get(self, reference: str) -> ModelVersion:
         """Return a version.
@@ -102,6 +105,27 @@ class Models:
         """
         with self._database.reading() as connection:
             return version_of(connection, reference)
+
+    def verify(self, reference: str) -> ModelVersion:
+        """Return a version after comparing its row with what the audit chain says was registered.
+
+        The chain itself is verified by `Audit.verify`, the artifact by reading it.
+
+        Raises
+        ------
+        Tampered
+            If the row was changed behind the store's back.
+        """
+        with self._database.reading() as connection:
+            model = version_of(connection, reference)
+            said = audit.details(connection, REGISTERED, f"model/{model.reference}")
+        if [detail.get("record") for detail in said] != [_record(model)]:
+            raise Tampered(
+                f"the record of {model.reference} is not what was registered",
+                seen=f"it points at {model.artifact}; the audit chain has {said[0]['artifact'] if said else 'nothing'}",
+                remedy="Register the model anew, or restore the database from a copy.",
+            )
+        return model
 
     def versions(self, name: str) -> list[ModelVersion]:
         """Return all versions of a model, oldest first."""
@@ -164,6 +188,14 @@ class Models:
         on = (models.c.name == last.c.name) & (models.c.version == last.c.version)
         with self._database.reading() as connection:
             return _read(connection, select(models).join(last, on).order_by(models.c.name))
+
+
+def _record(model: ModelVersion) -> str:
+    """Return the digest of all that is written once."""
+    once = to_json(model)
+    for later in ("aliases", "reports"):
+        del once[later]
+    return digest_of(canonical_json(once))
 
 
 def version_of(connection: Connection, reference: str) -> ModelVersion:
