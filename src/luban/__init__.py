@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-__version__ = "0.1.0"
+from luban.version import __version__ as __version__
 
 
 class _Package(ModuleType):

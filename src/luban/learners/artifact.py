@@ -119,7 +119,7 @@ def write(
     Unsupported
         If a learner's payload is of a type that may not be stored.
     """
-    from luban import __version__
+    from luban.version import __version__
 
     model = fitted.model
     manifest = Manifest(

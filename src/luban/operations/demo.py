@@ -126,15 +126,18 @@ def _walk(workspace: Workspace, folder: Path, training: Path, test: Path, budget
 
 def _write_data(folder: Path) -> tuple[Path, Path]:
     """Write scikit-learn's breast cancer data as two CSV files and return their paths."""
+    import pyarrow as pa
+    from pyarrow import csv
     from sklearn.datasets import load_breast_cancer
     from sklearn.model_selection import train_test_split
 
-    bunch = load_breast_cancer(as_frame=True)
-    frame = bunch.frame.drop(columns="target").assign(**{TARGET: bunch.target_names[bunch.target]})
-    parts = train_test_split(frame, test_size=0.3, random_state=7, stratify=frame[TARGET])
+    bunch = load_breast_cancer()
+    columns = dict(zip(map(str, bunch.feature_names), bunch.data.T, strict=True))
+    table = pa.table({**columns, TARGET: [str(bunch.target_names[code]) for code in bunch.target]})
+    parts = train_test_split(range(table.num_rows), test_size=0.3, random_state=7, stratify=bunch.target)
     paths = folder / "tumours.csv", folder / "tumours_test.csv"
     for part, path in zip(parts, paths, strict=True):
-        part.to_csv(path, index=False)
+        csv.write_csv(table.take(part), path)
     return paths
 
 

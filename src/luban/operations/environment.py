@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import distributions
 from typing import Any
 
-from luban import __version__
+from luban.version import __version__
 
 
 def environment() -> dict[str, Any]:

@@ -58,5 +58,6 @@ def evaluate(workspace: Workspace, model: str, data: Any, *, bootstrap: int = 20
         subject=version.reference,
         bootstrap=bootstrap,
         seed=seed,
+        threshold=ready.threshold,
     )
     return Evaluated(model=version.reference, rows=len(target), metrics=report.figures["metrics"], report=report)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import queue
 import sys
 import threading
+import time
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-_WAITING = 10_000  # lines kept for a stream that is slow to take them; later ones are counted and left out
+_WAITING = 100_000  # lines kept for a stream that is slow to take them; later ones are counted and left out
+_SECONDS = 0.1  # how long a line may wait, so that a busy server does not wake the writer for each
 
 
 class AccessLog:
@@ -24,36 +26,40 @@ class AccessLog:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue(_WAITING)
+        self._lines: deque[dict[str, Any]] = deque()
         self._left_out = 0
-        self._writer = threading.Thread(target=self._write, name="luban-access-log", daemon=True)
+        self._closing = threading.Event()
+        self._writer = threading.Thread(target=self._write_all, name="luban-access-log", daemon=True)
         self._writer.start()
 
     def write(self, event: str, **details: Any) -> None:
         """Queue a line; returns at once."""
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **details}
-        if self._left_out:
-            line["left_out"] = self._left_out
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if len(self._lines) >= _WAITING:
             self._left_out += 1
-        else:
-            self._left_out = 0
+            return
+        line = {"time": time.time(), "event": event, **details}
+        if self._left_out:
+            line["left_out"], self._left_out = self._left_out, 0
+        self._lines.append(line)
 
     def close(self) -> None:
         """Write what is queued and stop."""
-        self._lines.put(None)
+        self._closing.set()
         self._writer.join(timeout=5)
 
-    def _write(self) -> None:
-        gone = False  # the reader of the log may go; serving goes on without it
-        while (line := self._lines.get()) is not None:
-            if gone:
-                continue
-            try:
-                self._stream.write(json.dumps(line) + "\n")
-                if self._lines.empty():
+    def _write_all(self) -> None:
+        closing = False
+        while not closing:
+            closing = self._closing.wait(_SECONDS)
+            text = "".join(_text(self._lines.popleft()) for _ in range(len(self._lines)))
+            if text:
+                try:
+                    self._stream.write(text)
                     self._stream.flush()
-            except (OSError, ValueError):
-                gone = True
+                except (OSError, ValueError):  # the reader of the log has gone; serving goes on without it
+                    continue
+
+
+def _text(line: dict[str, Any]) -> str:
+    moment = datetime.fromtimestamp(line.pop("time"), UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": moment, **line}) + "\n"

@@ -49,7 +49,10 @@ def answer(
         Probability from which the positive class is predicted.
     """
     if task.classifies:
-        codes = values.argmax(axis=1) if threshold is None else (values[:, 1] >= threshold).astype(np.int64)
+        if threshold is None or task.kind != "binary":
+            codes = values.argmax(axis=1)
+        else:
+            codes = (values[:, 1] >= threshold).astype(np.int64)
         return Answer(outputs={"prediction": labels[codes], "probabilities": values}, notes=notes)
     if task.quantiles:
         return Answer(outputs={"prediction": values[:, middle(task)], "quantiles": values}, notes=notes)
@@ -60,7 +63,8 @@ def answer_row(task: Task, values: Any, threshold: float | None) -> dict[str, An
     """Return the answer for one row's values, shape (K,), () or (Q,), in plain Python values."""
     listed = values.tolist()
     if task.classifies:
-        code = listed.index(max(listed)) if threshold is None else int(listed[1] >= threshold)
+        decided = threshold is not None and task.kind == "binary"
+        code = int(listed[1] >= threshold) if decided else listed.index(max(listed))
         probabilities: dict[Label, float] = dict(zip(task.classes, listed, strict=True))
         return {"prediction": task.classes[code], "probabilities": probabilities}
     if task.quantiles:

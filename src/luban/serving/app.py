@@ -9,13 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-import luban
 from luban.core import plugins
 from luban.core.errors import LubanError
 from luban.serving.bodies import json_response
 from luban.serving.hosts import LoopbackNames
 from luban.serving.metrics import CONTENT_TYPE, Metrics
 from luban.serving.observe import Observe
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def application(models: Models, *, log: AccessLog | None = None, loopback: bool 
         return json_response(
             {
                 "name": "luban",
-                "version": luban.__version__,
+                "version": __version__,
                 "models": [f"{one.name}/{one.version}" for one in models.all()],
                 "routes": sorted({one.path for one in routes} | {"/", "/metrics"}),
             }

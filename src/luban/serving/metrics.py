@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-import luban
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from luban.serving.models import Models
@@ -36,7 +36,7 @@ class Metrics:
         )
         self.in_flight = Gauge("luban_requests_in_flight", "Requests being answered.", registry=self.registry)
         Gauge("luban_build_info", "The server's version.", ["luban_version"], registry=self.registry).labels(
-            luban.__version__
+            __version__
         ).set(1)
         served = Gauge(
             "luban_model_info",

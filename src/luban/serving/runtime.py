@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from luban.learners.predictions import Predictions
 
 Missing = Literal["error", "fill"]
+QUICK = 0.001  # seconds
 FEW_ROWS = 32  # up to so many rows one thread is as fast as several
 
 
@@ -45,6 +47,15 @@ class Runtime:
         What it is called in answers, metrics and routes.
     threads : int, optional
         Threads that compute many rows; by default one a processor.
+
+    Attributes
+    ----------
+    engine : str
+        ``"onnx"`` or ``"python"``.
+    empty : Answer
+        The answer for no rows: it shows names, types and widths of the outputs.
+    quick : bool
+        Whether one row takes less than a millisecond (measured when it is made): less than handing it to a thread costs.
     """
 
     def __init__(
@@ -64,7 +75,7 @@ class Runtime:
         self._fitted = fitted
         self._graph = graph
         self._threads = threads or os.cpu_count() or 1
-        self._threshold: float | None = getattr(fitted.model, "threshold", None)
+        self.threshold: float | None = getattr(fitted.model, "threshold", None)
         self._labels = label_values(self.task)
         self._output = [value_output(self.task)]
         columns = self.signature.inputs
@@ -76,6 +87,8 @@ class Runtime:
         self._one: Any = None if graph is None else open_session(graph, threads=1)
         self._many: Any = None
         self._lock = threading.Lock()
+        self.empty = self._empty_answer()
+        self.quick = self._one is not None and self._row_seconds() <= QUICK
 
     @classmethod
     def from_fitted(
@@ -104,21 +117,12 @@ class Runtime:
         InputError
             Naming the column.
         """
-        return answer_row(self.task, self._row_values(row, missing)[0], self._threshold)
-
-    def answer_row(self, row: Mapping[str, Any], *, missing: Missing = "error") -> Answer:
-        """Return the answer for one row, as arrays."""
-        return answer(self.task, self._labels, self._row_values(row, missing), self._threshold)
+        return answer_row(self.task, self._row_values(row, missing)[0], self.threshold)
 
     def answer(self, data: Any, *, missing: Missing = "error") -> Answer:
         """Return the answer for anything tabular, as arrays."""
         conformed = conform(data, self.signature.inputs, missing=missing)
-        return answer(self.task, self._labels, self.values(conformed.table), self._threshold, conformed.notes)
-
-    def empty_answer(self) -> Answer:
-        """Return the answer for no rows: it shows names, types and widths of the outputs."""
-        shape = (0, self.task.outputs) if self.task.outputs > 1 or self.task.classifies else (0,)
-        return answer(self.task, self._labels, np.empty(shape), self._threshold)
+        return answer(self.task, self._labels, self.values(conformed.table), self.threshold, conformed.notes)
 
     def predict(self, data: Any, *, missing: Missing = "error") -> Predictions:
         """Return the predictions of anything tabular, as `Fitted.predict` does."""
@@ -135,12 +139,25 @@ class Runtime:
     def values(self, table: pa.Table) -> np.ndarray:
         """Return the model's values for canonical rows."""
         if not table.num_rows:
-            return self.empty_answer().outputs[self._output[0]]
+            return self.empty.outputs[self._output[0]]
         if self._graph is None:
             return np.asarray(self._fitted.model.predict(table))
         session = self._one if table.num_rows <= FEW_ROWS else self._session_of_many()
         found: np.ndarray = run_session(session, self._output, feeds(table, self.signature.inputs))[0]
         return found.astype(np.float64)
+
+    def _empty_answer(self) -> Answer:
+        shape = (0, self.task.outputs) if self.task.classifies or self.task.quantiles else (0,)
+        return answer(self.task, self._labels, np.empty(shape), self.threshold)
+
+    def _row_seconds(self) -> float:
+        """Return how long a row takes, the best of a few calls: the first ones make the session's buffers."""
+        taken = []
+        for _ in range(5):
+            started = time.perf_counter()
+            self.predict_row({}, missing="fill")
+            taken.append(time.perf_counter() - started)
+        return min(taken)
 
     def _session_of_many(self) -> Any:
         if self._threads == 1:

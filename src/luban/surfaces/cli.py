@@ -13,7 +13,7 @@ import sys
 def main() -> None:
     """Run the command that ``sys.argv`` asks for."""
     if sys.argv[1:] == ["--version"]:  # answered before anything is imported
-        from luban import __version__
+        from luban.version import __version__
 
         sys.stdout.write(f"luban {__version__}\n")
         return

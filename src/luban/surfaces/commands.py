@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 import typer
 from typer.core import TyperGroup
 
-from luban import __version__
 from luban.core import plugins
 from luban.core.budget import Duration
 from luban.core.errors import LubanError
 from luban.core.serial import to_json
 from luban.surfaces.call import call, variants
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import luban
 from luban.core.errors import Unsupported
 from luban.core.protocols import Exportable
 from luban.core.serial import to_json
 from luban.export.onnx.graph import ROWS, OnnxGraph
 from luban.learners.predictions import labels
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from luban.core.task import Task
@@ -54,7 +54,7 @@ def build(fitted: Any) -> bytes:
         "luban.task": json.dumps(task),
         "luban.classes": json.dumps(task["classes"]),
     }
-    return graph.to_bytes(name=fitted.task.target, metadata=metadata, producer_version=luban.__version__)
+    return graph.to_bytes(name=fitted.task.target, metadata=metadata, producer_version=__version__)
 
 
 def check_output(graph: OnnxGraph, tensor: str, task: Task, part: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from luban import __version__
 from luban.core.progress import Progress, tell
 from luban.core.protocols import Job
 from luban.core.serial import to_json
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from luban.core.report import Report
@@ -148,6 +148,7 @@ def _report(prepared: Prepared, result: StudyResult, name: str, plan: Plan) -> R
         subject=name,
         bootstrap=200 if left > 1.5 else 0,
         seed=result.recipe.seed,
+        threshold=result.composite.threshold,
     )
 
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 from starlette.responses import Response
 from starlette.routing import Route
 
-import luban
 from luban.core.errors import InputError, NotFound
 from luban.serving.bodies import json_bytes, json_response, parse_object, read_body
 from luban.serving.observe import served
 from luban.serving.wires.tensors import datatype, decode, encode, is_text
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ class _Endpoints:
         return found
 
     async def server_metadata(self, _request: Request) -> Response:
-        return json_response({"name": "luban", "version": luban.__version__, "extensions": []})
+        return json_response({"name": "luban", "version": __version__, "extensions": []})
 
     async def live(self, _request: Request) -> Response:
         return json_response({"live": True})

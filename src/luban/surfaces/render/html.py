@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from luban import __version__
 from luban.core.report import Report
 from luban.surfaces.render.charts.draw import draw
 from luban.surfaces.render.text import VERDICTS, clean, column_shown, is_number, shown
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -45,9 +45,13 @@ def _record(result: Any, console: Console) -> None:
     later: list[tuple[str, Any]] = []
     for field in fields(result):
         value = getattr(result, field.name)
-        if isinstance(value, Report) or _is_records(value) or isinstance(value, Schema):
-            later.append((field.name, value))
-        elif is_dataclass(value) or (isinstance(value, Mapping) and value):
+        if (
+            isinstance(value, Report)
+            or _is_records(value)
+            or isinstance(value, Schema)
+            or is_dataclass(value)
+            or (isinstance(value, Mapping) and value)
+        ):
             later.append((field.name, value))
         elif value is not None and value not in ((), {}, ""):
             plain.add_row(field.name, words(value))

@@ -16,7 +16,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from luban import __version__
 from luban.core import plugins
 from luban.core.errors import InputError, LubanError, NotFound
 from luban.core.serial import to_json
@@ -24,6 +23,7 @@ from luban.surfaces.call import call, variants
 from luban.surfaces.rest import files, openapi
 from luban.surfaces.rest.guard import Guard
 from luban.surfaces.rest.jobs import Jobs
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

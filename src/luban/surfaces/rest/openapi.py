@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from luban import __version__
 from luban.core.describe import json_schema
 from luban.core.serial import to_json
+from luban.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

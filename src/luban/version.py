@@ -1,0 +1,3 @@
+"""The version of Luban."""
+
+__version__ = "0.1.0"
