@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 LARGEST_BODY = 32 * 1024 * 1024
-SMALL_BODY = 16 * 1024
-"""Bytes up to which a body is read by the event loop itself: that takes a fraction of a millisecond."""
 
 
 class Models:
@@ -82,25 +80,6 @@ class Models:
     async def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Return what a function returns that computes, called in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
-
-    async def answer(self, runtime: Runtime, body: bytes, read: Read[Request], compute: Compute[Request]) -> bytes:
-        """Return the answer to a request, computed in a thread unless handing it over would take longer.
-
-        Parameters
-        ----------
-        runtime : Runtime
-        body : bytes
-        read : callable
-            ``read(runtime, body)`` returns the parsed and checked request, which has a number of ``rows``.
-        compute : callable
-            ``compute(runtime, request)`` returns the answer's bytes.
-        """
-        if len(body) > SMALL_BODY:
-            return await self.run(lambda: compute(runtime, read(runtime, body)))
-        request = read(runtime, body)
-        if runtime.quick and request.rows == 1:
-            return compute(runtime, request)
-        return await self.run(compute, runtime, request)
 
     def close(self) -> None:
         """Wait for what is being computed and end the threads."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from luban.core.schema import Column
     from luban.learners.fitted import Fitted
     from luban.learners.predictions import Predictions
 
@@ -50,12 +51,14 @@ class Runtime:
 
     Attributes
     ----------
+    columns : mapping of str to Column
+        The input columns by name.
     engine : str
         ``"onnx"`` or ``"python"``.
     empty : Answer
         The answer for no rows: it shows names, types and widths of the outputs.
     quick : bool
-        Whether one row takes less than a millisecond (measured when it is made): less than handing it to a thread costs.
+        Whether one row takes less than a millisecond, measured when it is made.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Runtime:
         self._labels = label_values(self.task)
         self._output = [value_output(self.task)]
         columns = self.signature.inputs
+        self.columns: Mapping[str, Column] = {column.name: column for column in columns}
         self._readers: dict[str, RowReader] = {
             "error": row_reader(columns),
             "fill": row_reader(columns, missing="fill"),

@@ -9,7 +9,7 @@ values); ``notes`` in an answer says what was done to make the rows fit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 from starlette.responses import Response
@@ -17,8 +17,9 @@ from starlette.routing import Route
 
 from luban.core.errors import InputError, NotFound
 from luban.serving.bodies import json_bytes, json_response, parse_object, read_body
+from luban.serving.computing import compute
 from luban.serving.observe import served
-from luban.serving.wires.tensors import datatype, decode, encode, is_text
+from luban.serving.wires.tensors import Tensor, datatype, decode, encode, encode_row, is_text
 from luban.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from luban.serving.answers import Answer
     from luban.serving.models import Models
     from luban.serving.runtime import Runtime
 
@@ -39,13 +39,13 @@ class OpenInferenceWire:
         endpoints = _Endpoints(runtime)
         model = "/v2/models/{model}"
         version = model + "/versions/{version}"
-        return [
+        return [  # the busiest first: routes are tried in order
+            *(Route(f"{path}/infer", endpoints.infer, methods=["POST"]) for path in (model, version)),
             Route("/v2", endpoints.server_metadata),
             Route("/v2/health/live", endpoints.live),
             Route("/v2/health/ready", endpoints.ready),
             *(Route(path, endpoints.model_metadata) for path in (model, version)),
             *(Route(f"{path}/ready", endpoints.model_ready) for path in (model, version)),
-            *(Route(f"{path}/infer", endpoints.infer, methods=["POST"]) for path in (model, version)),
         ]
 
 
@@ -79,7 +79,7 @@ class _Endpoints:
     async def infer(self, request: Request) -> Response:
         found = self._find(request)
         body = await read_body(request, self._models.largest_body)
-        rows, answer = await self._models.run(_answer, found, body)
+        rows, answer = await compute(self._models, found, body, _read, _answer)
         served(request.scope, found.name, found.version, rows)
         return Response(answer, media_type="application/json")
 
@@ -95,18 +95,29 @@ def metadata(runtime: Runtime, versions: Sequence[str]) -> dict[str, Any]:
         ],
         "outputs": [
             {"name": name, "datatype": encode(name, values)["datatype"], "shape": [-1, *values.shape[1:]]}
-            for name, values in runtime.empty_answer().outputs.items()
+            for name, values in runtime.empty.outputs.items()
         ],
     }
 
 
-def _answer(runtime: Runtime, body: bytes) -> tuple[int, bytes]:
-    rows, response = infer(runtime, parse_object(body))
-    return rows, json_bytes(response)
+class _Asked(NamedTuple):
+    identifier: str | None
+    outputs: list[str]
+    tensors: dict[str, Tensor]
+    rows: int
+    missing: Literal["error", "fill"]
 
 
-def infer(runtime: Runtime, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Return (rows, the response) of an inference request in JSON.
+def _read(runtime: Runtime, body: bytes) -> _Asked:
+    return read(runtime, parse_object(body))
+
+
+def _answer(runtime: Runtime, asked: _Asked) -> bytes:
+    return json_bytes(infer(runtime, asked))
+
+
+def read(runtime: Runtime, request: dict[str, Any]) -> _Asked:
+    """Return what an inference request in JSON asks for, checked.
 
     Raises
     ------
@@ -119,19 +130,35 @@ def infer(runtime: Runtime, request: dict[str, Any]) -> tuple[int, dict[str, Any
     parameters = request.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise InputError("parameters must be an object", seen=type(parameters).__name__)
-    names = _asked(request.get("outputs"), runtime)
-    answer = _predict(runtime, request.get("inputs"), parameters.get("missing", "error"))
+    missing = parameters.get("missing", "error")
+    if missing not in ("error", "fill"):
+        raise InputError("the parameter missing must be error or fill", seen=repr(missing)[:100])
+    outputs = _outputs(request.get("outputs"), runtime)
+    tensors, rows = _tensors(runtime, request.get("inputs"))
+    return _Asked(identifier, outputs, tensors, rows, missing)
+
+
+def infer(runtime: Runtime, asked: _Asked) -> dict[str, Any]:
+    """Return the inference response in JSON."""
     response: dict[str, Any] = {"model_name": runtime.name, "model_version": str(runtime.version)}
-    if identifier is not None:
-        response["id"] = identifier
+    if asked.identifier is not None:
+        response["id"] = asked.identifier
+    columns = runtime.columns
+    if asked.rows == 1:
+        row = {name: tensor.single(columns[name]) for name, tensor in asked.tensors.items()}
+        found = runtime.predict_row(row, missing=asked.missing)
+        response["outputs"] = [encode_row(name, found[name], runtime.empty.outputs[name]) for name in asked.outputs]
+        return response
+    arrays = {name: tensor.to_arrow(columns[name]) for name, tensor in asked.tensors.items()}
+    answer = runtime.answer(pa.table(arrays), missing=asked.missing)
     if answer.notes:
         response["parameters"] = {"notes": "; ".join(answer.notes)}
-    response["outputs"] = [encode(name, answer.outputs[name]) for name in names]
-    return answer.rows, response
+    response["outputs"] = [encode(name, answer.outputs[name]) for name in asked.outputs]
+    return response
 
 
-def _asked(outputs: Any, runtime: Runtime) -> list[str]:
-    known = list(runtime.empty_answer().outputs)
+def _outputs(outputs: Any, runtime: Runtime) -> list[str]:
+    known = list(runtime.empty.outputs)
     if not outputs and outputs in (None, []):
         return known
     if not isinstance(outputs, list):
@@ -152,13 +179,12 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
     return InputError(nearest.happened, remedy=nearest.remedy)
 
 
-def _predict(runtime: Runtime, inputs: Any, missing: Any) -> Answer:
+def _tensors(runtime: Runtime, inputs: Any) -> tuple[dict[str, Tensor], int]:
+    """Return the input tensors by column, and the number of rows that they all have."""
     if not isinstance(inputs, list) or not inputs:
         raise InputError("the request has no list of inputs", seen=type(inputs).__name__)
-    if missing not in ("error", "fill"):
-        raise InputError("the parameter missing must be error or fill", seen=repr(missing)[:100])
-    columns = {column.name: column for column in runtime.signature.inputs}
-    tensors = {}
+    columns = runtime.columns
+    tensors: dict[str, Tensor] = {}
     for one in inputs:
         name = one.get("name") if isinstance(one, dict) else None
         if not isinstance(name, str) or not is_text(name):
@@ -168,16 +194,11 @@ def _predict(runtime: Runtime, inputs: Any, missing: Any) -> Answer:
         if name in tensors:
             raise InputError(f"the input {name!r} is there twice")
         tensors[name] = decode(one, columns[name])
-    counts = {name: len(tensor.values) for name, tensor in tensors.items()}
-    rows = next(iter(counts.values()))
-    for name, count in counts.items():
-        if count != rows:
+    first, rows = next((name, len(tensor.values)) for name, tensor in tensors.items())
+    for name, tensor in tensors.items():
+        if len(tensor.values) != rows:
             raise InputError(
                 "the inputs have different numbers of rows",
-                seen=f"{next(iter(counts))!r} has {rows}, {name!r} has {count}",
+                seen=f"{first!r} has {rows}, {name!r} has {len(tensor.values)}",
             )
-    if rows == 1:
-        row = {name: tensor.single(columns[name]) for name, tensor in tensors.items()}
-        return runtime.answer_row(row, missing=missing)
-    arrays = {name: tensor.to_arrow(columns[name]) for name, tensor in tensors.items()}
-    return runtime.answer(pa.table(arrays), missing=missing)
+    return tensors, rows

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,6 +15,7 @@ from starlette.routing import Route
 from luban.core.errors import InputError
 from luban.serving.answers import answered_rows
 from luban.serving.bodies import json_bytes, parse_object, read_body
+from luban.serving.computing import compute
 from luban.serving.observe import served
 from luban.serving.wires.tensors import is_text
 
@@ -37,7 +38,7 @@ class RecordsWire:
             found = runtime.find(request.path_params["model"], request.path_params.get("version"))
             served(request.scope, found.name, found.version)
             body = await read_body(request, runtime.largest_body)
-            rows, answer = await runtime.run(_answer, found, body)
+            rows, answer = await compute(runtime, found, body, _read, _answer)
             served(request.scope, found.name, found.version, rows)
             return Response(answer, media_type="application/json")
 
@@ -45,34 +46,48 @@ class RecordsWire:
         return [Route(path, predict, methods=["POST"]) for path in paths]
 
 
-def _answer(runtime: Runtime, body: bytes) -> tuple[int, bytes]:
+class _Asked(NamedTuple):
+    records: list[dict[str, Any]]
+    missing: Literal["error", "fill"]
+
+    @property
+    def rows(self) -> int:
+        return len(self.records)
+
+
+def _read(_runtime: Runtime, body: bytes) -> _Asked:
     request = parse_object(body)
-    rows, missing = request.get("rows"), request.get("missing", "error")
-    if not isinstance(rows, list):
+    records, missing = request.get("rows"), request.get("missing", "error")
+    if not isinstance(records, list):
         raise InputError("the request has no list of rows", remedy='Send {"rows": [{"column": value, ...}, ...]}.')
     if missing not in ("error", "fill"):
         raise InputError("missing must be error or fill", seen=repr(missing)[:100])
-    for place, row in enumerate(rows):
-        _check(row, f"row {place + 1}")
+    for place, record in enumerate(records):
+        _check(record, place)
+    return _Asked(records, missing)
+
+
+def _answer(runtime: Runtime, asked: _Asked) -> bytes:
     answer: dict[str, Any] = {"model": f"{runtime.name}/{runtime.version}"}
-    if len(rows) == 1:
-        answer |= {"predictions": [runtime.predict_row(rows[0], missing=missing)], "notes": []}
+    if asked.rows == 1:
+        answer |= {"predictions": [runtime.predict_row(asked.records[0], missing=asked.missing)], "notes": []}
     else:
-        found = runtime.answer(rows, missing=missing) if rows else runtime.empty_answer()
+        found = runtime.answer(asked.records, missing=asked.missing) if asked.rows else runtime.empty
         answer |= {"predictions": answered_rows(runtime.task, found), "notes": list(found.notes)}
-    return len(rows), json_bytes(answer)
+    return json_bytes(answer)
 
 
-def _check(row: Any, where: str) -> None:
-    """Raise `InputError` where a row is no object of plain values."""
-    if not isinstance(row, dict):
-        raise InputError("each row must be a JSON object", seen=f"{type(row).__name__} in {where}")
-    for name, value in row.items():
-        if not is_text(name):
-            raise InputError("the name of a column holds half a character", seen=where)
+def _check(record: Any, place: int) -> None:
+    """Raise `InputError` where a record is no object of plain values."""
+    if not isinstance(record, dict):
+        raise InputError("each row must be a JSON object", seen=f"{type(record).__name__} in row {place + 1}")
+    for name, value in record.items():
+        wrong = None if is_text(name) else "a name that holds half a character"
         if isinstance(value, dict | list):
-            raise InputError(f"the column {name!r} holds a nested value", seen=where)
-        if isinstance(value, str) and not is_text(value):
-            raise InputError(f"the column {name!r} holds half a character", seen=where)
-        if type(value) is int and not -(2**63) <= value < 2**63:
-            raise InputError(f"the column {name!r} holds a whole number of more than 64 bits", seen=where)
+            wrong = "a nested value"
+        elif isinstance(value, str):
+            wrong = wrong if is_text(value) else "half a character"
+        elif type(value) is int and not -(2**63) <= value < 2**63:
+            wrong = "a whole number of more than 64 bits"
+        if wrong:
+            raise InputError(f"the column {name!r} holds {wrong}", seen=f"row {place + 1}")

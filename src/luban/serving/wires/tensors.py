@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.errors import InputError
+from luban.learners.predictions import label_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,9 +82,9 @@ def decode(tensor: Any, column: Column) -> Tensor:
         Naming the column, and the row where it is about one.
     """
     kind, data = tensor.get("datatype"), tensor.get("data")
-    if tensor.get("shape") == [1, 1] and type(data) is list and len(data) == 1 and kind in _ACCEPTED[column.kind]:
-        if data[0] is None or _TESTS[kind](data[0]):  # one good value: the way that most requests take
-            return Tensor(kind, data)
+    single = tensor.get("shape") == [1, 1] and type(data) is list and len(data) == 1
+    if single and kind in _ACCEPTED[column.kind] and (data[0] is None or _TESTS[kind](data[0])):
+        return Tensor(kind, data)  # one good value: the way that most requests take
     kind = check_datatype(tensor, column)
     rows = check_shape(tensor.get("shape"), column)
     if not isinstance(data, list):
@@ -187,6 +188,22 @@ def encode(name: str, values: np.ndarray) -> dict[str, Any]:
     """Return an output tensor in JSON; `values` has the shape (n,) or (n, width), data is flat in row-major order."""
     kind = _OUTPUT.get(values.dtype.kind, "BYTES")
     return {"name": name, "shape": list(values.shape), "datatype": kind, "data": values.ravel().tolist()}
+
+
+def encode_row(name: str, value: Any, empty: np.ndarray) -> dict[str, Any]:
+    """Return the output tensor of one row.
+
+    Parameters
+    ----------
+    value : label, number or mapping to numbers
+        As `Runtime.predict_row` gives it.
+    empty : numpy.ndarray
+        This output for no rows.
+    """
+    kind = _OUTPUT.get(empty.dtype.kind, "BYTES")
+    if isinstance(value, dict):
+        return {"name": name, "shape": [1, len(value)], "datatype": kind, "data": list(value.values())}
+    return {"name": name, "shape": [1], "datatype": kind, "data": [label_text(value) if kind == "BYTES" else value]}
 
 
 _OUTPUT = {"b": "BOOL", "i": "INT64", "u": "UINT64", "f": "FP64"}
