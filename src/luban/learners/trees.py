@@ -232,3 +232,30 @@ def _attributes(trees: Trees) -> dict[str, Any]:
         "target_ids": targets.tolist(),
         "target_weights": trees.value.astype(np.float32).reshape(-1).tolist(),
     }
+
+
+def session(trees: Trees, threads: int) -> Any:
+    """Return an ONNX Runtime session that sums the trees: from ``features``, float32, to (n, outputs)."""
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    node = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["features"],
+        ["sum"],
+        domain="ai.onnx.ml",
+        n_targets=trees.outputs,
+        base_values=trees.base.astype(np.float32).tolist(),
+        **_attributes(trees),
+    )
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width])
+        for name, width in (("features", None), ("sum", trees.outputs))
+    ]
+    graph = helper.make_graph([node], "trees", ends[:1], ends[1:])
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -23,6 +23,7 @@ from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import catboost_json
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit
+from luban.learners.threads import threads
 from luban.learners.watch import Watch, patience
 from luban.modalities.tabular.options import EncodingOptions
 
@@ -78,14 +79,16 @@ class CatBoostKernel:
 
     def margins(self, features: np.ndarray) -> np.ndarray:
         """Return the raw values, shape (n, outputs)."""
-        raw = self.model.predict(_filled(features), prediction_type="RawFormulaVal")
+        raw = self.model.predict(_filled(features), prediction_type="RawFormulaVal", thread_count=threads())
         return np.asarray(raw).reshape(len(features), self.outputs)
 
     def contributions(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return TreeSHAP values and their base, shapes (n, features, outputs), (outputs,)."""
         import catboost
 
-        found = self.model.get_feature_importance(catboost.Pool(_filled(features)), type="ShapValues")
+        found = self.model.get_feature_importance(
+            catboost.Pool(_filled(features)), type="ShapValues", thread_count=threads()
+        )
         found = np.asarray(found).reshape(len(features), self.outputs, self.features + 1)
         base = found[0, :, -1] if len(features) else np.zeros(self.outputs)
         return found[:, :, :-1].transpose(0, 2, 1), base

@@ -15,6 +15,7 @@ from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import lightgbm_text
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit
+from luban.learners.threads import threads
 from luban.learners.watch import Watch, patience
 from luban.modalities.tabular.options import TREES
 
@@ -110,12 +111,14 @@ class LightGBMKernel:
 
     def margins(self, features: np.ndarray) -> np.ndarray:
         """Return the raw scores, shape (n, outputs)."""
-        scores = [booster.predict(features, raw_score=True) for booster in self.boosters]
+        scores = [booster.predict(features, raw_score=True, num_threads=threads()) for booster in self.boosters]
         return np.column_stack([np.asarray(score).reshape(len(features), -1) for score in scores])
 
     def contributions(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return TreeSHAP values (Lundberg et al. 2020) and their base, shapes (n, features, outputs), (outputs,)."""
-        parts = [np.asarray(booster.predict(features, pred_contrib=True)) for booster in self.boosters]
+        parts = [
+            np.asarray(booster.predict(features, pred_contrib=True, num_threads=threads())) for booster in self.boosters
+        ]
         joined = np.column_stack(parts).reshape(len(features), self.outputs, self.features + 1)
         base = joined[0, :, -1] if len(features) else np.zeros(self.outputs)
         return joined[:, :, :-1].transpose(0, 2, 1), base

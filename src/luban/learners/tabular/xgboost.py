@@ -15,6 +15,7 @@ from luban.learners.payloads import damaged, payload, read_json
 from luban.learners.tabular import xgboost_json
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit
+from luban.learners.threads import threads
 from luban.learners.watch import Watch, patience
 from luban.modalities.tabular.options import EncodingOptions
 
@@ -74,6 +75,7 @@ class XGBoostKernel:
             booster.load_model(bytearray(self.content))
         except xgboost.core.XGBoostError as error:
             raise damaged(_BOOSTER, str(error)) from error
+        booster.set_param({"nthread": threads()})
         return booster
 
     def margins(self, features: np.ndarray) -> np.ndarray:
