@@ -1,7 +1,8 @@
 """Which pairs, crosses and group ratios are worth adding.
 
 Candidates are made from the columns that tell most of the target by themselves. Each is scored, on a sample of rows,
-by how much it explains of what a small tree on the plain columns leaves unexplained.
+by how much it explains of what a small tree on the plain columns leaves unexplained; a pair of numbers also by how
+much more it tells than either of the two.
 """
 
 from __future__ import annotations
@@ -85,7 +86,10 @@ class Engineering:
             return None
         block = Pairs.of(candidates)
         sample = self.columns.take(self._rows, names)
-        scores = gains(block.transform(sample), self._left)
+        matrix = block.transform(sample)
+        alone = dict(zip(names, gains(sample.numbers(names), self._centred), strict=True))
+        parents = np.array([max(alone[block.names[a]], alone[block.names[b]]) for _, a, b in block.terms])
+        scores = np.maximum(gains(matrix, self._centred) - parents, 0) + np.maximum(gains(matrix, self._left), 0)
         terms = [block.terms[i] for i in _best(scores, count)]
         return Pairs.of([(sign, block.names[a], block.names[b]) for sign, a, b in terms]) if terms else None
 

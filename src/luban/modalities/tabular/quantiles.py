@@ -105,7 +105,7 @@ class Quantiles:
     def load(cls, reader: Reader) -> Quantiles:
         """Return the map that `save` wrote."""
         knots = reader.array("knots", "float32", (None, KNOTS))
-        if (np.diff(knots) < 0).any() or (knots[:, 0] == _BEYOND).any():
+        if (knots[:, 1:] < knots[:, :-1]).any() or (knots[:, 0] == _BEYOND).any():
             raise reader.wrong("'knots' must ascend")
         return cls(
             knots, reader.array("scores", "float32", knots.shape), reader.array("slopes", "float32", knots.shape)
