@@ -45,14 +45,16 @@ def _kill_after(process: subprocess.Popen[str], lines: int) -> Iterator[list[str
     assert process.returncode == -signal.SIGKILL
 
 
-def test_processes_write_together(store: Path) -> None:
-    """Four processes that write at once meet no lock error, lose no row and keep one audit chain."""
-    processes, count = 4, 12
+@pytest.mark.parametrize(
+    ("processes", "count"), [(4, 12), pytest.param(8, 150, marks=pytest.mark.long)], ids=["few", "many"]
+)
+def test_processes_write_together(store: Path, processes: int, count: int) -> None:
+    """Processes that write at once meet no lock error, lose no row and keep one audit chain."""
     _wait(*[_start("crowd", store, count) for _ in range(processes)])  # the first to come makes the tables
     total = processes * count
     with Workspace.open(store) as workspace:
         assert [one.version for one in workspace.models.versions("m")] == list(range(1, total + 1))
-        runs = workspace.runs.list(operation="child", limit=1000)
+        runs = workspace.runs.list(operation="child", limit=10_000)
         assert len(runs) == total
         assert len({run.id for run in runs}) == total
         assert all(run.scores.keys() == {"loss", "many", "score"} for run in runs)
