@@ -12,7 +12,7 @@ from luban.core.protocols import Event, Job
 from luban.evaluation.metrics import metric
 from luban.search import scratch
 from luban.search.candidate import seed_of
-from luban.search.final import ending
+from luban.search.final import MOST_BYTES, ending
 from luban.search.result import StudyEvent
 from luban.search.schedule import Clock, Schedule, Unit
 from luban.search.standing import OutOfFold, Standing, stand
@@ -201,9 +201,17 @@ class Course:
         trial = unit.trial
         result = scratch.read_result(self.folder, trial.candidate.key, unit.fold)
         assert result is not None, "a fold is kept before it is told to be finished"
+        if result.cut and unit.fold > 0 and not trial.results[0].cut:
+            # It had less time than the first one, so the two are not models of one kind.
+            trial.state, trial.reason = "out of time", f"fold {unit.fold + 1} was cut short"
+            self.schedule.settle(trial)
+            return
         trial.results[unit.fold] = result
         if not math.isfinite(result.loss) and trial.state == "open":
             trial.state, trial.reason = "failed", f"its {self.rows.task.metric} is not defined"
+        if result.bytes > MOST_BYTES and trial.state == "open":
+            trial.state = "pruned"
+            trial.reason = f"its model takes {result.bytes / 1e6:.0f} MB, and {MOST_BYTES / 1e6:.0f} MB are the most"
         self.schedule.settle(trial)
         self._stale = True
         whole = self.rows.folds_a_repeat

@@ -71,11 +71,15 @@ class Exploration:
         return None
 
     def prune(self, trial: Trial) -> bool:
-        """Return whether a trial should be given up after the folds it has finished."""
+        """Return whether a trial should be given up: asked once after each fold, in the order of the folds."""
         assert trial.asked is not None
-        depth = trial.depth
-        mean = float(np.mean([trial.results[fold].loss for fold in range(depth)]))
-        return self._searcher(trial.candidate.learner).prune(trial.asked, depth - 1, mean)
+        searcher = self._searcher(trial.candidate.learner)
+        for depth in range(trial.judged + 1, trial.depth + 1):
+            trial.judged = depth
+            mean = float(np.mean([trial.results[fold].loss for fold in range(depth)]))
+            if searcher.prune(trial.asked, depth - 1, mean):
+                return True
+        return False
 
     def learn(self, trial: Trial) -> None:
         """Tell the searcher of a complete trial its loss."""

@@ -14,7 +14,7 @@ from luban.learners.composite import Composite
 from luban.search import scratch
 from luban.search.calibrate import calibrate
 from luban.search.candidate import seed_of
-from luban.search.final import Ending, ending, kept_folds, refit_parameters, refit_seconds
+from luban.search.final import Ending, ending, refit_parameters, refit_seconds
 from luban.search.fold import fit_fold
 from luban.search.learners import learner_named
 from luban.search.result import LeaderboardRow, StudyResult
@@ -46,7 +46,7 @@ def finish(
         course.notes.append(
             "There was no time to learn all members again from all rows; models of folds stand for them."
         )
-    models, weights, steps = _members(course, standing, whole)
+    models, weights, steps = _members(course, standing, plan, whole)
     target = np.asarray(rows.target[standing.rows])
     calibration = calibrate(task, target, standing.prediction, seed=course.seed)
     composite = Composite(
@@ -160,7 +160,9 @@ def _is_whole(course: Course, trial: Trial) -> bool:
     return result is not None and not result.cut
 
 
-def _members(course: Course, standing: Standing, whole: set[str]) -> tuple[list[Model], list[float], list[Step]]:
+def _members(
+    course: Course, standing: Standing, plan: Ending, whole: set[str]
+) -> tuple[list[Model], list[float], list[Step]]:
     """Load the models that stay, with their weights, and how each came about."""
     models: list[Model] = []
     weights: list[float] = []
@@ -168,7 +170,7 @@ def _members(course: Course, standing: Standing, whole: set[str]) -> tuple[list[
     for place, trial in enumerate(standing.members):
         key, learner = trial.candidate.key, learner_named(trial.candidate.learner)
         refit = key in whole
-        folds: list[int | None] = [None] if refit else [*kept_folds(standing, place)]
+        folds: list[int | None] = [None] if refit else list(range(plan.folds))
         for fold in folds:
             models.append(learner.load(scratch.read_payloads(course.folder, key, fold)))
             weights.append(float(standing.weights[place]) / len(folds))
@@ -188,13 +190,13 @@ def _last_resort(course: Course, unsuitable: Mapping[str, str]) -> Standing:
     reasons = [f"{trial.candidate.learner}: {trial.reason}" for trial in course.trials if trial.reason]
     reasons += [f"{learner}: {reason}" for learner, reason in unsuitable.items()]
     untried = [trial for trial in course.trials if trial.state in ("open", "out of time")]
-    if not untried:
+    first = untried[0] if untried else course.schedule.begin_first()
+    if first is None:
         raise LubanError(
             "no learner could make a model",
             seen="; ".join(reasons)[:2000] or "none takes part",
             remedy="Look at the reasons, and at which learners were asked for.",
         )
-    first = untried[0]
     try:
         fit_fold(
             lambda _value: True,

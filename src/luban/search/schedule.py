@@ -116,14 +116,18 @@ class Schedule:
             return None
         return self._next_first_fold(clock) or self._next_later_fold(clock, ranked) or self._next_searched(clock)
 
+    def begin_first(self) -> Trial | None:
+        """Begin the first candidate of the portfolio that has not been begun, if there is one."""
+        return self._begin(self._portfolio.pop(0)) if self._portfolio else None
+
     def settle(self, trial: Trial) -> None:
         """Take note that a fold of a trial has finished: prune it, or tell its searcher when it is complete."""
         if trial.state != "open":
             self._exploration.drop(trial)
             return
-        if trial.asked is not None and trial.depth < self._folds and self._exploration.prune(trial):
+        if trial.asked is not None and self._exploration.prune(trial):
             trial.state = "pruned"
-            trial.reason = f"after {_count(trial.depth)} it was behind most trials of its learner"
+            trial.reason = f"after {_count(trial.judged)} it was behind most trials of its learner"
             self._exploration.drop(trial)
         elif trial.depth == self._folds and trial.pending == 0:
             self._exploration.learn(trial)
@@ -162,9 +166,8 @@ class Schedule:
                     continue
                 if trial.asked is not None and trial.pending:
                     continue  # whether it is pruned is not known yet
-                if trial.fold_seconds <= 0.95 * clock.left:
-                    limit = min(clock.left, 1.0 + LATER_FOLD_SLACK * trial.fold_seconds)
-                    return Unit(trial=trial, fold=fold, seconds=limit)
+                if 1.2 * trial.fold_seconds <= clock.left:
+                    return Unit(trial=trial, fold=fold, seconds=min(clock.left, _later_fold_seconds(trial)))
         return None
 
     def _worth_deepening(self, clock: Clock, ranked: Sequence[Trial]) -> list[Trial]:
@@ -199,6 +202,12 @@ class Schedule:
             trial.fold_seconds for trial in self.trials if trial.candidate.learner == learner and trial.depth
         )
         return known[len(known) // 2] if known else 0.0
+
+
+def _later_fold_seconds(trial: Trial) -> float:
+    """Return how long a fold after the first may take: as long as that one where its time was limited."""
+    first = trial.results[0]
+    return first.seconds if first.cut else 1.0 + LATER_FOLD_SLACK * trial.fold_seconds
 
 
 def _count(folds: int) -> str:

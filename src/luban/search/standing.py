@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from luban.evaluation.baseline import constant_prediction
 from luban.evaluation.metrics import loss as loss_of
+from luban.evaluation.metrics import metric
 from luban.search import scratch
 from luban.search.ensemble.greedy import greedy_weights
 
@@ -89,33 +91,48 @@ class OutOfFold:
 def stand(predictions: OutOfFold, trials: Sequence[Trial], *, members: int) -> Standing | None:
     """Return the best ensemble of the usable trials, or None where no fold is finished.
 
-    Trials are compared on the rows that all of them were judged by: as many folds as at least half of the usable trials
-    have finished. Those that have finished fewer are left out, or else one new trial would shrink the ground that all
-    others are judged on.
+    Trials are compared on rows that all of them were judged by: on as many folds as half of them have finished, or as
+    those have that are the best ensemble on the first fold, whichever is more. Trials that have finished
+    fewer are left out, or else one new trial would shrink the ground that all others are judged on.
     """
-    usable = [trial for trial in trials if trial.usable]
+    usable = [trial for trial in trials if trial.usable] or [trial for trial in trials if trial.depth]
     if not usable:
         return None
-    depth = common_depth(usable, predictions.rows.folds_a_repeat)
-    compared = [trial for trial in usable if trial.depth >= depth]
-    rows = predictions.covered(depth)
-    target = np.asarray(predictions.rows.target[rows])
-    stack = np.stack([predictions.prediction(trial, depth) for trial in compared])
-    weights = greedy_weights(predictions.rows.task, target, stack, members=members)
-    chosen = np.flatnonzero(weights)
-    blend = np.tensordot(weights[chosen], stack[chosen], axes=1)
-    task = predictions.rows.task
-    return Standing(
-        members=tuple(compared[place] for place in chosen),
-        weights=weights[chosen],
-        depth=depth,
-        rows=rows,
-        prediction=blend,
-        loss=loss_of(task.metric, task, target, blend),
-    )
+    whole = predictions.rows.folds_a_repeat
+    standing = _blend(predictions, usable, common_depth(usable, whole), members)
+    while (deeper := min(whole, *(trial.depth for trial in standing.members))) > standing.depth:
+        standing = _blend(predictions, usable, deeper, members)
+    return standing
 
 
 def common_depth(usable: Sequence[Trial], most: int) -> int:
     """Return how many folds at least half of the trials have finished, a whole cross-validation at most."""
     depths = sorted((min(trial.depth, most) for trial in usable), reverse=True)
     return depths[(len(depths) - 1) // 2]
+
+
+def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members: int) -> Standing:
+    """Return the best ensemble of the trials that have finished the first `depth` folds."""
+    task = predictions.rows.task
+    rows = predictions.covered(depth)
+    target = np.asarray(predictions.rows.target[rows])
+    # What knows no more than the mixture of the target only dilutes a blend, which a metric of order does not notice.
+    found = metric(task.metric, task)
+    chance = loss_of(task.metric, task, target, constant_prediction(found, task, target))
+    compared = [trial for trial in usable if trial.depth >= depth]
+    stack = np.stack([predictions.prediction(trial, depth) for trial in compared])
+    losses = np.array([loss_of(task.metric, task, target, one) for one in stack])
+    skilled = np.flatnonzero(losses < chance - 1e-3 * abs(chance))
+    if len(skilled) == 0:
+        skilled = np.array([int(np.argmin(losses))])
+    weights = greedy_weights(task, target, stack[skilled], members=members)
+    chosen = np.flatnonzero(weights)
+    blend = np.tensordot(weights[chosen], stack[skilled[chosen]], axes=1)
+    return Standing(
+        members=tuple(compared[skilled[place]] for place in chosen),
+        weights=weights[chosen],
+        depth=depth,
+        rows=rows,
+        prediction=blend,
+        loss=loss_of(task.metric, task, target, blend),
+    )

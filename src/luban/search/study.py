@@ -138,5 +138,9 @@ def run_study(
         on_event=on_event or (lambda _event: None),
     )
     with interruptible() as wish:
-        course.run(lambda: wish.asked or (stop is not None and stop()))
-        return finish(course, unsuitable=found.unsuitable, begun=begun, interrupted=lambda: wish.asked)
+
+        def stopped() -> bool:
+            return wish.asked or (stop is not None and stop())
+
+        course.run(stopped)
+        return finish(course, unsuitable=found.unsuitable, begun=begun, interrupted=stopped)

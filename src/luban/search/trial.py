@@ -22,6 +22,8 @@ class Trial:
         By the number of the fold.
     asked : int or None
         Its number with the searcher of its learner.
+    judged : int
+        After how many folds it was asked whether it should be pruned.
     submitted : int
         How many folds have been handed to the executor or finished; always the first ones.
     state : TrialState
@@ -31,6 +33,7 @@ class Trial:
     candidate: Candidate
     results: dict[int, FoldResult] = field(default_factory=dict)
     asked: int | None = None
+    judged: int = 0
     submitted: int = 0
     state: TrialState = "open"
     reason: str = ""

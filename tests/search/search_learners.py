@@ -1,0 +1,202 @@
+"""Tiny learners for the tests of this folder; workers import them by name."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from luban.core.protocols import Examples, Suggestion, Suitable, Unsuitable
+from luban.core.space import Real
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from luban.core.budget import Effort
+    from luban.core.schema import Schema
+    from luban.core.space import Space
+    from luban.core.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeModel:
+    learner: str
+    outputs: int
+    classifies: bool
+    coefficients: np.ndarray
+    learned: Mapping[str, Any] = field(default_factory=dict)
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        scores = matrix(table) @ self.coefficients
+        if not self.classifies:
+            return scores[:, 0] if self.outputs == 1 else np.sort(scores, axis=1)
+        raised = np.exp(np.clip(4 * scores, -30, 30))
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    def save(self) -> Mapping[str, bytes]:
+        content = {"outputs": self.outputs, "classifies": self.classifies, "coefficients": self.coefficients.tolist()}
+        return {"ridge.json": json.dumps({**content, "learned": dict(self.learned)}).encode()}
+
+
+def matrix(table: pa.Table) -> np.ndarray:
+    columns = [np.nan_to_num(column.to_numpy().astype(np.float64)) for column in table.columns]
+    plain = np.column_stack([*columns, np.ones(table.num_rows)])
+    return plain / np.maximum(1.0, np.abs(plain).max(axis=0))
+
+
+class Ridge:
+    """Least squares towards one-hot classes or numbers: milliseconds."""
+
+    name = "search_learners:Ridge"
+    order = 10.0
+    strengths: Sequence[float] = (0.01, 10.0)
+
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
+        return Suitable()
+
+    def suggestions(self, task: Task) -> Sequence[Suggestion]:
+        return [
+            Suggestion(parameters={"strength": one}, order=self.order + place)
+            for place, one in enumerate(self.strengths)
+        ]
+
+    def space(self, task: Task) -> Space:
+        return {"strength": Real(1e-4, 1e3, log=True)}
+
+    def fit(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        validation: Examples | None,
+        *,
+        parameters: Mapping[str, Any],
+        effort: Effort,
+        report: Callable[[int, float], bool] | None = None,
+    ) -> RidgeModel:
+        self.before(training, validation, effort)
+        features = matrix(training.table)
+        wanted = np.eye(len(task.classes))[training.target] if task.classifies else training.target[:, None]
+        if task.quantiles:
+            wanted = np.repeat(wanted, len(task.quantiles), axis=1) + np.quantile(training.target, task.quantiles)
+        penalty = parameters.get("strength", 1.0) * np.eye(features.shape[1])
+        coefficients = np.linalg.solve(features.T @ features + penalty, features.T @ wanted)
+        return RidgeModel(
+            learner=self.name,
+            outputs=task.outputs,
+            classifies=task.classifies,
+            coefficients=coefficients,
+            learned={"rounds": len(features)},
+        )
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        """Do nothing; others hang, fail or crash here."""
+
+    def load(self, payloads: Mapping[str, bytes]) -> RidgeModel:
+        content = json.loads(payloads["ridge.json"])
+        return RidgeModel(
+            learner=self.name,
+            outputs=content["outputs"],
+            classifies=content["classifies"],
+            coefficients=np.array(content["coefficients"]),
+            learned=content["learned"],
+        )
+
+
+class Hang(Ridge):
+    """Listens to no deadline."""
+
+    name = "search_learners:Hang"
+    order = 0.0
+    strengths = (1.0,)
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        ctypes.PyDLL(None).sleep(600)
+
+
+class Slow(Ridge):
+    """Takes most of half a second, and keeps to its deadline."""
+
+    name = "search_learners:Slow"
+    order = 20.0
+    strengths = (0.1, 1.0, 3.0)
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        time.sleep(min(0.4, effort.remaining))
+
+
+class Brief(Ridge):
+    """Takes a tenth of a second."""
+
+    name = "search_learners:Brief"
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        time.sleep(0.1)
+
+
+class Crash(Ridge):
+    """Dies as a broken native library does."""
+
+    name = "search_learners:Crash"
+    order = 1.0
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        os._exit(11)
+
+
+class Broken(Ridge):
+    """Raises an error."""
+
+    name = "search_learners:Broken"
+    order = 2.0
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        raise ValueError("the wheel came off")
+
+
+class LateBroken(Broken):
+    """Is well until it learns from all rows."""
+
+    name = "search_learners:LateBroken"
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        if validation is None:
+            raise ValueError("no validation rows")
+
+
+class Elsewhere(Ridge):
+    """Suits nothing."""
+
+    name = "search_learners:Elsewhere"
+
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
+        return Unsuitable("it is for pictures only")
+
+
+class Weighted(Ridge):
+    """Refuses to learn without weights."""
+
+    name = "search_learners:Weighted"
+
+    def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
+        if training.weight is None or len(training.weight) != training.table.num_rows or training.weight.min() != 3.0:
+            raise ValueError("the weights are not those that were given")
+
+
+class Weak(Ridge):
+    """Learns from some of the rows that chance chooses: its seed matters."""
+
+    name = "search_learners:Weak"
+    order = 5.0
+    strengths = (0.1,)
+
+    def fit(self, task: Task, schema: Schema, training: Examples, *rest: Any, **options: Any) -> RidgeModel:
+        chosen = np.random.default_rng(options["effort"].seed).random(len(training.target)) < 0.3
+        some = Examples(table=training.table.filter(pa.array(chosen)), target=training.target[chosen])
+        return super().fit(task, schema, some, *rest, **options)
