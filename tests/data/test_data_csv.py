@@ -108,6 +108,15 @@ def test_options_override_and_unknown_ones_are_refused(tmp_path):
         read.table(path, separator=";")
 
 
+def test_a_row_longer_than_a_block_is_read(tmp_path):
+    path = write(tmp_path / "t.csv", "a,b\n1," + "x" * 3_000_000 + "\n2,y\n")
+    assert [len(text) for text in read.table(path)["b"].to_pylist()] == [3_000_000, 1]
+    late = write(tmp_path / "u.csv", "a,b\n" + "1,y\n" * 100_000 + "1," + "x" * 3_000_000 + "\n")
+    with pytest.raises(InputError, match="block"):
+        read.table(late)
+    assert read.table(late, block=8_000_000).num_rows == 100_001
+
+
 def test_header_without_rows_gives_an_empty_table(tmp_path):
     table = read.table(write(tmp_path / "t.csv", "a,b\n"))
     assert (table.num_rows, table.column_names) == (0, ["a", "b"])

@@ -324,6 +324,6 @@ def test_a_million_rows_are_imported_in_bounded_memory(tmp_path):
         path.unlink()
         return int(done.stdout)
 
-    small, large = peak(250_000), peak(1_000_000)
+    small, large = peak(500_000), peak(1_000_000)
     assert large < 600
-    assert large < small + 150
+    assert large < small + 80

@@ -14,7 +14,7 @@ from luban.core.errors import InputError
 from luban.data.checks import check_names
 from luban.data.sources.dialect import cut, decimal_mark, detect_dialect
 from luban.data.sources.encoding import check_encoding, detect_encoding
-from luban.data.sources.location import empty, is_folder, is_path, no_table, open_binary, suffixes
+from luban.data.sources.location import empty, is_folder, is_path, no_table, open_arrow, open_binary, suffixes
 from luban.data.sources.narrowing import NULL_WORDS, Narrowing
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv", ".txt", ".data", ".dat", ""})
 _SAMPLE = 1 << 18
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class Reading:
     decimal: str
     skip: int
     names: tuple[str, ...]
+    block: int
 
 
 class CsvSource:
@@ -62,9 +63,10 @@ class CsvSource:
         nulls: Sequence[str] = NULL_WORDS,
         types: bool = True,
         bad_rows: str = "error",
+        block: int | None = None,
         **options: Any,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield batches of about 4 MB of text.
+        """Yield batches of about 1 MB of text.
 
         The file is read three times: for its encoding, for its types, for its rows. What was chosen is in the
         schema's metadata under ``luban.reading``.
@@ -86,6 +88,8 @@ class CsvSource:
             Find numbers and booleans; otherwise every column is text.
         bad_rows : {"error", "skip"}
             What to do with a row of the wrong width.
+        block : int, optional
+            Bytes of text that are read at once; a row must fit. By default 1 MB, more where rows are long.
 
         Raises
         ------
@@ -115,11 +119,12 @@ class CsvSource:
             decimal=decimal or decimal_mark(body, dialect.delimiter),
             skip=skip,
             names=tuple(found),
+            block=block or max(_BLOCK, 64 * max(map(len, sample.splitlines()))),
         )
         return _read(location, reading, tuple(nulls), types, bad_rows)
 
 
-_OPTIONS = "Options: encoding, delimiter, quote, decimal, header, names, skip, nulls, types, bad_rows."
+_OPTIONS = "Options: encoding, delimiter, quote, decimal, header, names, skip, nulls, types, bad_rows, block."
 
 
 def _named(found: list[str], names: Sequence[str] | None) -> list[str]:
@@ -165,9 +170,7 @@ def _blocks(location: Any, reading: Reading, bad_rows: str) -> Iterator[pa.Recor
         bad.append(row)
         return "skip" if bad_rows == "skip" else "error"
 
-    with open_binary(location) as stream:
-        for _ in range(reading.skip):
-            stream.readline()
+    with open_arrow(location) as stream:
         try:
             yield from _parse(stream, reading, judge)
         except (pa.ArrowInvalid, UnicodeError, EOFError, OSError) as error:
@@ -189,8 +192,9 @@ def _parse(stream: Any, reading: Reading, judge: Callable[[Any], str]) -> Iterat
             stream,
             read_options=arrow_csv.ReadOptions(
                 column_names=list(reading.names),
+                skip_rows=reading.skip,
                 skip_rows_after_names=int(reading.header),
-                block_size=_BLOCK,
+                block_size=reading.block,
                 encoding="utf8" if reading.encoding in {"utf-8", "utf-8-sig"} else reading.encoding,
             ),
             parse_options=arrow_csv.ParseOptions(

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any, cast
 
+import pyarrow as pa
+
 from luban.core.errors import InputError, NotFound, Unavailable
 
 # The first bytes of files that people take for tables, and what they are.
@@ -72,6 +74,15 @@ def open_binary(location: Any) -> IO[bytes]:
     except OSError as error:
         raise Unavailable(f"{str(location)!r} cannot be opened", seen=str(error), remedy="Check its rights.") from error
     return cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if str(location).lower().endswith(".gz") else stream
+
+
+def open_arrow(location: Any) -> pa.NativeFile:
+    """Return the file or URL as Arrow's own stream, which reads ahead without the interpreter's memory."""
+    exists(location)
+    if "://" in str(location):
+        return pa.PythonFile(open_binary(location))
+    gzipped = "gzip" if str(location).lower().endswith(".gz") else None
+    return pa.input_stream(str(Path(location).expanduser()), compression=gzipped)
 
 
 def what_is_it(head: bytes) -> str | None:
