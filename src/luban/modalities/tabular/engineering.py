@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TELLING = 8  # columns of a kind that candidates are made from
 _TREE_COLUMNS = 64
+_FIRST_LOOK = 2_000_000  # cells
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Engineering:
     @cached_property
     def _rows(self) -> np.ndarray:
         rows = self.columns.rows
-        return np.sort(self.random.choice(rows, SAMPLE, replace=False)) if rows > SAMPLE else np.arange(rows)
+        return self.random.permutation(rows)[:SAMPLE]
 
     @cached_property
     def _centred(self) -> np.ndarray:
@@ -63,8 +64,11 @@ class Engineering:
 
     @cached_property
     def _telling_numbers(self) -> tuple[str, ...]:
-        matrix = self.columns.numbers(self.numbers)[self._rows]
-        return tuple(self.numbers[i] for i in np.argsort(-gains(matrix, self._centred), kind="stable"))
+        rows = slice(max(1000, _FIRST_LOOK // max(1, len(self.numbers))))  # fewer where there are many columns
+        matrix = self.columns.numbers(self.numbers)[self._rows[rows]]
+        figures = self._centred[rows]
+        scores = gains(matrix, figures - figures.mean(axis=0))
+        return tuple(self.numbers[i] for i in np.argsort(-scores, kind="stable"))
 
     @cached_property
     def _telling_categories(self) -> tuple[str, ...]:
