@@ -47,10 +47,12 @@ def profile(table: pa.Table, schema: Schema, *, target: str | None = None, subje
     sample = table
     if table.num_rows > SAMPLE:
         sample = table.take(pa.array(np.linspace(0, table.num_rows - 1, SAMPLE).astype(np.int64)))
+    wholes = dict(zip(table.column_names, table.columns, strict=True))
+    samples = dict(zip(sample.column_names, sample.columns, strict=True))
     found = {
-        column.name: describe(column, table[column.name], sample[column.name])
+        column.name: describe(column, wholes[column.name], samples[column.name])
         for column in schema.columns
-        if column.name in table.column_names
+        if column.name in wholes
     }
     duplicates = table.num_rows - len(np.unique(row_hashes(table))) if table.num_rows else 0
     findings = [_overview(table, sample, found)]

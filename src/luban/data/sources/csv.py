@@ -89,7 +89,7 @@ class CsvSource:
         bad_rows : {"error", "skip"}
             What to do with a row of the wrong width.
         block : int, optional
-            Bytes of text that are read at once; a row must fit. By default 1 MB, more where rows are long.
+            Bytes of text that are read at once; a row must fit. By default 1 MB, more where rows are long or wide.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class CsvSource:
             decimal=decimal or decimal_mark(body, dialect.delimiter),
             skip=skip,
             names=tuple(found),
-            block=block or max(_BLOCK, 64 * max(map(len, sample.splitlines()))),
+            block=block or max(_BLOCK, 4096 * len(found), 64 * max(map(len, sample.splitlines()))),
         )
         return _read(location, reading, tuple(nulls), types, bad_rows)
 
