@@ -62,7 +62,10 @@ def test_types_and_shapes_are_inferred(graph: OnnxGraph) -> None:
         (lambda g: g.node("Concat", g.column("age"), along=1), "with the attributes"),
         (lambda g: g.node("Neg", g.column("age"), g.column("age")), "takes 1 to 1 inputs"),
         (lambda g: g.node("Concat", g.column("age"), axis="x"), "must be of the type INT"),
-        (lambda g: g.node("Gelu", g.column("age"), domain="com.microsoft"), "not every runtime has"),
+        (lambda g: g.node("Gelu", g.column("age"), domain="com.microsoft"), "not among those"),
+        (lambda g: g.node("Tokenizer", g.column("age"), domain="com.microsoft"), "tensor of strings"),
+        (lambda g: g.node("Tokenizer", g.column("note"), domain="com.microsoft", x=1), "no attribute x"),
+        (lambda g: g.node("Magic", g.column("age"), domain="ai.magic"), "not every runtime has"),
         (lambda g: g.node("TreeEnsemble", g.column("age"), domain="ai.onnx.ml", wrong=1), "needs another opset"),
     ],
 )

@@ -31,7 +31,8 @@ def row_feeder(columns: Sequence[Column]) -> Callable[[Mapping[str, Any]], dict[
     def feed(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         found: dict[str, np.ndarray] = {}
         for kind, names, tensors in groups:
-            block = np.array([values[name] for name in names], dtype=kind).reshape(-1, 1, 1)
+            with np.errstate(over="ignore"):  # beyond float32 a number is an infinity, as it is for the encoders
+                block = np.array([values[name] for name in names], dtype=kind).reshape(-1, 1, 1)
             found.update(zip(tensors, block, strict=True))
         return found
 

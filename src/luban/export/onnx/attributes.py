@@ -61,13 +61,19 @@ def _fill_float(made: AttributeProto, value: Any) -> None:
     made.f = float(_plain(value))
 
 
+def _fill_strings(made: AttributeProto, value: Any) -> None:
+    values = _plain(value)
+    encoded = {one: _text(one) for one in set(values)}  # the modes of a million nodes are three words
+    made.strings.extend([encoded[one] for one in values])
+
+
 _FILL = {
     "INT": _fill_integer,
     "FLOAT": _fill_float,
     "STRING": _fill_string,
     "INTS": lambda made, value: made.ints.extend(_plain(value)),
     "FLOATS": lambda made, value: made.floats.extend(_plain(value)),
-    "STRINGS": lambda made, value: made.strings.extend([_text(one) for one in _plain(value)]),
+    "STRINGS": _fill_strings,
     "TENSOR": _fill_tensor,
     "GRAPH": _fill_graph,
 }

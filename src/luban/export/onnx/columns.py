@@ -67,4 +67,5 @@ def _values(values: pa.ChunkedArray, column: Column) -> np.ndarray:
     if kind is np.int64:
         moments = values.cast(pa.timestamp("us")).cast(pa.int64())
         return np.asarray(pc.fill_null(moments, MISSING_DATE).to_numpy(), dtype=np.int64)
-    return np.asarray(pc.fill_null(values, np.nan).to_numpy(), dtype=np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 a number is an infinity, as it is for the encoders
+        return np.asarray(pc.fill_null(values, np.nan).to_numpy(), dtype=np.float32)

@@ -16,6 +16,7 @@ import onnx
 from onnx import helper, numpy_helper, shape_inference
 
 from luban.core.errors import NotFound, Unsupported
+from luban.export.onnx import contributed
 from luban.export.onnx.attributes import attribute_proto
 from luban.export.onnx.columns import OUTPUTS, tensor_name, tensor_type
 
@@ -111,7 +112,10 @@ class OnnxGraph:
         self._check_inputs(operator, inputs, schema)
         made = onnx.NodeProto(op_type=operator, domain=domain, input=inputs)
         for name in sorted(given):
-            made.attribute.append(attribute_proto(operator, name, given[name], schema.attributes[name]))
+            if schema is None:
+                made.attribute.append(helper.make_attribute(name, given[name]))
+            else:
+                made.attribute.append(attribute_proto(operator, name, given[name], schema.attributes[name]))
         key = hashlib.sha256(made.SerializeToString(deterministic=True)).digest() + bytes([outputs])
         if key not in self._known:
             made.name = self._fresh(operator)
@@ -154,6 +158,8 @@ class OnnxGraph:
         opsets = [helper.make_opsetid("", OPSET)]
         if ML_DOMAIN in domains:
             opsets.append(helper.make_opsetid(ML_DOMAIN, min(self._ml_opsets)))
+        if contributed.DOMAIN in domains:
+            opsets.append(helper.make_opsetid(contributed.DOMAIN, 1))
         model = helper.make_model(
             graph,
             opset_imports=opsets,
@@ -176,6 +182,7 @@ class OnnxGraph:
                 return name
 
     def _schema(self, operator: str, domain: str, attributes: Mapping[str, Any]) -> Any:
+        """Return the operator's schema; None for one of ONNX Runtime's own, for which `onnx` has none."""
         if domain == "":
             found = _offered(operator, domain, OPSET, attributes)
             if found is not None:
@@ -183,6 +190,9 @@ class OnnxGraph:
             raise Unsupported(
                 f"the operator {operator} is not in ai.onnx {OPSET} with the attributes {sorted(attributes)}"
             )
+        if domain == contributed.DOMAIN:
+            contributed.check_operator(operator, list(attributes))
+            return None
         if domain != ML_DOMAIN:
             raise Unsupported(f"the operator {operator} is of the domain {domain!r}, which not every runtime has")
         offers = {version: _offered(operator, domain, version, attributes) for version in ML_OPSETS}
@@ -199,13 +209,15 @@ class OnnxGraph:
         unknown = [name for name in inputs if name and name not in self._types]
         if unknown:
             raise Unsupported(f"an input of {operator} is no tensor of this graph", seen=repr(unknown[0]))
-        if not schema.min_input <= len(inputs) <= schema.max_input:
+        if schema is not None and not schema.min_input <= len(inputs) <= schema.max_input:
             raise Unsupported(
                 f"{operator} takes {schema.min_input} to {schema.max_input} inputs", seen=f"{len(inputs)} inputs"
             )
 
     def _infer(self, schema: Any, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         present = [name for name in node.input if name]
+        if schema is None:
+            return {node.output[0]: contributed.result_type(node.op_type, [self._types[name] for name in present])}
         data = {
             name: self._values[name]
             for name in present

@@ -6,14 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from luban.core.errors import Unavailable
 from luban.core.serial import to_json
+from luban.export.onnx import contributed
 from luban.export.onnx.build import label_values
 from luban.export.onnx.columns import feeds, tensor_name, tensor_type
-from luban.export.onnx.graph import IR_VERSION, OPSET
+from luban.export.onnx.graph import IR_VERSION
 from luban.export.onnx.members import names
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def write_package(folder: Path, fitted: Any, graph: bytes, measured: Parity | No
     Unavailable
         If the folder cannot be written to.
     """
-    described = describe(fitted, measured, table)
+    described = describe(fitted, graph, measured, table)
     contents = {
         "model.onnx": graph,
         "signature.json": (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode(),
@@ -53,7 +55,7 @@ def write_package(folder: Path, fitted: Any, graph: bytes, measured: Parity | No
     return folder / "model.onnx"
 
 
-def describe(fitted: Any, measured: Parity | None, table: pa.Table | None) -> dict[str, Any]:
+def describe(fitted: Any, graph: bytes, measured: Parity | None, table: pa.Table | None) -> dict[str, Any]:
     """Return what `signature.json` holds."""
     task: Task = fitted.task
     return {
@@ -63,7 +65,7 @@ def describe(fitted: Any, measured: Parity | None, table: pa.Table | None) -> di
         "classes": to_json(task.classes),
         "threshold": getattr(fitted.model, "threshold", None),
         "members": list(names(fitted)),
-        "opset": OPSET,
+        "opsets": {one.domain or "ai.onnx": one.version for one in onnx.load_from_string(graph).opset_import},
         "ir_version": IR_VERSION,
         "parity": None if measured is None else to_json(measured),
         "example": None if table is None else _typical_row(table, fitted.signature.inputs),
@@ -146,8 +148,10 @@ def _readme(described: dict[str, Any]) -> str:
     if parity:
         text = f"On {parity['rows']} real rows its predictions differ from the original model's by at most"
         lines += [f"{text} {parity['difference']:.2g}.", ""]
-    text = f"Format: ai.onnx {described['opset']}, IR version {described['ir_version']}"
-    lines += [f"{text} (ONNX Runtime 1.17 or newer).", ""]
+    opsets = ", ".join(f"{domain} {version}" for domain, version in described["opsets"].items())
+    lines += [f"Format: {opsets}, IR version {described['ir_version']}; ONNX Runtime 1.17 or newer reads it.", ""]
+    if contributed.DOMAIN in described["opsets"]:
+        lines += [f"It uses operators of {contributed.DOMAIN}, which ONNX Runtime has and other runtimes lack.", ""]
     return "\n".join(lines)
 
 
