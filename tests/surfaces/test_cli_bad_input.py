@@ -159,7 +159,7 @@ def test_workspace_that_cannot_be_written(luban: CommandLine) -> None:
     (luban.folder / "t.csv").write_text(table(**good()))
     (luban.folder / "file").write_text("no folder")
     refused(luban("fit", "t.csv", "--target", "y", LUBAN_WORKSPACE=str(luban.folder / "file" / "inside")))
-    refused(luban("models", "list", LUBAN_WORKSPACE="/proc/luban"))
+    refused(luban("data", "import", "t.csv", LUBAN_WORKSPACE="/proc/luban"))
 
 
 def test_database_that_is_away(luban: CommandLine) -> None:
@@ -193,7 +193,8 @@ def test_disk_that_is_full(fitted: CommandLine, tmp_path: Path) -> None:
 
 
 def test_broken_database_file_is_told(luban: CommandLine) -> None:
-    assert luban("models", "list").code == 0
+    (luban.folder / "t.csv").write_text(table(**good()))
+    assert luban("data", "import", "t.csv").code == 0
     database = next((luban.folder / ".luban").glob("*.db"))
     database.write_bytes(b"this is no database" * 500)
     for side in ("-wal", "-shm"):

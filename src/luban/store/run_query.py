@@ -27,10 +27,17 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def runs_query(
-    *, operation: str | None, parent: str | None, state: str | None, where: Sequence[Condition]
+    *,
+    operation: str | None,
+    parent: str | None,
+    state: str | None,
+    where: Sequence[Condition],
+    roots: bool = False,
 ) -> Select[Any]:
-    """Return the query for the runs that fit."""
+    """Return the query for the runs that fit; with `roots` only those without a parent."""
     query = select(runs)
+    if roots:
+        query = query.where(runs.c.parent.is_(None))
     for column, wanted in ((runs.c.operation, operation), (runs.c.parent, parent), (runs.c.state, state)):
         if wanted is not None:
             query = query.where(column == wanted)

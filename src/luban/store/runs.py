@@ -73,6 +73,28 @@ class Runs:
         self._known.add(run.id)
         return run
 
+    def record(
+        self,
+        operation: str,
+        ended: Iterable[tuple[Mapping[str, Any], RunState, Mapping[str, float]]],
+        *,
+        parent: str | None = None,
+    ) -> None:
+        """Record work that has already ended, all of it in one transaction.
+
+        Parameters
+        ----------
+        ended : iterable of (request, state, scores)
+        """
+        moment = now()
+        shared = {"operation": operation, "parent": parent, "started": moment, "ended": moment, "actor": self._actor}
+        with self._database.writing() as connection:
+            for request, state, scores in ended:
+                id = new_run_id()  # noqa: A001
+                values = {"id": id, "request": to_json(request), "state": state, "environment": {}, **shared}
+                connection.execute(insert(runs).values(values))
+                metrics.write(connection, [metrics.value_of(id, name, 0, score) for name, score in scores.items()])
+
     def finish(
         self,
         id: str,  # noqa: A002
@@ -202,6 +224,7 @@ class Runs:
         descending: bool = True,
         limit: int = 100,
         offset: int = 0,
+        roots: bool = False,
     ) -> list[Run]:
         """Return a page of runs.
 
@@ -213,9 +236,11 @@ class Runs:
             Conditions on the latest value, all of which must hold; operators ``< <= > >= == !=``.
         order_by : str, optional
             ``"started"`` (as without it), ``"ended"``, or a metric: runs without a value come last.
+        roots : bool
+            Only runs that are nobody's children.
         """
         self._recorder.flush()
-        query = runs_query(operation=operation, parent=parent, state=state, where=where)
+        query = runs_query(operation=operation, parent=parent, state=state, where=where, roots=roots)
         query = pick(query, order_by, descending=descending).limit(limit).offset(offset)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from luban.core.errors import InputError, Tampered
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Real
 from luban.modalities.tabular.encoding import Encoding
@@ -55,7 +56,7 @@ class NaiveBayesModel:
         file = io.BytesIO()
         np.savez(file, prior=self.prior, mean=self.mean, variance=self.variance)
         encoding = {f"encoding/{name}": content for name, content in self.encoding.save().items()}
-        return {"bayes.npz": file.getvalue(), "about.json": json.dumps({"version": 1}).encode(), **encoding}
+        return {"bayes.npz": file.getvalue(), **encoding}
 
 
 class NaiveBayesLearner:
@@ -71,12 +72,12 @@ class NaiveBayesLearner:
     def suggestions(self, task: Task) -> list[Suggestion]:
         """Return one setting, tried early because it is quick."""
         del task
-        return [Suggestion(parameters={"smoothing": 1e-3}, order=5)]
+        return [Suggestion(parameters={"smoothing": 1.0}, order=5)]
 
     def space(self, task: Task) -> Space:
         """Return the one parameter."""
         del task
-        return {"smoothing": Real(1e-6, 1.0, log=True)}
+        return {"smoothing": Real(1e-3, 10.0, log=True)}
 
     def fit(
         self,
@@ -91,21 +92,31 @@ class NaiveBayesLearner:
     ) -> NaiveBayesModel:
         """Measure mean and variance of each feature in each class."""
         del validation, report
-        options = EncodingOptions(numbers="quantile", categories=("one_hot",))
+        unknown = set(parameters) - {"smoothing"}
+        if unknown:
+            raise InputError(f"naive_bayes has no parameter {sorted(unknown)[0]!r}", remedy="It has: smoothing.")
+        smoothing = float(parameters.get("smoothing", 1.0))
+        options = EncodingOptions(numbers="quantile", categories=("target",), high_cardinality=("target",))
         encoding, features = fit_encoding(training.table, schema, task, training.target, options, effort.seed)
-        features = features.astype(np.float64)
-        groups = [features[training.target == code] for code in range(len(task.classes))]
-        smoothing = float(parameters.get("smoothing", 1e-3))
-        return NaiveBayesModel(
-            encoding=encoding,
-            prior=np.array([len(group) + 1.0 for group in groups]) / (len(features) + len(groups)),
-            mean=np.stack([group.mean(axis=0) for group in groups]),
-            variance=np.stack([group.var(axis=0) for group in groups]) + smoothing,
-        )
+        weight = np.ones(len(features)) if training.weight is None else training.weight
+        member = (training.target[:, None] == np.arange(len(task.classes))) * weight[:, None]
+        # A class without rows gets the mean and variance of all rows, and next to no prior.
+        share = (member + 1e-9 * weight[:, None]) / (member + 1e-9 * weight[:, None]).sum(axis=0)
+        mean = share.T @ features.astype(np.float64)
+        variance = np.stack([w @ (features - m) ** 2 for w, m in zip(share.T, mean, strict=True)]) + smoothing
+        prior = (member.sum(axis=0) + 1) / (weight.sum() + len(task.classes))
+        return NaiveBayesModel(encoding, prior, mean, variance)
 
     def load(self, payloads: Mapping[str, bytes]) -> NaiveBayesModel:
-        """Return the model that was saved."""
+        """Return the model that was saved; what cannot have been saved is refused."""
         prefix = "encoding/"
         inner = {name.removeprefix(prefix): one for name, one in payloads.items() if name.startswith(prefix)}
-        with np.load(io.BytesIO(payloads["bayes.npz"]), allow_pickle=False) as arrays:
-            return NaiveBayesModel(Encoding.load(inner), arrays["prior"], arrays["mean"], arrays["variance"])
+        encoding = Encoding.load(inner)
+        try:
+            with np.load(io.BytesIO(payloads["bayes.npz"]), allow_pickle=False) as arrays:
+                prior, mean, variance = arrays["prior"], arrays["mean"], arrays["variance"]
+        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise Tampered("the payload bayes.npz cannot be read", seen=str(error)[:100]) from error
+        if mean.shape != (len(prior), len(encoding.names)) or variance.shape != mean.shape:
+            raise Tampered("the payload bayes.npz does not fit the encoding", seen=str(mean.shape))
+        return NaiveBayesModel(encoding, prior, mean, variance)

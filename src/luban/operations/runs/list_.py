@@ -24,6 +24,7 @@ def runs_list(
     workspace: Workspace,
     *,
     parent: str | None = None,
+    trials: bool = False,
     order_by: str | None = None,
     limit: int = 50,
     offset: int = 0,
@@ -34,6 +35,8 @@ def runs_list(
     ----------
     parent
         Only the trials of this run.
+    trials
+        List the trials of all runs too.
     order_by
         A metric to sort by, the largest first.
     limit
@@ -43,4 +46,10 @@ def runs_list(
     """
     if parent is not None:
         parent = workspace.runs.get(parent).id
-    return RunList(runs=tuple(workspace.runs.list(parent=parent, order_by=order_by, limit=limit, offset=offset)))
+    return RunList(
+        runs=tuple(
+            workspace.runs.list(
+                parent=parent, roots=parent is None and not trials, order_by=order_by, limit=limit, offset=offset
+            )
+        )
+    )
