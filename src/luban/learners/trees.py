@@ -75,7 +75,8 @@ def round_down(threshold: np.ndarray) -> np.ndarray:
     """
     limit = np.finfo(np.float32).max
     near = np.clip(threshold, -limit, limit).astype(np.float32)
-    lower: np.ndarray = np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+    with np.errstate(over="ignore"):  # below the smallest there is only -inf, which nothing but itself is at most
+        lower: np.ndarray = np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
     return lower.astype(np.float32)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luban.core.errors import LubanError
+from luban.core.errors import InputError, LubanError
 from luban.core.protocols import Suggestion, Suitable
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
@@ -88,11 +88,13 @@ class ConstantLearner:
         training: Examples,
         validation: Examples | None,  # noqa: ARG002
         *,
-        parameters: Mapping[str, Any],  # noqa: ARG002
+        parameters: Mapping[str, Any],
         effort: Effort,  # noqa: ARG002
         report: Callable[[int, float], bool] | None = None,  # noqa: ARG002
     ) -> ConstantModel:
         """Count, or average."""
+        if parameters:
+            raise InputError("a constant has no parameters", seen=", ".join(parameters))
         target, weight = training.target, training.weight
         if task.classifies:
             counts = np.bincount(target, weights=weight, minlength=len(task.classes))

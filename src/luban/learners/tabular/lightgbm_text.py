@@ -48,7 +48,9 @@ def read(texts: Iterable[str], features: int, outputs: int) -> Trees:
     for place, text in enumerate(texts):
         found = [_tree(match.group(1)) for match in _TREE.finditer(text)]
         width = _header(text, "num_tree_per_iteration")
-        if not found or _header(text, "max_feature_idx") >= features or width > outputs:
+        promised = re.search(r"^tree_sizes=(.*)$", text, re.MULTILINE)
+        whole = promised is not None and len(promised.group(1).split()) == len(found) > 0
+        if not whole or _header(text, "max_feature_idx") >= features or width > outputs:
             raise damaged("the LightGBM text", f"{len(found)} trees of width {width}")
         trees += found
         output += [place + index % width for index in range(len(found))]

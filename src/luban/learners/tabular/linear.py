@@ -33,6 +33,7 @@ STRENGTHS: tuple[float, ...] = (1e4, 1e3, 1e2, 1e1, 1e0, 1e-1, 1e-2)
 DEFAULTS: Mapping[str, Any] = {"strength": None, "iterations": 100}
 """`strength` is the weight of half the squared coefficients against the sum of the rows' losses; None chooses it."""
 _WITHOUT_VALIDATION = 1.0
+_WORTH_THREADS = 500_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,8 @@ class LinearLearner:
         if own["strength"] is not None or validation is None:
             strengths = (float(own["strength"] or _WITHOUT_VALIDATION),)
         loss = loss_of(task, training.target, training.weight)
-        with threadpool_limits(limits=effort.threads):
+        # Threads that wait for each other cost more than small products do.
+        with threadpool_limits(limits=effort.threads if matrix.size > _WORTH_THREADS else 1):
             solved = _path(matrix, loss, strengths, iterations=int(own["iterations"]), effort=effort)
             strength, kernel = _best(solved, loss, validation, held_out, report, effort)
         learned = {"strength": strength}

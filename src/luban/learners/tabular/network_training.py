@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class _Training:
         self.held = None if held is None else self._tensors(*held)
         self.losses = _losses(task)
         sizes = [matrix.shape[1], *[int(own["width"])] * int(own["layers"]), link.width(task)]
-        self.layers = [self._layer(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        self.layers = [self._layer(a, b) for a, b in pairwise(sizes)]
         self.rate = float(own["learning_rate"] or (0.04 if task.classifies else 0.07))
         self.optimiser = self._optimiser()
 

@@ -1,0 +1,171 @@
+"""Trees of every library, read into arrays, route and add up as the library itself does."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from luban.core.errors import Tampered
+from luban.learners.tabular import catboost_json, lightgbm_text, xgboost_json
+from luban.learners.trees import AT_MOST, BELOW, EQUAL, Trees, checked, collapsed, round_down, session
+
+
+def walk(trees: Trees, features: np.ndarray) -> np.ndarray:
+    """The plainest reading of `Trees`, node by node."""
+    total = np.tile(trees.base, (len(features), 1))
+    first_inner, first_leaf = np.cumsum(trees.inner) - trees.inner, np.cumsum(trees.leaves) - trees.leaves
+    for row, values in enumerate(features):
+        for tree in range(len(trees.inner)):
+            place = first_inner[tree] if trees.inner[tree] else ~first_leaf[tree]
+            while place >= 0:
+                value, threshold = values[trees.feature[place]], trees.threshold[place]
+                test = {AT_MOST: value <= threshold, BELOW: value < threshold, EQUAL: value == threshold}
+                left = trees.missing_left[place] if math.isnan(value) else test[int(trees.test[place])]
+                place = trees.left[place] if left else trees.right[place]
+            if trees.value.ndim == 2:
+                total[row] += trees.value[~place]
+            else:
+                total[row, trees.output[tree]] += trees.value[~place]
+    return total
+
+
+def rows(count: int = 400, *, holes: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Features with coarse values (so that many lie exactly on thresholds), codes in the last column."""
+    random = np.random.default_rng(5)
+    features = random.normal(size=(count, 5)).round(1).astype(np.float32)
+    features[:, 1] = features[:, 1] > 0
+    if holes:
+        features[random.random(features.shape) < 0.1] = np.nan
+    features[:, 4] = random.integers(0, 40, count)
+    target = np.nan_to_num(features[:, 0]) + np.isin(features[:, 4], [3, 7, 11, 33]) + random.normal(size=count) * 0.3
+    return features, target
+
+
+def assert_same(trees: Trees, features: np.ndarray, margins: np.ndarray) -> None:
+    expected = margins.reshape(len(features), trees.outputs)
+    np.testing.assert_allclose(walk(trees, features), expected, atol=1e-5)
+    found = session(trees, 1).run(None, {"features": features})[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("holes", [True, False])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_lightgbm(holes: bool, classes: int) -> None:
+    """Sets of categories, both ways of missing values, one tree a class a round."""
+    import lightgbm
+
+    features, target = rows(holes=holes)
+    codes = np.digitize(target, [0.0, 1.0][: classes - 1])
+    objective = {"objective": "multiclass", "num_class": 3} if classes == 3 else {"objective": "binary"}
+    settings = {**objective, "verbosity": -1, "min_data_in_leaf": 3, "min_data_per_group": 3, "cat_smooth": 1.0}
+    booster = lightgbm.train(settings, lightgbm.Dataset(features, codes, categorical_feature=[4]), 12)
+    trees = lightgbm_text.read([booster.model_to_string()], 5, 1 if classes == 2 else 3)
+    assert (trees.test == EQUAL).any()
+    fresh, _ = rows(holes=True)
+    fresh[:3, 4] = 99  # a code that training never saw
+    assert_same(trees, fresh, booster.predict(fresh, raw_score=True))
+
+
+def test_lightgbm_that_finds_no_split() -> None:
+    """A tree of one leaf is a tree."""
+    import lightgbm
+
+    features = np.zeros((50, 2), dtype=np.float32)
+    settings = {"objective": "regression", "verbosity": -1}
+    booster = lightgbm.train(settings, lightgbm.Dataset(features, np.arange(50.0)), 2)
+    trees = lightgbm_text.read([booster.model_to_string()], 2, 1)
+    assert_same(trees, features, booster.predict(features, raw_score=True))
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "reg:squarederror"])
+def test_xgboost(objective: str) -> None:
+    """Below, not at most; default directions; what the sum starts from."""
+    import xgboost
+
+    features, target = rows()
+    goal = {"binary:logistic": target > 0, "multi:softprob": np.digitize(target, [0.0, 1.0])}.get(objective, target)
+    settings = {"objective": objective, "verbosity": 0} | ({"num_class": 3} if "multi" in objective else {})
+    booster = xgboost.train(settings, xgboost.DMatrix(features, goal), 12)
+    trees = xgboost_json.read(json.loads(booster.save_raw("json")), 5, 3 if "multi" in objective else 1)
+    assert (trees.test == BELOW).all()
+    assert_same(trees, features, booster.predict(xgboost.DMatrix(features), output_margin=True))
+
+
+@pytest.mark.parametrize("loss", ["Logloss", "MultiClass", "RMSE", "MultiQuantile:alpha=0.1, 0.9"])
+def test_catboost(loss: str, tmp_path: Path) -> None:
+    """Oblivious trees with vector leaves; missing values are the smallest."""
+    import catboost
+
+    features, target = rows()
+    goal = {"Logloss": target > 0, "MultiClass": np.digitize(target, [0.0, 1.0])}.get(loss, target)
+    model = catboost.CatBoost(
+        {"loss_function": loss, "iterations": 12, "depth": 4, "verbose": False, "allow_writing_files": False}
+    ).fit(features, goal)
+    path = tmp_path / "model.json"
+    model.save_model(str(path), format="json")
+    outputs = {"MultiClass": 3, "Logloss": 1, "RMSE": 1}.get(loss, 2)
+    trees = catboost_json.read(json.loads(path.read_bytes()), 5, outputs)
+    assert len(trees.value) < 12 * 16  # empty leaves are gone
+    assert_same(trees, features, model.predict(features, prediction_type="RawFormulaVal"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    threshold=st.floats(allow_nan=False, allow_infinity=False, width=64),
+    near=st.integers(-2, 2),
+    other=st.floats(allow_nan=False, allow_infinity=False, width=32),
+)
+def test_a_threshold_rounded_down_routes_alike(threshold: float, near: int, other: float) -> None:
+    """For float32 x: x <= threshold if and only if x <= round_down(threshold), right beside it above all."""
+    low = round_down(np.array([threshold]))[0]
+    neighbour = np.float32(np.clip(threshold, -3e38, 3e38))
+    for _ in range(abs(near)):
+        neighbour = np.nextafter(neighbour, np.float32(np.sign(near) * np.inf))
+    for value in (neighbour, np.float32(other), low):
+        assert (float(value) <= threshold) == bool(value <= low)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 4).flatmap(
+        lambda depth: st.tuples(st.just(depth), arrays(np.int64, 2**depth, elements=st.integers(0, 1)))
+    )
+)
+def test_collapsing_changes_no_value(drawn: tuple[int, np.ndarray]) -> None:
+    """Fewer leaves, same function."""
+    depth, leaves = drawn
+    split = {"float_feature_index": 0, "border": 0.0}
+    model = {
+        "features_info": {"float_features": [{"flat_feature_index": place} for place in range(depth)]},
+        "scale_and_bias": [1, [0.25]],
+        "oblivious_trees": [
+            {
+                "splits": [split | {"float_feature_index": place} for place in range(depth)],
+                "leaf_values": leaves.tolist(),
+            }
+        ],
+    }
+    trees = catboost_json.read(model, depth, 1)
+    features = np.array(np.meshgrid(*[[-1.0, 1.0]] * depth)).reshape(depth, -1).T.astype(np.float32)
+    expected = leaves[((features > 0) << np.arange(depth)).sum(axis=1)] + 0.25
+    np.testing.assert_allclose(walk(trees, features)[:, 0], expected)
+    assert len(collapsed(trees).value) == len(trees.value)
+
+
+@pytest.mark.parametrize("damage", [{"left": 0}, {"left": 999}, {"right": -999}, {"feature": 7}, {"feature": -1}])
+def test_trees_that_point_astray_are_refused(damage: dict[str, int]) -> None:
+    """A child before its parent (a walk for ever), outside its tree, or a feature that is not there."""
+    import lightgbm
+
+    features, target = rows()
+    booster = lightgbm.train({"verbosity": -1}, lightgbm.Dataset(features, target), 2)
+    trees = lightgbm_text.read([booster.model_to_string()], 5, 1)
+    ((name, value),) = damage.items()
+    getattr(trees, name)[1] = value
+    with pytest.raises(Tampered):
+        checked(trees, 5, "the test")
