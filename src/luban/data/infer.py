@@ -17,7 +17,7 @@ SAMPLE = 200_000
 """Rows that kinds are inferred from; a longer table is sampled evenly."""
 
 _BOOLEAN_WORDS = frozenset({"true", "false"})
-_IDENTIFIER = re.compile(r"(^|[_\s.-])(id|idx|index|uuid|guid|rowid|rownum|row|key|nr|no)$|[a-z]I[dD]$|^ID")
+_IDENTIFIER = re.compile(r"(^|[_\s.-])(id|Id|idx|index|uuid|guid|rowid|rownum|row|key|nr|no)$|[a-z]I[dD]$|^ID")
 _CLOCK = re.compile(r"year|time|month|week|day|date|step|cycle|hour|age", re.IGNORECASE)
 
 
@@ -49,7 +49,7 @@ def infer(
     Numbers and dates that are written as text are recognised where every value is one (or a word for
     "missing"). The form of such dates and the decimal mark of such numbers are kept in ``Column.storage``
     after the Arrow type: ``"string %d/%m/%Y"``, ``"string ,"``. An identifier (a column of unique single
-    words, or of unique integers that count the rows or are named like one) gets the role ``ignored``.
+    words, or of integers that count the rows) gets the role ``ignored``.
 
     Parameters
     ----------
@@ -92,7 +92,9 @@ def _column(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray, rows: in
     if column.kind == "number" and pa.types.is_floating(storage) and not column.nullable:
         column = replace(column, nullable=bool(pc.any(pc.is_nan(whole)).as_py()))
     if pa.types.is_integer(storage) and _counts_rows(name, flat(sample), rows):
-        return replace(column, role="ignored"), f"The column {name!r} counts or names the rows and is not used."
+        return replace(column, role="ignored"), f"The column {name!r} counts the rows and is not used."
+    if pa.types.is_integer(storage) and _names_rows(name, flat(sample)):
+        return column, f"The column {name!r} seems to name the rows; it is used as a number unless it is ignored."
     return column, ""
 
 
@@ -183,7 +185,11 @@ def _counts_rows(name: str, values: pa.Array, rows: int) -> bool:
     steps = np.diff(numbers)
     rising = bool((steps > 0).all())
     first, last = int(numbers.min()), int(numbers.max())
-    if rising and first in {0, 1} and 0.95 * rows <= last - first + 1 <= rows:
-        return True
-    named = _IDENTIFIER.search(name) is not None
-    return named and (rising or len(np.unique(numbers)) > 0.95 * len(numbers))
+    return rising and first in {0, 1} and 0.95 * rows <= last - first + 1 <= rows
+
+
+def _names_rows(name: str, values: pa.Array) -> bool:
+    if values.null_count or _IDENTIFIER.search(name) is None:
+        return False
+    numbers = values.to_numpy(zero_copy_only=False)
+    return len(np.unique(numbers)) > 0.95 * len(numbers)
