@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from luban.core.protocols import Executor
     from luban.execution.deadline import Plan
+    from luban.search.candidate import Candidate
     from luban.search.trial import Trial
 
-# How often a wish to stop is looked for, in seconds.
-_LISTEN = 0.2
+# A wish to stop is looked for this often, in seconds.
+LISTEN = 0.2
 # How much longer than allowed a fold may take before its process is killed: a share, and seconds.
 _PATIENCE_SHARE, _PATIENCE_SECONDS = 0.25, 2.0
 # What the end of a study takes besides fitting again: loading the models, calibrating.
@@ -87,7 +88,7 @@ class Course:
             self._submit()
             if not self._running or self.plan.study_remaining() <= 0:
                 break
-            for event in self.executor.events(_LISTEN):
+            for event in self.executor.events(LISTEN):
                 self._hear(event)
                 if event.kind != "progress":
                     break
@@ -134,19 +135,19 @@ class Course:
                 self._take(unit)  # finished before the study was interrupted
                 self._refresh()
                 continue
-            self._running[self.executor.submit(self.job(unit.trial, unit.fold, unit.seconds))] = unit
+            self._running[self.executor.submit(self.job(unit.trial.candidate, unit.fold, unit.seconds))] = unit
 
-    def job(self, trial: Trial, fold: int | None, seconds: float, parameters: dict[str, object] | None = None) -> Job:
+    def job(self, candidate: Candidate, fold: int | None, seconds: float) -> Job:
         """Return the work of one fit."""
-        key = trial.candidate.key
+        key = candidate.key
         end = self._search_end() if fold is not None else self.plan.study_deadline - _CLOSING_SECONDS
         return Job(
             function="luban.search.fold:fit_fold",
             arguments={
                 "folder": str(self.folder),
                 "key": key,
-                "learner": trial.candidate.learner,
-                "parameters": trial.candidate.parameters if parameters is None else parameters,
+                "learner": candidate.learner,
+                "parameters": candidate.parameters,
                 "fold": fold,
                 "seconds": seconds if math.isfinite(seconds) else None,
                 "deadline": end if math.isfinite(end) else None,
@@ -160,7 +161,12 @@ class Course:
         return self.plan.study_deadline - _CLOSING_SECONDS - self._ending_seconds
 
     def _clock(self) -> Clock:
-        return Clock(left=self._search_end() - time.monotonic(), budget=self.plan.budget, workers=self.workers)
+        return Clock(
+            left=self._search_end() - time.monotonic(),
+            budget=self.plan.budget,
+            spent=self.plan.elapsed / (self.plan.study_deadline - self.plan.started) if self.plan.timed else 0.0,
+            workers=self.workers,
+        )
 
     def _ranked(self) -> list[Trial]:
         """Return the usable trials: members by their weights, then the others by their loss on the first fold."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from luban.search.candidate import Candidate
+
 if TYPE_CHECKING:
     from luban.search.scratch import Rows
     from luban.search.standing import Standing
@@ -12,12 +14,12 @@ if TYPE_CHECKING:
 
 # What may answer together. One row takes about 0.005 ms a model and 0.02 ms a megabyte through ONNX, so this stays
 # under half a millisecond; and under 50 MB on disk with the graph.
-MOST_MODELS = 12
-MOST_BYTES = 14_000_000
+MOST_MODELS = 24
+MOST_BYTES = 16_000_000
 # So many fold models of each member are at least as good as one model of all rows.
 BAG = 3
 # A fit on all rows takes longer than one on a fold in proportion to the rows, and some for safety.
-REFIT_SLACK = 1.3
+REFIT_SLACK = 1.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,16 +78,15 @@ def refit_seconds(trial: Trial, rows: Rows) -> float:
     return 0.3 + REFIT_SLACK * share * slowest
 
 
-def refit_parameters(trial: Trial) -> dict[str, object]:
-    """Return the parameters of a candidate with what its folds found out: the median of numbers, else the first."""
-    parameters: dict[str, object] = dict(trial.candidate.parameters)
+def refit_candidate(trial: Trial) -> Candidate:
+    """Return a candidate with what its folds found out as its parameters: the mean of numbers, else the first."""
+    parameters = dict(trial.candidate.parameters)
     results = [trial.results[fold] for fold in sorted(trial.results)]
     for name, first in results[0].learned.items():
         values = [result.learned[name] for result in results if name in result.learned]
         if isinstance(first, bool) or not all(isinstance(value, int | float) for value in values):
             parameters[name] = first
         else:
-            middle = sorted(values)[len(values) // 2]
             mean = sum(values) / len(values)
-            parameters[name] = round(mean) if isinstance(middle, int) else mean
-    return parameters
+            parameters[name] = round(mean) if isinstance(first, int) else mean
+    return Candidate(learner=trial.candidate.learner, parameters=parameters, origin=trial.candidate.origin)

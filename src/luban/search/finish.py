@@ -14,7 +14,8 @@ from luban.learners.composite import Composite
 from luban.search import scratch
 from luban.search.calibrate import calibrate
 from luban.search.candidate import seed_of
-from luban.search.final import Ending, ending, refit_parameters, refit_seconds
+from luban.search.course import LISTEN
+from luban.search.final import Ending, ending, refit_candidate, refit_seconds
 from luban.search.fold import fit_fold
 from luban.search.learners import learner_named
 from luban.search.result import LeaderboardRow, StudyResult
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from luban.core.protocols import Model
+    from luban.search.candidate import Candidate
     from luban.search.course import Course
     from luban.search.standing import Standing
     from luban.search.trial import Trial
@@ -41,7 +43,7 @@ def finish(
     standing = course.standing or _last_resort(course, unsuitable)
     task, rows = course.rows.task, course.rows
     plan = ending(standing, rows, workers=course.workers)
-    whole = set() if interrupted() else _refit(course, plan)
+    whole = _refit(course, plan, interrupted)
     if plan.refit and not interrupted() and len(whole) < len(plan.refit):
         course.notes.append(
             "There was no time to learn all members again from all rows; models of folds stand for them."
@@ -129,57 +131,64 @@ def _line(course: Course, trial: Trial, weight: float) -> LeaderboardRow:
     )
 
 
-def _refit(course: Course, plan: Ending) -> set[str]:
-    """Learn members again from all rows, as many as there is time for; return the keys of those that were."""
-    done: set[str] = set()
-    running: dict[int, Trial] = {}
-    if plan.refit:
+def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dict[str, Candidate]:
+    """Learn members again from all rows, as many as there is time for.
+
+    Returns
+    -------
+    dict
+        By the key of a member, the candidate that it became: the same with what its folds have found out.
+    """
+    done: dict[str, Candidate] = {}
+    running: dict[int, tuple[Trial, Candidate]] = {}
+    if plan.refit and not interrupted():
         course.tell("refit", f"learning {len(plan.refit)} members again from all rows")
     left = course.plan.study_remaining() * course.workers
     for trial in plan.refit:
-        if _is_whole(course, trial):
-            done.add(trial.candidate.key)
-            continue
+        whole = refit_candidate(trial)
         left -= refit_seconds(trial, course.rows)
-        if left < 0:
-            continue
-        running[course.executor.submit(course.job(trial, None, np.inf, refit_parameters(trial)))] = trial
-    for event in course.executor.events():
-        if event.job in running and event.kind != "progress":
-            trial = running.pop(event.job)
-            if event.kind == "finished" and _is_whole(course, trial):
-                done.add(trial.candidate.key)
-        if not running:
-            break
+        if _is_whole(course, whole):
+            done[trial.candidate.key] = whole
+        elif left > 0 and not interrupted():
+            running[course.executor.submit(course.job(whole, None, np.inf))] = trial, whole
+    while running:
+        for event in course.executor.events(LISTEN):
+            if event.job in running and event.kind != "progress":
+                trial, whole = running.pop(event.job)
+                if event.kind == "finished" and _is_whole(course, whole):
+                    done[trial.candidate.key] = whole
+        if interrupted():
+            for job in running:
+                course.executor.cancel(job)
     return done
 
 
-def _is_whole(course: Course, trial: Trial) -> bool:
+def _is_whole(course: Course, candidate: Candidate) -> bool:
     """Return whether a fit on all rows is there and was not cut short."""
-    result = scratch.read_result(course.folder, trial.candidate.key, None)
+    result = scratch.read_result(course.folder, candidate.key, None)
     return result is not None and not result.cut
 
 
 def _members(
-    course: Course, standing: Standing, plan: Ending, whole: set[str]
+    course: Course, standing: Standing, plan: Ending, whole: Mapping[str, Candidate]
 ) -> tuple[list[Model], list[float], list[Step]]:
     """Load the models that stay, with their weights, and how each came about."""
     models: list[Model] = []
     weights: list[float] = []
     steps: list[Step] = []
-    for place, trial in enumerate(standing.members):
-        key, learner = trial.candidate.key, learner_named(trial.candidate.learner)
-        refit = key in whole
+    for trial, weight in zip(standing.members, standing.weights, strict=True):
+        learner = learner_named(trial.candidate.learner)
+        candidate = whole.get(trial.candidate.key, trial.candidate)
+        refit = trial.candidate.key in whole
         folds: list[int | None] = [None] if refit else list(range(plan.folds))
         for fold in folds:
-            models.append(learner.load(scratch.read_payloads(course.folder, key, fold)))
-            weights.append(float(standing.weights[place]) / len(folds))
-        parameters = refit_parameters(trial) if refit else dict(trial.candidate.parameters)
+            models.append(learner.load(scratch.read_payloads(course.folder, candidate.key, fold)))
+            weights.append(float(weight) / len(folds))
         steps.append(
             Step(
-                component=trial.candidate.learner,
-                name=key,
-                parameters={**parameters, "learnt_from": "all rows" if refit else f"{len(folds)} folds"},
+                component=candidate.learner,
+                name=trial.candidate.key,
+                parameters={**candidate.parameters, "learnt_from": "all rows" if refit else f"{len(folds)} folds"},
             )
         )
     return models, weights, steps

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Losses of single rounds are sent on no more often than this, in seconds.
 _REPORT_EVERY = 0.1
+# Share of its time that a fit leaves for predicting and saving.
+_AFTERWARDS = 0.07
 
 
 def fit_fold(
@@ -57,6 +59,8 @@ def fit_fold(
         math.inf if seconds is None else begun + seconds,
         math.inf if deadline is None else deadline,
     )
+    # What follows the fit takes time as well: predicting, saving.
+    limit -= min(1.0, _AFTERWARDS * max(0.0, limit - begun)) if limit < math.inf else 0.0
     model = learner_named(learner).fit(
         rows.task,
         rows.schema,

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from luban.search.candidate import Candidate
     from luban.search.exploration import Exploration
 
+# After this share of the time the best candidates so far are fitted on some more folds before others are tried: the
+# weights of an ensemble that come from one fold alone are noisy, and the end of a portfolio adds little.
+EXPLORED_SHARE = 0.4
+SOLID_FOLDS = 3
+SOLID_TRIALS = 4
 # Share of the time left that the first fold of one candidate may take.
 FIRST_FOLD_SHARE = 0.35
 # A fold may take so many times what the folds of its candidate have taken so far.
@@ -52,11 +57,14 @@ class Clock:
         Seconds until the search must end; infinite in rounds.
     budget : float
         Seconds of the whole study.
+    spent : float
+        Share of them that is over.
     workers : int
     """
 
     left: float
     budget: float
+    spent: float
     workers: int
 
     @property
@@ -114,7 +122,15 @@ class Schedule:
             return self._next_in_rounds()
         if clock.over:
             return None
-        return self._next_first_fold(clock) or self._next_later_fold(clock, ranked) or self._next_searched(clock)
+        solid = None
+        if clock.spent > EXPLORED_SHARE:
+            solid = self._next_later_fold(clock, ranked[:SOLID_TRIALS], min(SOLID_FOLDS, self._folds))
+        return (
+            solid
+            or self._next_first_fold(clock)
+            or self._next_later_fold(clock, ranked, self._folds * self._repeats)
+            or self._ask(max(1.0, FIRST_FOLD_SHARE * clock.left), clock.left)
+        )
 
     def begin_first(self) -> Trial | None:
         """Begin the first candidate of the portfolio that has not been begun, if there is one."""
@@ -157,10 +173,10 @@ class Schedule:
             return Unit(trial=trial, fold=0, seconds=max(1.0, FIRST_FOLD_SHARE * clock.left))
         return None
 
-    def _next_later_fold(self, clock: Clock, ranked: Sequence[Trial]) -> Unit | None:
+    def _next_later_fold(self, clock: Clock, ranked: Sequence[Trial], end: int) -> Unit | None:
         worth = self._worth_deepening(clock, ranked)
         members = ranked[: max(1, len(ranked) // 3)]
-        for fold in range(1, self._folds * self._repeats):
+        for fold in range(1, end):
             for trial in worth if fold < self._folds else members:
                 if trial.state != "open" or trial.submitted != fold:
                     continue
@@ -180,9 +196,6 @@ class Schedule:
                 worth.append(trial)
                 capacity -= cost
         return worth
-
-    def _next_searched(self, clock: Clock) -> Unit | None:
-        return self._ask(max(1.0, FIRST_FOLD_SHARE * clock.left), clock.left)
 
     def _ask(self, seconds: float, left: float = math.inf) -> Unit | None:
         trial = self._exploration.ask(self.trials, lambda learner: self._likely_seconds(learner) <= 0.9 * left)

@@ -12,6 +12,7 @@ A result is written beside its place and then renamed into it, so that it is the
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -143,14 +144,31 @@ def begin(folder: Path, rows: Rows, *, seed: int, resume: bool) -> None:
 def fingerprint(rows: Rows) -> str:
     """Return a digest of all that fits learn from."""
     digest = hashlib.sha256()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.table.schema) as writer:
+    with (
+        pa.PythonFile(_Hashing(digest), mode="w") as sink,
+        pa.ipc.new_stream(sink, rows.table.schema) as writer,
+    ):
+        # One layout, whatever chunks the rows came in.
         writer.write_table(rows.table.combine_chunks())
-    digest.update(sink.getvalue())
     for array in (rows.target, rows.weight, rows.folds):
         if array is not None:
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+class _Hashing(io.RawIOBase):
+    """A file that keeps only the digest of what is written to it."""
+
+    def __init__(self, digest: hashlib._Hash) -> None:
+        super().__init__()
+        self._digest = digest
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._digest.update(content)
+        return memoryview(content).nbytes
 
 
 def read_rows(folder: Path) -> Rows:
