@@ -14,18 +14,17 @@ from onnx import AttributeProto, GraphProto, TensorProto, numpy_helper
 from luban.core.errors import Unsupported
 
 
-def attribute_proto(operator: str, name: str, value: Any, declared: Any) -> AttributeProto:
-    """Return the attribute `name` with `value`, converted to the type that the schema declares."""
+def fill_attribute(made: AttributeProto, operator: str, name: str, value: Any, declared: Any) -> None:
+    """Make an empty attribute `name` with `value`, converted to the type that the schema declares."""
     # The schema's own enumeration has the names of AttributeProto's.
     kind = declared.type.name
-    made = AttributeProto(name=name, type=getattr(AttributeProto, kind))
+    made.name, made.type = name, getattr(AttributeProto, kind)
     try:
         _FILL[kind](made, value)
     except (KeyError, TypeError, ValueError) as error:
         raise Unsupported(
             f"the attribute {name} of {operator} must be of the type {kind}", seen=f"{type(value).__name__}: {error}"
         ) from error
-    return made
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ share the work.
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from onnx import helper, numpy_helper, shape_inference
 
 from luban.core.errors import NotFound, Unsupported
 from luban.export.onnx import contributed
-from luban.export.onnx.attributes import attribute_proto
+from luban.export.onnx.attributes import fill_attribute
 from luban.export.onnx.columns import OUTPUTS, tensor_name, tensor_type
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ class OnnxGraph:
             if schema is None:
                 made.attribute.append(helper.make_attribute(name, given[name]))
             else:
-                made.attribute.append(attribute_proto(operator, name, given[name], schema.attributes[name]))
-        key = hashlib.sha256(made.SerializeToString(deterministic=True)).digest() + bytes([outputs])
+                fill_attribute(made.attribute.add(), operator, name, given[name], schema.attributes[name])
+        key = _content(made) + bytes([outputs])
         if key not in self._known:
             made.name = self._fresh(operator)
             names = tuple(self._fresh(f"{operator}_out") for _ in range(outputs))
@@ -146,30 +147,23 @@ class OnnxGraph:
 
     def to_bytes(self, *, name: str, metadata: Mapping[str, str], producer_version: str) -> bytes:
         """Return the graph as a serialised ``ModelProto``, checked whole."""
+        # Put together in place: an ensemble has tens of megabytes, and onnx's helpers copy them at every step.
+        model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="luban", producer_version=producer_version)
+        model.graph.name = name
+        model.graph.node.extend(self._nodes)
+        model.graph.input.extend(self._inputs)
+        model.graph.output.extend(self._outputs)
         used = {one for node in self._nodes for one in node.input}
-        graph = helper.make_graph(
-            self._nodes,
-            name,
-            self._inputs,
-            self._outputs,
-            initializer=[tensor for key, tensor in self._values.items() if key in used],
-        )
+        model.graph.initializer.extend(tensor for key, tensor in self._values.items() if key in used)
         domains = {node.domain for node in self._nodes}
-        opsets = [helper.make_opsetid("", OPSET)]
+        model.opset_import.append(helper.make_opsetid("", OPSET))
         if ML_DOMAIN in domains:
-            opsets.append(helper.make_opsetid(ML_DOMAIN, min(self._ml_opsets)))
+            model.opset_import.append(helper.make_opsetid(ML_DOMAIN, min(self._ml_opsets)))
         if contributed.DOMAIN in domains:
-            opsets.append(helper.make_opsetid(contributed.DOMAIN, 1))
-        model = helper.make_model(
-            graph,
-            opset_imports=opsets,
-            ir_version=IR_VERSION,
-            producer_name="luban",
-            producer_version=producer_version,
-        )
+            model.opset_import.append(helper.make_opsetid(contributed.DOMAIN, 1))
         helper.set_model_props(model, dict(metadata))
-        onnx.checker.check_model(model)
         serialised: bytes = model.SerializeToString(deterministic=True)
+        onnx.checker.check_model(serialised)
         return serialised
 
     def _fresh(self, stem: str) -> str:
@@ -249,9 +243,20 @@ def _offered(operator: str, domain: str, version: int, attributes: Mapping[str, 
     return None if schema.deprecated or set(attributes) - set(schema.attributes) else schema
 
 
+def _is_long(node: onnx.NodeProto) -> bool:
+    return any(max(len(one.ints), len(one.floats), len(one.strings)) > _LONG_LIST for one in node.attribute)
+
+
+def _content(node: onnx.NodeProto) -> bytes:
+    """Return a key that equal nodes share; an ensemble, which nobody has twice, gets one of its own."""
+    if _is_long(node):
+        return uuid.uuid4().bytes
+    return hashlib.sha256(node.SerializeToString(deterministic=True)).digest()
+
+
 def _abridged(node: onnx.NodeProto) -> onnx.NodeProto:
     """Return the node with long lists cut: an ensemble's thousands of nodes say nothing about its type."""
-    if all(max(len(one.ints), len(one.floats), len(one.strings)) <= _LONG_LIST for one in node.attribute):
+    if not _is_long(node):
         return node
     short = onnx.NodeProto(op_type=node.op_type, domain=node.domain, name=node.name)
     short.input.extend(node.input)
