@@ -15,6 +15,7 @@ import pytest
 from luban.core.errors import Conflict
 from luban.core.protocols import Event, Job
 from luban.execution.local import LocalExecutor
+from luban.execution.resources import resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +127,11 @@ def test_close_kills_workers_and_refuses_jobs(executor: LocalExecutor) -> None:
     assert gone(worker)
     with pytest.raises(Conflict):
         executor.submit(job("who"))
+
+
+def test_the_machine_is_used_and_not_oversubscribed() -> None:
+    with LocalExecutor.of_this_machine() as one:
+        assert 1 <= one.workers * one.threads <= max(1, resources().cpus)
 
 
 PARENT = """

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from luban.core.protocols import Event, Job
 
+MOST_WORKERS = 4
+MEMORY_A_WORKER = 1 << 30
+
 
 class LocalExecutor:
     """Runs jobs in warm worker processes.
@@ -47,6 +50,17 @@ class LocalExecutor:
         self._count = 0
         self._closed = False
         self._loop = Loop(workers=workers, threads=self.threads, news=self._news)
+
+    @classmethod
+    def of_this_machine(cls) -> LocalExecutor:
+        """Return an executor that uses all that this process may use.
+
+        One worker a processor, four at most and as memory allows, and what is left as threads of each: several fits of
+        one thread do more in the same time than one fit of several threads.
+        """
+        found = resources()
+        workers = max(1, min(found.cpus, MOST_WORKERS, found.memory // MEMORY_A_WORKER))
+        return cls(workers=workers, threads=max(1, found.cpus // workers))
 
     def warm(self, *modules: str) -> None:
         """Let every worker import these modules while it has no job, in this order."""

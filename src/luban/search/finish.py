@@ -140,26 +140,35 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
         By the key of a member, the candidate that it became: the same with what its folds have found out.
     """
     done: dict[str, Candidate] = {}
-    running: dict[int, tuple[Trial, Candidate]] = {}
-    if plan.refit and not interrupted():
-        course.tell("refit", f"learning {len(plan.refit)} members again from all rows")
-    left = course.plan.study_remaining() * course.workers
+    waiting: list[Trial] = []
     for trial in plan.refit:
         whole = refit_candidate(trial)
-        left -= refit_seconds(trial, course.rows)
         if _is_whole(course, whole):
             done[trial.candidate.key] = whole
-        elif left > 0 and not interrupted():
-            running[course.executor.submit(course.job(whole, None, np.inf))] = trial, whole
-    while running:
+        else:
+            waiting.append(trial)
+    if waiting and not interrupted():
+        course.tell("refit", f"learning {len(waiting)} members again from all rows")
+    running: dict[int, tuple[Trial, Candidate]] = {}
+    pace = 1.0  # how long fits have taken, as a share of what was expected
+    while not interrupted():
+        left = course.plan.study_remaining()
+        for trial in [one for one in waiting if pace * refit_seconds(one, course.rows) <= left]:
+            if len(running) < course.workers:
+                waiting.remove(trial)
+                whole = refit_candidate(trial)
+                running[course.executor.submit(course.job(whole, None, np.inf))] = trial, whole
+        if not running:
+            break
         for event in course.executor.events(LISTEN):
             if event.job in running and event.kind != "progress":
                 trial, whole = running.pop(event.job)
                 if event.kind == "finished" and _is_whole(course, whole):
                     done[trial.candidate.key] = whole
-        if interrupted():
-            for job in running:
-                course.executor.cancel(job)
+                    pace = min(pace, event.value["seconds"] / refit_seconds(trial, course.rows))
+                break
+    for job in running:
+        course.executor.cancel(job)
     return done
 
 
