@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -72,11 +73,7 @@ class Flipped:
         content = bytearray(blobs.get(digest))
         content[place % len(content)] ^= bits
         name = digest.removeprefix("sha256:")
-        (path,) = [
-            path
-            for path in __import__("pathlib").Path(folder).rglob("*")
-            if path.is_file() and name.endswith(path.name[-40:])
-        ]
+        (path,) = [path for path in Path(folder).rglob("*") if path.is_file() and name.endswith(path.name[-40:])]
         self.path, self.kept = path, path.read_bytes()
         path.chmod(0o644)
         path.write_bytes(bytes(content))

@@ -59,6 +59,7 @@ REGRESSION: Mapping[str, Any] = {
 
 # Of AutoGluon 1.6's portfolio, learnt over the data sets of TabArena.
 _PREPARED = {
+    "rounds": 3000,
     "learning_rate": 0.0193,
     "num_leaves": 64,
     "feature_fraction": 0.553,
@@ -73,6 +74,7 @@ _PREPARED = {
     "group_ratios": 10,
 }
 _EXTRA_TREES = {
+    "rounds": 3000,
     "learning_rate": 0.0179,
     "num_leaves": 39,
     "feature_fraction": 0.462,
@@ -85,6 +87,7 @@ _EXTRA_TREES = {
     "extra_trees": True,
 }
 _WIDE = {
+    "rounds": 3000,
     "learning_rate": 0.0114,
     "num_leaves": 84,
     "feature_fraction": 0.528,
