@@ -93,19 +93,15 @@ class Suggestion:
 
 @runtime_checkable
 class Model(Protocol):
-    """What a learner's fit returns: from a table of inputs to predictions.
+    """What a learner's fit returns: from a table of inputs to predictions."""
 
-    Attributes
-    ----------
-    learner : str
-        Name of the learner that made it and that can load it.
-    learned : mapping
-        What this fit found out and a refit on more rows must be told, as parameters of the
-        learner: ``{"rounds": 312}``.
-    """
+    @property
+    def learner(self) -> str:
+        """Name of the learner that made it and that can load it."""
 
-    learner: str
-    learned: Mapping[str, Any]
+    @property
+    def learned(self) -> Mapping[str, Any]:
+        """What this fit found out and a refit on more rows must be told, as parameters: ``{"rounds": 312}``."""
 
     def predict(self, table: pa.Table) -> np.ndarray:
         """Return float64 predictions.
