@@ -53,7 +53,7 @@ def finished(client: httpx.Client, answer: httpx.Response, seconds: float = 90) 
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         job: dict[str, Any] = client.get(answer.json()["url"]).json()
-        if job["state"] != "running":
+        if job["state"] in {"finished", "failed"}:
             return job
         time.sleep(0.2)
     pytest.fail("the job did not end")

@@ -1,4 +1,4 @@
-"""How long work tells whoever listens where it stands."""
+"""How long work tells whoever listens where it stands, and hears from them that it should end."""
 
 from __future__ import annotations
 
@@ -51,3 +51,22 @@ def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+_stop: ContextVar[Callable[[], bool] | None] = ContextVar("luban_stop", default=None)
+
+
+def asked_to_stop() -> bool:
+    """Return whether the work of this context should end with the best it has."""
+    stop = _stop.get()
+    return stop is not None and stop()
+
+
+@contextmanager
+def stopping(stop: Callable[[], bool]) -> Iterator[None]:
+    """Let the enclosed work ask `stop` whether it should end."""
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)

@@ -6,13 +6,13 @@ a JSON object. A long one answers 202 with the address of its job.
 
 from __future__ import annotations
 
-import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -20,7 +20,7 @@ from luban.core import plugins
 from luban.core.errors import InputError, LubanError, NotFound
 from luban.core.serial import to_json
 from luban.surfaces.call import call, variants
-from luban.surfaces.rest import files, openapi
+from luban.surfaces.rest import bodies, files, openapi
 from luban.surfaces.rest.guard import Guard
 from luban.surfaces.rest.jobs import Jobs
 from luban.version import __version__
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from luban.core.operation import Operation
     from luban.store import Workspace
-
-MOST_BYTES = 1 << 30
 
 
 def operations() -> tuple[Operation, ...]:
@@ -61,22 +59,27 @@ def application(workspace: Workspace) -> Starlette:
     async def job(request: Request) -> Response:
         return JSONResponse(jobs.get(request.path_params["job"]).to_dict())
 
+    async def stop(request: Request) -> Response:
+        return JSONResponse(jobs.stop(request.path_params["job"]).to_dict(), status_code=202)
+
     async def upload(request: Request) -> Response:
         path = files.inside(uploads, request.path_params["name"])
-        size = await _receive(request, path)
+        size = await bodies.receive(request, path)
         return JSONResponse({"file": request.path_params["name"], "bytes": size}, status_code=201)
 
     async def download(request: Request) -> Response:
         path = files.inside(uploads, request.path_params["name"])
         if not path.is_file():
             raise NotFound("there is no such file", seen=request.path_params["name"])
-        return FileResponse(path)
+        # Never shown as a page: what was uploaded must not run in this origin.
+        return FileResponse(path, media_type="application/octet-stream", content_disposition_type="attachment")
 
     routes = [
         Route("/", root),
         Route("/openapi.json", schema),
         Route("/docs", docs),
         Route("/api/jobs/{job}", job),
+        Route("/api/jobs/{job}", stop, methods=["DELETE"]),
         Route("/api/files/{name:path}", upload, methods=["PUT"]),
         Route("/api/files/{name:path}", download, methods=["GET"]),
     ]
@@ -90,7 +93,11 @@ def application(workspace: Workspace) -> Starlette:
         yield
         jobs.close()
 
-    handlers: dict[Any, Any] = {LubanError: _answer_error, Exception: _answer_defect}
+    handlers: dict[Any, Any] = {
+        LubanError: _answer_error,
+        HTTPException: _answer_refusal,
+        Exception: _answer_defect,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.add_middleware(Guard)
     return app
@@ -103,8 +110,8 @@ def _endpoint(
         if openapi.method(operation) == "GET":
             given: dict[str, Any] = dict(request.query_params)
         else:
-            given = await _body(request)
-        arguments = _arguments(operation, given, uploads)
+            given = await bodies.read_json(request)
+        arguments = _arguments(operation, given, workspace, uploads)
         if operation.long:
             work = jobs.start(operation.name, lambda: call(operation, workspace, arguments))
             where = f"/api/jobs/{work.id}"
@@ -115,8 +122,8 @@ def _endpoint(
     return endpoint
 
 
-def _arguments(operation: Operation, given: dict[str, Any], uploads: Path) -> dict[str, Any]:
-    """Return the arguments with every path in the folder of files."""
+def _arguments(operation: Operation, given: dict[str, Any], workspace: Workspace, uploads: Path) -> dict[str, Any]:
+    """Return the arguments with every path in the folder of files, and every name of rows as the rows that it names."""
     arguments = dict(given)
     for parameter in operation.parameters:
         value = arguments.get(parameter.name)
@@ -128,43 +135,20 @@ def _arguments(operation: Operation, given: dict[str, Any], uploads: Path) -> di
             arguments[parameter.name] = files.inside(uploads, value)
             arguments[parameter.name].parent.mkdir(parents=True, exist_ok=True)
         elif parameter.annotation is Any:
-            arguments[parameter.name] = files.data(uploads, value)
+            arguments[parameter.name] = files.data(workspace, uploads, value)
     return arguments
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-        raise InputError("the body must be JSON", remedy="Send Content-Type: application/json.")
-    try:
-        body = json.loads(await request.body() or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise InputError("the body is not JSON", seen=str(error)[:200]) from error
-    if not isinstance(body, dict):
-        raise InputError("the body must be a JSON object", seen=type(body).__name__)
-    return body
-
-
-async def _receive(request: Request, path: Path) -> int:
-    """Write the body to a file that appears when it is whole, and return its size."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    size = 0
-    try:
-        with partial.open("wb") as file:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > MOST_BYTES:
-                    raise InputError("the file is too large", remedy=f"At most {MOST_BYTES} bytes.")
-                file.write(chunk)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return size
 
 
 async def _answer_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, LubanError)
     return JSONResponse({"error": error.to_dict()}, status_code=error.status)
+
+
+async def _answer_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    seen = f"{request.method} {request.url.path}"
+    answer = {"code": "not-found", "happened": error.detail.lower(), "seen": seen, "remedy": "The routes: /docs."}
+    return JSONResponse({"error": answer}, status_code=error.status_code, headers=error.headers)
 
 
 async def _answer_defect(_request: Request, error: Exception) -> Response:

@@ -10,6 +10,8 @@ from luban.core.errors import NotFound, Refused
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from luban.store import Workspace
+
 _PLAIN = re.compile(r"[\w][\w.\- ]*")
 
 
@@ -34,18 +36,17 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
-def data(folder: Path, value: Any) -> Any:
-    """Return what a request means by data: rows as they are, an uploaded file, or the name of a data set.
+def data(workspace: Workspace, folder: Path, value: Any) -> Any:
+    """Return what a request means by data: rows as they are, an uploaded file, or a data set of the workspace.
 
     Paths and URLs of the server's own machine are not reachable through it.
     """
     if not isinstance(value, str):
         return value
-    if "." in value.rsplit("/", 1)[-1]:
-        path = inside(folder, value)
-        if not path.is_file():
-            known = [str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()]
-            raise NotFound.named("uploaded file", value, known, remedy=f"Upload it first: PUT /api/files/{value}")
+    path = inside(folder, value)
+    if path.is_file():
         return str(path)
-    inside(folder, value)
-    return value
+    if "." not in value.rsplit("/", 1)[-1]:
+        return workspace.datasets.get(value)
+    known = [str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()]
+    raise NotFound.named("uploaded file", value, known, remedy=f"Upload it first: PUT /api/files/{value}")

@@ -34,9 +34,12 @@ class Guard:
 
 
 def _reason(host: str, origin: str | None) -> str | None:
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # an address that is none
+        name = ""
     if not is_loopback(name):
         return "the host name of the request is not this machine's"
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         return "the request comes from a page of another origin"
     return None

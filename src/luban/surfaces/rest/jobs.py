@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import LubanError, NotFound
-from luban.core.progress import Progress, listening
+from luban.core.errors import Conflict, LubanError, NotFound
+from luban.core.progress import Progress, listening, stopping
 from luban.core.serial import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 KEPT = 200
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
 class Work:
-    """One long operation: where it stands, and what came of it."""
+    """One long operation: where it stands (waiting, running, finished, failed), and what came of it."""
 
     id: str
     operation: str
-    state: str = "running"
+    state: str = "waiting"
     progress: Progress | None = None
     result: Any = None
-    error: dict[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,8 +67,16 @@ class Jobs:
             raise NotFound("there is no such job", seen=name[:50])
         return self._works[name]
 
+    def stop(self, name: str) -> Work:
+        """Ask a work to end with the best it has, and return it."""
+        work = self.get(name)
+        work.stop.set()
+        return work
+
     def close(self) -> None:
-        """Start nothing more, and wait for what runs."""
+        """Start nothing more, and wait for what runs to end with what it has."""
+        for work in self._works.values():
+            work.stop.set()
         self._pool.shutdown(cancel_futures=True)
 
     @staticmethod
@@ -74,13 +85,17 @@ class Jobs:
             work.progress = news
 
         try:
-            with listening(listen):
+            if work.stop.is_set():
+                work.error, work.state = Conflict("the job was stopped before it began").to_dict(), "failed"
+                return
+            work.state = "running"
+            with listening(listen), stopping(work.stop.is_set):
                 work.result = to_json(call())
             work.state = "finished"
         except LubanError as error:
-            work.state, work.error = "failed", dict(error.to_dict())
-        except Exception as error:
-            work.state, work.error = "failed", {"code": "defect", "happened": type(error).__name__}
-            raise
+            work.error, work.state = error.to_dict(), "failed"
+        except Exception as error:  # noqa: BLE001 - it is told by the job, and whole in the log
+            _LOG.exception("the job %s (%s) met a fault of Luban", work.id, work.operation)
+            work.error, work.state = {"code": "defect", "happened": type(error).__name__}, "failed"
         finally:
             work.ended.set()

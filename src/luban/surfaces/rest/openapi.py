@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.core.describe import json_schema
 from luban.core.serial import to_json
+from luban.surfaces.call import variants
 from luban.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def method(operation: Operation) -> str:
 
 
 def _is_plain(parameter: Parameter) -> bool:
-    return parameter.annotation is not Any and "path" not in str(json_schema(parameter.annotation))
+    return parameter.annotation is not Any and Path not in variants(parameter.annotation)
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
@@ -38,7 +40,13 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "summary": "Where a long operation stands, and its result.",
             "parameters": [{"name": "job", "in": "path", "required": True, "schema": {"type": "string"}}],
             "responses": {"200": _json("The job.", {"type": "object"}), "default": _ERROR},
-        }
+        },
+        "delete": {
+            "operationId": "stop_job",
+            "summary": "Ask a job to end with the best it has; one that waits does not begin.",
+            "parameters": [{"name": "job", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "responses": {"202": _json("The job.", {"type": "object"}), "default": _ERROR},
+        },
     }
     name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
     paths["/api/files/{name}"] = {
