@@ -15,6 +15,8 @@ from luban.core.protocols import Unsuitable
 if TYPE_CHECKING:
     from luban.store import Workspace
 
+MOST_EXAMPLES = 2000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
@@ -61,9 +63,9 @@ def export(workspace: Workspace, model: str, *, output: Path, to: str = "onnx") 
         raise Unsupported(f"{version.reference} cannot be exported to {to}", seen=answer.reason)
     examples = None
     if version.dataset is not None:
-        table, target = labelled(version.task, versions.table(workspace, version.dataset).slice(0, 2000))
-        canonical = conform.conform(table, version.signature.inputs).table
-        examples = Examples(table=canonical, target=target)
+        table, target = labelled(version.task, versions.table(workspace, version.dataset))
+        canonical = conform.conform(table.slice(0, MOST_EXAMPLES), version.signature.inputs).table
+        examples = Examples(table=canonical, target=target[:MOST_EXAMPLES])
     written = dict(exporter.export(ready, str(output), examples))
     return Exported(
         model=version.reference, path=str(written.pop("path")), parity=written.pop("parity", None), details=written

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.budget import Duration
@@ -129,10 +128,14 @@ def fit(
     if rounds is not None and rounds < 1:
         raise InputError("rounds must be at least 1", seen=str(rounds))
     from luban.operations.fitting.flow import Request, begin, go_on
+    from luban.operations.reading import source_of
 
     if resume is not None:
-        if data is not None or target is not None:
-            raise InputError("a resumed fit has its data and target", remedy="Give --resume alone, or with --budget.")
+        others = (data, target, metric, name, rounds, task, group, *quantiles, *ignore, *learners)
+        if any(one is not None for one in others):
+            raise InputError(
+                "a resumed fit has its data, target and options", remedy="Give --resume alone, or with --budget."
+            )
         return go_on(workspace, resume, budget=budget, began=began)
     if data is None or target is None:
         missing = "data" if data is None else "target"
@@ -150,6 +153,6 @@ def fit(
         ignore=ignore,
         learners=learners,
         searcher=searcher,
-        source=str(data) if isinstance(data, str | Path) else type(data).__name__,
+        source=source_of(data),
     )
     return begin(workspace, data, request, began=began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.operation import operation
 
@@ -37,7 +37,12 @@ class Predicted:
 
 @operation(permission="models:read")
 def predict(
-    workspace: Workspace, model: str, data: Any, *, output: Path | None = None, missing: str = "error"
+    workspace: Workspace,
+    model: str,
+    data: Any,
+    *,
+    output: Path | None = None,
+    missing: Literal["error", "fill"] = "error",
 ) -> Predicted:
     """Predict the rows of a file with a registered model.
 

@@ -6,25 +6,30 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from luban.core.dataset import Dataset
 from luban.core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from luban.core.dataset import Dataset
     from luban.core.task import Task
     from luban.store import Workspace
 
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@]+@")
 _REFERENCE = re.compile(r"[^/\\@]+(/\d+)?")
 
 
 def stored(workspace: Workspace, data: Any) -> Dataset | None:
-    """Return the data set of the workspace that `data` names, or None where it names none.
+    """Return the data set of the workspace that `data` is or names, or None where it is none.
 
     A file of the same name goes first.
     """
+    if isinstance(data, Dataset):
+        return data
     if not isinstance(data, str) or Path(data).exists() or not _REFERENCE.fullmatch(data):
+        return None
+    if not workspace.root.is_dir():  # nothing was ever kept, and looking must not make a workspace
         return None
     name, _, version = data.partition("/")
     if all(dataset.name != name for dataset in workspace.datasets.list()):
@@ -43,13 +48,22 @@ def read_table(workspace: Workspace, data: Any) -> pa.Table:
 
 
 def name_for(data: Any) -> str:
-    """Return a name for what is made from `data`: the stem of its file, or ``model``."""
+    """Return a name for what is made from `data`: that of the data set, the stem of its file, or ``model``."""
+    if isinstance(data, Dataset):
+        return data.name
     if isinstance(data, str | Path):
         stem = Path(str(data).split("/")[-2] if re.fullmatch(r".+/\d+", str(data)) else str(data)).name.split(".")[0]
-        plain = re.sub(r"[^\w.-]+", "_", stem).strip("_.-")
+        plain = re.sub(r"[^\w.-]+", "_", stem).strip("_.-")[:100]
         if plain:
             return plain
     return "model"
+
+
+def source_of(data: Any) -> str:
+    """Return in words where `data` comes from, without the password of a database URL."""
+    if isinstance(data, Dataset):
+        return data.reference
+    return _PASSWORD.sub(r"\1:***@", str(data)) if isinstance(data, str | Path) else type(data).__name__
 
 
 def labelled(task: Task, table: pa.Table) -> tuple[pa.Table, np.ndarray]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,21 +30,14 @@ def check_output(path: Path) -> None:
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table as Parquet, CSV or JSON Lines, by the suffix of `path`; the file appears when it is whole."""
     check_output(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        os.close(handle)
-    except OSError as error:
-        raise Unavailable("the output file cannot be written", seen=str(error)) from error
-    try:
-        _write(table, temporary, path.suffix)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
+        _write(table, str(temporary), path.suffix)
+        temporary.replace(path)
     except OSError as error:
         raise Unavailable("the output file cannot be written", seen=str(error), remedy="Is the disk full?") from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _write(table: pa.Table, path: str, suffix: str) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from luban.core.budget import Duration
 from luban.core.errors import InputError
 from luban.core.serial import to_json
+from luban.operations.reading import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from luban.core.operation import Operation
     from luban.store import Workspace
 
@@ -29,8 +30,7 @@ def call(operation: Operation, workspace: Workspace, arguments: Mapping[str, Any
     ready = arguments_for(operation, arguments)
     result = operation(workspace, **ready)
     if operation.permission.endswith(":write"):
-        given = {name: value for name, value in ready.items() if isinstance(value, str | int | float | bool | Path)}
-        workspace.audit.append(operation.name, _subject(result), to_json(given))
+        workspace.audit.append(operation.name, _subject(result), _given(ready))
     return result
 
 
@@ -53,9 +53,11 @@ def arguments_for(operation: Operation, arguments: Mapping[str, Any]) -> dict[st
 
 def coerce(annotation: Any, value: Any, name: str) -> Any:
     """Return `value` as the annotation wants it, or raise `InputError` naming the parameter."""
-    if value is None or annotation is Any:
+    if annotation is Any:
         return value
     kinds = [kind for kind in variants(annotation) if kind is not type(None)]
+    if value is None and len(kinds) < len(variants(annotation)):
+        return None
     if any(isinstance(kind, type) and type(value) is kind for kind in kinds):
         return value
     for kind in kinds:
@@ -71,17 +73,20 @@ def _as(kind: Any, value: Any, name: str) -> Any:
     if get_origin(kind) is Literal:
         return value if value in get_args(kind) else None
     if get_origin(kind) in (list, tuple):
-        items = [item.strip() for item in value.split(",")] if isinstance(value, str) else list(value)
+        if not isinstance(value, Iterable) or isinstance(value, Mapping):
+            return None
+        items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
         return tuple(coerce(get_args(kind)[0], item, name) for item in items)
-    if kind is Duration:
+    if kind is Duration and isinstance(value, str | int | float) and not isinstance(value, bool):
         return Duration.parse(value)
     if kind is bool and isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
-    if kind in (int, float) and isinstance(value, int | float | str) and not isinstance(value, bool):
+    if kind in (int, float) and isinstance(value, Real | str) and not isinstance(value, bool):
         try:
-            return kind(value)
-        except ValueError:
+            number = kind(value)
+        except (ValueError, OverflowError):
             return None
+        return number if kind is float or isinstance(value, str) or number == value else None
     if isinstance(value, str | Path) and kind in (str, Path):
         return kind(value)
     return None
@@ -90,7 +95,10 @@ def _as(kind: Any, value: Any, name: str) -> Any:
 def _wanted(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(kind))
-    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(kind) or str(kind)
+    if get_origin(kind) in (list, tuple):
+        return "a list, or values with commas between"
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a file name"}
+    return words.get(kind) or getattr(kind, "__name__", str(kind)).lower()
 
 
 def variants(annotation: Any) -> tuple[Any, ...]:
@@ -98,6 +106,12 @@ def variants(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) in (Union, types.UnionType):
         return get_args(annotation)
     return (annotation,)
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain arguments as the audit record keeps them, without passwords."""
+    plain = {name: value for name, value in arguments.items() if isinstance(value, str | int | float | Path | tuple)}
+    return {name: source_of(value) if isinstance(value, str) else to_json(value) for name, value in plain.items()}
 
 
 def _subject(result: Any) -> str:

@@ -52,11 +52,14 @@ def data_clean(
         Name of the data set that gets the new version; by default the same.
     """
     from luban.data import clean
+    from luban.store.names import valid_name
 
     if (recipe is None) == (not steps):
         raise InputError(
             "give either steps or a recipe", remedy='Example: luban data clean adult duplicates "drop columns=id"'
         )
+    if name is not None:
+        valid_name("data set", name)
     wanted = clean.recipe(steps) if recipe is None else read_recipe(recipe)
     parent = workspace.datasets.get(data)
     made, notes = clean.clean(workspace, parent, wanted, name=name)

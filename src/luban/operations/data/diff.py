@@ -35,9 +35,9 @@ def data_diff(workspace: Workspace, before: Any, after: Any, *, key: str | None 
         Column that identifies a row, to tell changed rows from removed and added ones.
     """
     from luban.data import difference
-    from luban.operations.reading import read_table
+    from luban.operations.reading import read_table, source_of
 
-    report = difference.difference(
-        read_table(workspace, before), read_table(workspace, after), key=key, subject=f"{before} -> {after}"
-    )
-    return Diffed(before=str(before), after=str(after), report=report)
+    names = source_of(before), source_of(after)
+    tables = read_table(workspace, before), read_table(workspace, after)
+    report = difference.difference(*tables, key=key, subject=" -> ".join(names))
+    return Diffed(before=names[0], after=names[1], report=report)

@@ -68,7 +68,9 @@ def data_import(
     """
     from luban.data import versions
     from luban.operations.reading import name_for
+    from luban.store.names import valid_name
 
+    called = valid_name("data set", name or name_for(data))
     given = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "sheet": sheet, "query": query}
     options = {option: value for option, value in given.items() if value is not None}
-    return imported(versions.import_data(workspace, data, name=name or name_for(data), **options))
+    return imported(versions.import_data(workspace, data, name=called, **options))

@@ -60,12 +60,15 @@ def data_split(
     """
     from luban.data import versions
     from luban.data.split import split
+    from luban.store.names import valid_name
 
     parent = workspace.datasets.get(data)
     endings = ("train", "test") if len(shares) == 2 else tuple(str(i) for i in range(1, len(shares) + 1))
     wanted = names or tuple(f"{parent.name}_{ending}" for ending in endings)
     if len(wanted) != len(shares):
         raise InputError("each part needs one name", seen=f"{len(wanted)} names for {len(shares)} parts")
+    for name in wanted:
+        valid_name("data set", name)
     table = versions.table(workspace, parent)
     parts = []
     chosen = {"shares": list(shares), "how": how, "by": by}

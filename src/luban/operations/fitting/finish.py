@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from luban.execution.deadline import Plan
     from luban.operations.fit import Fit
     from luban.operations.fitting.prepare import Prepared
-    from luban.search.study import StudyResult
+    from luban.search.result import StudyResult
     from luban.store import Workspace
 
 PARITY_ROWS = 1000
@@ -63,8 +63,8 @@ def finish(
     if version.version == 1:
         workspace.models.set_alias(name, "champion", 1, reason="first version")
     workspace.runs.set_tag(run.id, "model", version.reference)
-    workspace.runs.finish(run.id, "finished", scores=scores)
     _record_trials(workspace, run, result)
+    workspace.runs.finish(run.id, "finished", scores=scores)
     return Fit(
         model=version.reference,
         run=run.id,
@@ -155,11 +155,12 @@ def _report(prepared: Prepared, result: StudyResult, name: str, plan: Plan) -> R
 def _record_trials(workspace: Workspace, run: Run, result: StudyResult) -> None:
     """Write each candidate as a child run."""
     states: dict[str, Any] = {"finished": "finished", "pruned": "killed", "failed": "failed"}
+    trials = []
     for line in result.leaderboard:
-        if line.state == "unsuitable":
-            continue
-        trial = workspace.runs.start("trial", {"learner": line.learner, "parameters": line.parameters}, parent=run.id)
-        scores = {"fit_seconds": line.fit_seconds, "weight": line.weight}
-        if line.score is not None:
-            scores["score"] = line.score
-        workspace.runs.finish(trial.id, states.get(line.state, "killed"), scores=scores)
+        if line.state != "unsuitable":
+            scores = {"fit_seconds": line.fit_seconds, "weight": line.weight}
+            if line.score is not None:
+                scores["score"] = line.score
+            request = {"learner": line.learner, "parameters": line.parameters, "reason": line.reason}
+            trials.append((request, states.get(line.state, "killed"), scores))
+    workspace.runs.record("trial", trials, parent=run.id)

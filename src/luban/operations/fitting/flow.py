@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import Conflict, InputError, LubanError
-from luban.core.progress import Progress, tell
+from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.serial import from_json, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from luban.core.budget import Duration
     from luban.core.run import Run
     from luban.execution.deadline import Plan
@@ -44,19 +47,21 @@ def begin(workspace: Workspace, data: Any, request: Request, *, began: float) ->
     from luban.operations.environment import environment
     from luban.operations.fitting.prepare import prepare
     from luban.operations.reading import name_for
+    from luban.store.names import valid_name
 
     for learner in request.learners:  # an unknown name is told before any work is done
         plugins.origin("learners", learner)
     plugins.origin("searchers", request.searcher)
+    name = valid_name("model", request.name or name_for(data))
     executor = _executor()
     try:
         tell(Progress(stage="read", message=request.source))
-        name = request.name or name_for(data)
         prepared = prepare(workspace, data, name=name, target=request.target, options=asdict(request))
         run = workspace.runs.start("fit", to_json(request), environment=environment())
-        workspace.runs.set_tag(run.id, "dataset", prepared.dataset.reference)
-        workspace.runs.set_tag(run.id, "name", name)
-        return _search(workspace, prepared, request, run, name, executor, began=began, resume=False)
+        with _recorded(workspace, run):
+            workspace.runs.set_tag(run.id, "dataset", prepared.dataset.reference)
+            workspace.runs.set_tag(run.id, "name", name)
+            return _search(workspace, prepared, request, run, name, executor, began=began, resume=False)
     finally:
         executor.close()
 
@@ -83,15 +88,35 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
         raise InputError(f"run {run.id} stopped before it had kept its data", remedy="Start a new fit.")
     request = from_json(Request, dict(run.request))
     if budget is not None:
-        request = from_json(Request, {**to_json(request), "budget": float(budget)})
+        request = replace(request, budget=float(budget), rounds=None)
     executor = _executor()
     try:
         prepared = prepare(
             workspace, tags["dataset"], name=tags["name"], target=request.target, options=asdict(request)
         )
-        return _search(workspace, prepared, request, run, tags["name"], executor, began=began, resume=True)
+        workspace.runs.reopen(run.id)
+        with _recorded(workspace, run):
+            return _search(workspace, prepared, request, run, tags["name"], executor, began=began, resume=True)
     finally:
         executor.close()
+
+
+@contextmanager
+def _recorded(workspace: Workspace, run: Run) -> Iterator[None]:
+    """Record how a run ended where it did not end with a model."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        workspace.runs.finish(run.id, "interrupted")
+        raise
+    except LubanError as error:
+        workspace.runs.finish(run.id, "failed", error=error.to_dict())
+        raise
+    except Exception as error:
+        workspace.runs.finish(
+            run.id, "failed", error={"code": "defect", "happened": f"{type(error).__name__}: {error}"}
+        )
+        raise
 
 
 def _executor() -> Any:
@@ -117,33 +142,29 @@ def _search(
 ) -> Fit:
     from luban.execution.deadline import Plan
     from luban.operations.fitting.finish import finish
+    from luban.search.interrupt import interruptible
     from luban.search.study import run_study
 
     plan = Plan.of(None if request.rounds is not None else request.budget, started=began)
-    try:
-        result = run_study(
-            task=prepared.task,
-            schema=prepared.schema,
-            table=prepared.table,
-            target=prepared.target,
-            groups=prepared.groups,
-            folder=workspace.scratch(run.id),
-            executor=executor,
-            plan=plan,
-            rounds=request.rounds,
-            seed=request.seed,
-            learners=request.learners or None,
-            searcher=request.searcher,
-            resume=resume,
-            on_event=lambda event: _tell(event, plan),
-        )
+    result = run_study(
+        task=prepared.task,
+        schema=prepared.schema,
+        table=prepared.table,
+        target=prepared.target,
+        groups=prepared.groups,
+        folder=workspace.scratch(run.id),
+        executor=executor,
+        plan=plan,
+        rounds=request.rounds,
+        seed=request.seed,
+        learners=request.learners or None,
+        searcher=request.searcher,
+        resume=resume,
+        on_event=lambda event: _tell(event, plan),
+        stop=asked_to_stop,
+    )
+    with interruptible():  # the model is there: Ctrl-C while it is written must not lose it
         return finish(workspace, prepared, result, run, name, executor, plan=plan)
-    except KeyboardInterrupt:
-        workspace.runs.finish(run.id, "interrupted")
-        raise
-    except LubanError as error:
-        workspace.runs.finish(run.id, "failed", error=error.to_dict())
-        raise
 
 
 def _tell(event: StudyEvent, plan: Plan) -> None:

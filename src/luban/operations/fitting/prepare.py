@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     from luban.data import conform, infer, read, versions
     from luban.data.target import encode_target
     from luban.data.task import infer_task
-    from luban.operations.reading import stored
+    from luban.operations.reading import source_of, stored
 
     dataset = stored(workspace, data)
     table = versions.table(workspace, dataset) if dataset is not None else read.table(data)
@@ -80,8 +79,7 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     inputs = inference.schema.select(inference.task.inputs)
     conformed = conform.conform(rows.select(inputs.names), inputs.columns)
     if dataset is None:
-        source = str(data) if isinstance(data, str | Path) else type(data).__name__
-        dataset = versions.add_version(workspace, table.to_batches(), name=name, schema=schema, source=source)
+        dataset = versions.add_version(workspace, table.to_batches(), name=name, schema=schema, source=source_of(data))
     return Prepared(
         dataset=dataset,
         task=inference.task,
