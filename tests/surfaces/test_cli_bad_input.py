@@ -58,7 +58,8 @@ def refused(answer: Answer) -> str:
 
 
 def nothing_kept(luban: CommandLine) -> None:
-    """Check that the workspace holds no data set, no finished run and no model."""
+    """Check that there is no workspace, and that one looked for is empty."""
+    assert not (luban.folder / ".luban").exists()
     assert luban("models", "list", "--json").json == {"models": []}
     assert luban("data", "list", "--json").json == {"datasets": []}
     assert luban("runs", "list", "--json").json == {"runs": []}

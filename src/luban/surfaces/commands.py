@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import json
-import os
 import signal
 import sys
-import traceback
-from contextlib import contextmanager
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -17,13 +14,13 @@ from typer.core import TyperGroup
 
 from luban.core import plugins
 from luban.core.budget import Duration
-from luban.core.errors import LubanError
-from luban.core.serial import to_json
+from luban.core.errors import NotFound
 from luban.surfaces.call import call, variants
+from luban.surfaces.ending import ended, keep_standard_output, write_json
 from luban.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from luban.core.operation import Operation, Parameter
 
@@ -53,12 +50,20 @@ class Verbs(TyperGroup):
             return _command(plugins.load("operations", verb))
         if any(other.startswith(verb + " ") for other in verbs):
             return _group(verb)
-        return super().get_command(ctx, cmd_name)
+        found = super().get_command(ctx, cmd_name)
+        if found is None and not ctx.resilient_parsing:  # else a shell asks what could follow
+            raise NotFound.named("command", cmd_name, self.list_commands(ctx))
+        return found
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Show the help where no verb is given."""
+        rest: list[str] = super().parse_args(ctx, args or (["--help"] if not ctx.resilient_parsing else args))
+        return rest
 
 
 def _group(noun: str) -> Command:
     kind = type("Group", (Verbs,), {"prefix": noun + " "})
-    application = typer.Typer(cls=kind, help=GROUPS.get(noun), no_args_is_help=True)
+    application = typer.Typer(cls=kind, help=GROUPS.get(noun))
     application.callback()(lambda: None)
     group = typer.main.get_group(application)
     group.name = noun.rsplit(maxsplit=1)[-1]
@@ -77,7 +82,7 @@ def _function(operation: Operation) -> Callable[..., None]:
         page = values.pop("html_page", None)
         location = values.pop("workspace_folder")
         given = {name: value for name, value in values.items() if value is not None and value not in ([], ())}
-        with _ended(as_json=as_json):
+        with ended(as_json=as_json):
             _invoke(operation, given, location, page, as_json=as_json)
 
     parameters = [_parameter(parameter) for parameter in operation.parameters]
@@ -150,54 +155,27 @@ def _typer_type(parameter: Parameter) -> Any:
 def _invoke(
     operation: Operation, given: dict[str, Any], location: Path | None, page: Path | None, *, as_json: bool
 ) -> None:
-    from luban.store import Workspace
     from luban.surfaces import console
+    from luban.surfaces.opening import opened
 
-    with Workspace.open(location) as workspace, console.progress(shown=operation.long):
-        result = call(operation, workspace, given)
     if page is not None:
         from luban.surfaces.render import page as pages
 
+        pages.check(page)
+    with opened(location, operation) as workspace, console.progress(shown=operation.long), redirect_stdout(sys.stderr):
+        result = call(operation, workspace, given)
+    if page is not None:
         pages.write(result, page)
     if as_json:
-        sys.stdout.write(json.dumps(to_json(result), ensure_ascii=False) + "\n")
+        write_json(result)
     else:
         console.show(result)
-    sys.stdout.flush()
-
-
-@contextmanager
-def _ended(*, as_json: bool) -> Iterator[None]:
-    """Turn what can end a command into a line on standard error and an exit code."""
-    try:
-        yield
-    except LubanError as error:
-        if as_json:
-            sys.stdout.write(json.dumps({"error": error.to_dict()}, ensure_ascii=False) + "\n")
-        sys.stderr.write(f"error: {error}\n")
-        raise typer.Exit(error.exit_code) from error
-    except KeyboardInterrupt as error:
-        sys.stderr.write("interrupted; nothing was kept\n")
-        raise typer.Exit(130) from error
-    except BrokenPipeError as error:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from error
-    except typer.Exit:
-        raise
-    except Exception as error:
-        if os.environ.get("LUBAN_TRACEBACK"):
-            raise
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        sys.stderr.write(
-            f"defect: {type(error).__name__}: {error} ({place.name}, {Path(place.filename).name}:{place.lineno}). "
-            "This is a fault of Luban: please report it, with what LUBAN_TRACEBACK=1 shows.\n"
-        )
-        raise typer.Exit(1) from error
+        sys.stdout.flush()
 
 
 def application() -> Command:
     """Return the whole command line as one command."""
-    app = typer.Typer(cls=Verbs, no_args_is_help=True, rich_markup_mode=None, help="One workshop for AI models.")
+    app = typer.Typer(cls=Verbs, rich_markup_mode=None, help="One workshop for AI models.")
 
     @app.callback()
     def luban(
@@ -216,7 +194,7 @@ def application() -> Command:
         """Serve the operations over REST, with their OpenAPI page."""
         from luban.surfaces.rest import serve
 
-        with _ended(as_json=False):
+        with ended(as_json=False):
             serve(workspace, host=host, port=port)
 
     return typer.main.get_command(app)
@@ -225,8 +203,11 @@ def application() -> Command:
 def run() -> None:
     """Run the command that ``sys.argv`` asks for, and exit."""
     signal.signal(signal.SIGTERM, _terminate)
-    application()(prog_name="luban")
+    keep_standard_output()
+    with ended(as_json="--json" in sys.argv[1:]):
+        sys.exit(application()(prog_name="luban", standalone_mode=False))
 
 
 def _terminate(_number: int, _frame: Any) -> None:
-    raise KeyboardInterrupt
+    """Take a polite request to stop as Ctrl-C is taken: a fit keeps its best model, a server ends its answers."""
+    signal.raise_signal(signal.SIGINT)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core import plugins
 from luban.core.errors import InputError
 from luban.surfaces.call import call
+from luban.surfaces.opening import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,12 +61,8 @@ class Verb:
                 seen=f"{len(arguments)}",
                 remedy=f"Give the others by name: {', '.join(p.name for p in self._operation.parameters)}.",
             )
-        opened, close = _open(workspace)
-        try:
-            return call(self._operation, opened, {**dict(zip(names, arguments, strict=False)), **options})
-        finally:
-            if close:
-                opened.close()
+        with opened(workspace, self._operation) as place:
+            return call(self._operation, place, {**dict(zip(names, arguments, strict=False)), **options})
 
     def __getattr__(self, name: str) -> Any:
         return _inside(f"{self.__name__}", name)
@@ -121,18 +118,7 @@ def load(reference: str, *, workspace: Workspace | Path | str | None = None) -> 
         ``"adult"``, ``"adult/3"`` or ``"adult@champion"``.
     """
     from luban.operations.loading import runtime
+    from luban.operations.predict import predict
 
-    opened, close = _open(workspace)
-    try:
-        return runtime(opened, reference)
-    finally:
-        if close:
-            opened.close()
-
-
-def _open(workspace: Workspace | Path | str | None) -> tuple[Workspace, bool]:
-    from luban.store import Workspace
-
-    if isinstance(workspace, Workspace):
-        return workspace, False
-    return Workspace.open(workspace), True
+    with opened(workspace, predict) as place:
+        return runtime(place, reference)

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def check(path: Path) -> None:
+    """Raise `InputError` where no page can be written to `path`, before any work is done."""
+    if not path.absolute().parent.is_dir():
+        raise InputError("the folder of the page does not exist", seen=str(path.absolute().parent))
+    if path.is_dir():
+        raise InputError("the page must be a file", seen=f"{path} is a folder")
+
+
 def write(result: Any, path: Path) -> None:
     """Write the reports of a result as a page that opens without a network."""
     from luban.surfaces.render import html

@@ -1,0 +1,77 @@
+"""How a command ends: one result on standard output, or one line on standard error, and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from luban.core.errors import InputError, LubanError
+from luban.core.serial import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# typer's own class, whose home differs between its releases.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+
+
+@contextmanager
+def ended(*, as_json: bool) -> Iterator[None]:
+    """Turn what can end a command into a line on standard error (with JSON also an object) and an exit code."""
+    try:
+        yield
+    except LubanError as error:
+        _fail(error.to_dict(), f"error: {error}", error.exit_code, as_json=as_json)
+    except _UsageError as error:
+        told = InputError(error.format_message().rstrip("."), remedy=_help(error))
+        _fail(told.to_dict(), f"error: {told}", 2, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        happened = "interrupted; nothing was kept"
+        _fail({"code": "interrupted", "happened": happened}, happened, 130, as_json=as_json)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if os.environ.get("LUBAN_TRACEBACK"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        happened = f"{type(error).__name__}: {error} ({place.name}, {Path(place.filename).name}:{place.lineno})"
+        remedy = "This is a fault of Luban: please report it, with what LUBAN_TRACEBACK=1 shows."
+        fault = {"code": "defect", "happened": happened, "remedy": remedy}
+        _fail(fault, f"defect: {happened}. {remedy}", 1, as_json=as_json)
+
+
+def _fail(error: dict[str, Any], line: str, code: int, *, as_json: bool) -> None:
+    if as_json:
+        write_json({"error": {"code": None, "happened": None, "seen": None, "remedy": None} | error})
+    sys.stderr.write(" ".join(line.splitlines()) + "\n")
+    raise SystemExit(code) from None
+
+
+def _help(error: Any) -> str | None:
+    return f"See: {error.ctx.command_path} --help" if error.ctx is not None else None
+
+
+def write_json(value: Any) -> None:
+    """Write a value to standard output as JSON on one line."""
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    sys.stdout.write(json.dumps(to_json(value), ensure_ascii=plain) + "\n")
+    sys.stdout.flush()
+
+
+def keep_standard_output() -> None:
+    """Leave standard output to the result alone: what native libraries print to it goes to standard error."""
+    sys.stdout.flush()
+    encoding, errors = sys.stdout.encoding, sys.stdout.errors
+    kept = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stdout = os.fdopen(kept, "w", encoding=encoding, errors=errors)
