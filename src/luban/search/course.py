@@ -12,10 +12,10 @@ from luban.core.protocols import Event, Job
 from luban.evaluation.metrics import metric
 from luban.search import scratch
 from luban.search.candidate import seed_of
-from luban.search.final import MOST_BYTES, ending
+from luban.search.final import ending
 from luban.search.result import StudyEvent
 from luban.search.schedule import Clock, Schedule, Unit
-from luban.search.standing import OutOfFold, Standing, stand
+from luban.search.standing import MOST_BYTES, OutOfFold, Standing, stand
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from luban.search.candidate import Candidate
+from luban.search.standing import MOST_BYTES
 
 if TYPE_CHECKING:
     from luban.search.scratch import Rows
     from luban.search.standing import Standing
     from luban.search.trial import Trial
 
-# What may answer together. One row takes about 0.005 ms a model and 0.02 ms a megabyte through ONNX, so this stays
-# under half a millisecond; and under 50 MB on disk with the graph.
+# Models that may answer together: one row takes about 0.005 ms a model through ONNX, besides what its trees take.
 MOST_MODELS = 24
-MOST_BYTES = 16_000_000
 # So many fold models of each member are at least as good as one model of all rows.
 BAG = 3
-# A fit on all rows takes longer than one on a fold in proportion to the rows, and some for safety.
-REFIT_SLACK = 1.15
+# A fit on all rows takes longer than one on a fold in proportion to the rows; it has no rows to judge.
+REFIT_SLACK = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,6 @@ def fit_fold(
         cut=fitted > limit - 0.1 * (limit - begun),
         bytes=sum(map(len, payloads.values())),
         learned=dict(model.learned),
-        payloads=tuple(payloads),
     )
     scratch.write_result(Path(folder), key, fold, result, prediction, payloads)
     return {"loss": loss, "seconds": result.seconds}

@@ -16,7 +16,7 @@ import io
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -207,7 +207,7 @@ def write_result(
         np.save(beside / "prediction.npy", prediction, allow_pickle=False)
     for index, content in enumerate(payloads.values()):
         (beside / f"payload.{index}").write_bytes(content)
-    (beside / "result.json").write_text(json.dumps(to_json(result)))
+    (beside / "result.json").write_text(json.dumps(to_json(replace(result, payloads=tuple(payloads)))))
     shutil.rmtree(final, ignore_errors=True)
     beside.rename(final)
 

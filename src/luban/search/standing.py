@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from luban.search.scratch import Rows
     from luban.search.trial import Trial
 
+# Bytes of the models that answer together: one row takes about 0.025 ms a megabyte of trees through ONNX, so this
+# keeps it under half a millisecond, and everything on disk, the graph included, under 50 MB.
+MOST_BYTES = 16_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
@@ -125,8 +129,14 @@ def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members:
     skilled = np.flatnonzero(losses < chance - 1e-3 * abs(chance))
     if len(skilled) == 0:
         skilled = np.array([int(np.argmin(losses))])
-    weights = greedy_weights(task, target, stack[skilled], members=members)
-    chosen = np.flatnonzero(weights)
+    size = np.array([trial.results[0].bytes for trial in compared])
+    while True:
+        weights = greedy_weights(task, target, stack[skilled], members=members)
+        chosen = np.flatnonzero(weights)
+        if len(chosen) == 1 or size[skilled[chosen]].sum() <= MOST_BYTES:
+            break
+        # Too large together: without the one that takes most room for its weight.
+        skilled = np.delete(skilled, chosen[np.argmax(size[skilled[chosen]] / weights[chosen])])
     blend = np.tensordot(weights[chosen], stack[skilled[chosen]], axes=1)
     return Standing(
         members=tuple(compared[skilled[place]] for place in chosen),
