@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.core import plugins
-from luban.core.errors import Unsupported
 from luban.core.operation import operation
-from luban.core.protocols import Unsuitable
 
 if TYPE_CHECKING:
     from luban.store import Workspace
@@ -38,7 +36,9 @@ class Exported:
 
 
 @operation(permission="models:read")
-def export(workspace: Workspace, model: str, *, output: Path, to: str = "onnx") -> Exported:
+def export(
+    workspace: Workspace, model: str, *, output: Path, to: str = "onnx", without: tuple[str, ...] = ()
+) -> Exported:
     """Export a registered model.
 
     Parameters
@@ -49,6 +49,8 @@ def export(workspace: Workspace, model: str, *, output: Path, to: str = "onnx") 
         Folder to write into.
     to
         The form; `luban plugins exporters` lists what is installed.
+    without
+        Members of the ensemble to leave out, where they cannot be converted; the error names them.
     """
     from luban.core.protocols import Examples
     from luban.data import conform, versions
@@ -58,15 +60,13 @@ def export(workspace: Workspace, model: str, *, output: Path, to: str = "onnx") 
     exporter = plugins.create("exporters", to)
     version = workspace.models.get(model)
     ready = fitted(workspace, model)
-    answer = exporter.supports(ready)
-    if isinstance(answer, Unsuitable):
-        raise Unsupported(f"{version.reference} cannot be exported to {to}", seen=answer.reason)
     examples = None
     if version.dataset is not None:
         table, target = labelled(version.task, versions.table(workspace, version.dataset))
         canonical = conform.conform(table.slice(0, MOST_EXAMPLES), version.signature.inputs).table
         examples = Examples(table=canonical, target=target[:MOST_EXAMPLES])
-    written = dict(exporter.export(ready, str(output), examples))
+    options = {"without": without} if without else {}
+    written = dict(exporter.export(ready, str(output), examples, **options))
     return Exported(
         model=version.reference, path=str(written.pop("path")), parity=written.pop("parity", None), details=written
     )
