@@ -180,3 +180,10 @@ def test_the_same_folder_is_begun_anew_without_resume(study: Run, tmp_path: Path
     after = finished(tmp_path / "scratch")
     assert before.keys() == after.keys()
     assert all(after[path] > moment for path, moment in before.items())
+
+
+def test_other_rows_in_the_same_folder_are_not_mixed_up(study: Run) -> None:
+    """A warm worker must not go on with the rows that it has mapped for an earlier study."""
+    assert study(rounds=1).score > 0.9
+    noise = np.random.default_rng(0).integers(0, 2, len(problem()["target"]))
+    assert abs(study(rounds=1, target=noise).score - 0.5) < 0.1

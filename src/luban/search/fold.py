@@ -54,7 +54,7 @@ def fit_fold(
     """
     begun = time.monotonic()
     report({"started": begun})
-    rows = _rows(folder)
+    rows = _rows(folder, (Path(folder) / "study.json").stat().st_mtime_ns)
     limit = min(
         math.inf if seconds is None else begun + seconds,
         math.inf if deadline is None else deadline,
@@ -88,7 +88,8 @@ def fit_fold(
 
 
 @lru_cache(maxsize=1)
-def _rows(folder: str) -> scratch.Rows:
+def _rows(folder: str, written: int) -> scratch.Rows:  # noqa: ARG001
+    """Map the rows of a study once a process; a study that was begun anew in the same folder was written later."""
     return scratch.read_rows(Path(folder))
 
 
