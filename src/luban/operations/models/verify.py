@@ -29,7 +29,7 @@ class Verified:
 
 @operation(permission="models:read", name="models verify")
 def models_verify(workspace: Workspace, model: str) -> Verified:
-    """Read every byte of a registered model and compare it with its digests.
+    """Read every byte of a registered model and compare it with its digests, and its record with the audit chain.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def models_verify(workspace: Workspace, model: str) -> Verified:
     """
     from luban.learners import artifact
 
-    version = workspace.models.get(model)
+    workspace.audit.verify()
+    version = workspace.models.verify(model)
     manifest = artifact.read_manifest(workspace.blobs, version.artifact)
     payloads = {**manifest.payloads, **manifest.extra}
     size = sum(len(workspace.blobs.get(payload.digest)) for payload in payloads.values())
