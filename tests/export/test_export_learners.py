@@ -134,14 +134,8 @@ def ensemble(task: Task, schema: Schema, *members: Any) -> Fitted:
     return fitted(model, schema)
 
 
-ROUNDING = pytest.mark.xfail(
-    reason="components of text differ in the last bit between NumPy and ONNX Runtime, and XGBoost splits at values"
-    " that it saw: a row on the edge goes the other way"
-)
-
-
 @pytest.mark.parametrize("kind", list(TASKS))
-@pytest.mark.parametrize("name", [pytest.param(one, marks=ROUNDING) if one == "xgboost" else one for one in LEARNERS])
+@pytest.mark.parametrize("name", LEARNERS)
 def test_a_learner_answers_the_same_through_onnx_or_says_why_not(name: str, kind: str) -> None:
     task = TASKS[kind]
     made = ensemble(task, SCHEMA, member(name, task, SCHEMA, Examples(table=TABLE, target=TARGETS[kind])))

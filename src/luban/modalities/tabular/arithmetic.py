@@ -61,7 +61,7 @@ _BINARY: dict[str, Any] = {
     "Equal": np.equal,
     "GreaterOrEqual": np.greater_equal,
 }
-_UNARY: dict[str, Any] = {"Sqrt": np.sqrt, "IsNaN": np.isnan}
+_UNARY: dict[str, Any] = {"Sqrt": np.sqrt, "IsNaN": np.isnan, "Round": np.rint}
 
 
 class Numerical:
