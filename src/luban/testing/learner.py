@@ -180,6 +180,16 @@ class LearnerConformance:
         alone = np.concatenate([model.predict(table.slice(row, 1)) for row in range(20)])
         np.testing.assert_allclose(alone, together, rtol=0, atol=1e-5 * max(1.0, float(np.abs(together).max())))
 
+    def test_no_rows_give_no_predictions(self, task: Task, model: Model) -> None:
+        """A table without rows has predictions of the usual width, and the usual base; it is no error."""
+        table = examples_of(task, 5, 7).table
+        empty = table.slice(0, 0)
+        assert model.predict(empty).shape == (0, *model.predict(table).shape[1:])
+        if isinstance(model, Explainable):
+            values, base = model.contributions(empty)
+            assert values.shape == (0, len(SCHEMA.columns), link.width(task))
+            np.testing.assert_allclose(base, model.contributions(table)[1])
+
     def test_unseen_and_missing_values_are_predicted(self, task: Task, model: Model) -> None:
         """A category that training lacked, and a row with nothing in it, have finite predictions."""
         table = examples_of(task, 2, 8).table

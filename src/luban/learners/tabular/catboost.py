@@ -90,8 +90,7 @@ class CatBoostKernel:
             catboost.Pool(_filled(features)), type="ShapValues", thread_count=threads()
         )
         found = np.asarray(found).reshape(len(features), self.outputs, self.features + 1)
-        base = found[0, :, -1] if len(features) else np.zeros(self.outputs)
-        return found[:, :, :-1].transpose(0, 2, 1), base
+        return found[:, :, :-1].transpose(0, 2, 1), found[0, :, -1]
 
     def trees(self) -> trees.Trees:
         """Return the trees, checked."""

@@ -62,7 +62,10 @@ class EncodedModel:
 
     def predict(self, table: pa.Table) -> np.ndarray:
         """Return float64 predictions, see `luban.core.protocols.Model.predict`."""
-        return link.predictions(self.task, self.kernel.margins(self.encoding.transform(table)))
+        features = self.encoding.transform(table)
+        # Libraries disagree on what no rows are: some fail, some forget the width.
+        margins = self.kernel.margins(features) if len(features) else np.zeros((0, link.width(self.task)))
+        return link.predictions(self.task, margins)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the typed payloads, by file name."""
@@ -86,7 +89,11 @@ class ExplainableModel(EncodedModel):
 
         What a feature adds counts for the input column behind it, in equal parts where several are.
         """
-        values, base = self.kernel.contributions(self.encoding.transform(table))
+        features = self.encoding.transform(table)
+        if not len(features):  # the base is that of any row
+            values, base = self.kernel.contributions(np.zeros((1, features.shape[1]), dtype=np.float32))
+            return np.zeros((0, len(self.task.inputs), values.shape[2])), base
+        values, base = self.kernel.contributions(features)
         folded = np.zeros((len(values), len(self.task.inputs), values.shape[2]))
         for feature, sources in enumerate(self.encoding.sources):
             for column in sources:

@@ -56,8 +56,6 @@ class ForestKernel:
         return trees.session(self.trees, threads())
 
     def _mean(self, features: np.ndarray) -> np.ndarray:
-        if not len(features):
-            return np.zeros((0, self.trees.outputs))
         mean = self._session.run(None, {"features": features})[0].astype(np.float64)
         return np.column_stack([1.0 - mean, mean]) if self.task.kind == "binary" else mean
 

@@ -123,8 +123,7 @@ class LightGBMKernel:
             np.asarray(booster.predict(features, pred_contrib=True, num_threads=threads())) for booster in self.boosters
         ]
         joined = np.column_stack(parts).reshape(len(features), self.outputs, self.features + 1)
-        base = joined[0, :, -1] if len(features) else np.zeros(self.outputs)
-        return joined[:, :, :-1].transpose(0, 2, 1), base
+        return joined[:, :, :-1].transpose(0, 2, 1), joined[0, :, -1]
 
     def trees(self) -> trees.Trees:
         """Return the trees, read from the texts and checked."""

@@ -89,8 +89,7 @@ class XGBoostKernel:
 
         found = self.booster.predict(xgboost.DMatrix(features), pred_contribs=True, validate_features=False)
         found = np.asarray(found, dtype=np.float64).reshape(len(features), self.outputs, self.features + 1)
-        base = found[0, :, -1] if len(features) else np.zeros(self.outputs)
-        return found[:, :, :-1].transpose(0, 2, 1), base
+        return found[:, :, :-1].transpose(0, 2, 1), found[0, :, -1]
 
     def trees(self) -> trees.Trees:
         """Return the trees, checked."""
