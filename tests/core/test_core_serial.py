@@ -103,3 +103,9 @@ def test_schema_of_a_type_names_what_its_json_holds() -> None:
     assert set(schema["properties"]) == set(to_json(started))
     assert schema["properties"]["state"]["enum"] == ["running", "finished", "failed", "interrupted", "killed"]
     assert schema["required"] == ["id", "operation", "request", "state", "started"]
+
+
+def test_dates_and_lists_of_the_wrong_form_are_refused_too() -> None:
+    run = {"id": "1", "operation": "fit", "request": {}, "state": "running", "started": "yesterday"}
+    with pytest.raises(InputError, match=r"Run\.started must be a date"):
+        from_json(Run, run)

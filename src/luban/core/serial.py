@@ -82,6 +82,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         inner = get_args(kind)
         if len(inner) == 2 and inner[1] is Ellipsis:
             return tuple(_read(inner[0], item, where) for item in items)
+        if len(items) != len(inner):
+            raise _wrong(where, value, f"a list of {len(inner)}")
         return tuple(_read(one, item, where) for one, item in zip(inner, items, strict=True))
     if origin in (list, Sequence):
         return [_read(get_args(kind)[0], item, where) for item in _sequence(value, where)]
@@ -129,7 +131,10 @@ def _read_plain(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if kind is datetime and isinstance(value, str):
-        return datetime.fromisoformat(value)
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            raise _wrong(where, value, "a date and time in ISO 8601") from None
     if kind is Path and isinstance(value, str):
         return Path(value)
     if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
