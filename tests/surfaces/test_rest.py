@@ -17,9 +17,9 @@ import uvicorn
 
 from luban.core import plugins
 from luban.core.errors import Refused
+from luban.serving.hosts import is_loopback
 from luban.store import Workspace
 from luban.surfaces.rest import application, serve
-from luban.surfaces.rest.server import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +162,7 @@ def test_server_command_answers_and_stops(luban: CommandLine) -> None:
     finally:
         process.terminate()
         _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
     assert "Traceback" not in err
 
 
@@ -179,3 +180,66 @@ def test_python_and_rest_and_command_give_the_same(client: httpx.Client, tmp_pat
     )
     assert json.loads(command.stdout) == over_rest
     assert over_rest["datasets"][0]["dataset"] == in_python.datasets[0].dataset == "same/1"
+
+
+def test_name_without_an_ending_is_a_data_set_and_never_a_file_beside_the_server(
+    client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text("a,y\n1,2\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "secret.csv").write_text("a,y\n1,2\n")
+    for name in ("secret", "folder", "folder/secret"):
+        job = client.post("/api/data/profile", json={"data": name})
+        assert job.status_code in {400, 404}, job.text
+        assert client.post("/api/data/diff", json={"before": name, "after": ROWS}).status_code in {400, 404}
+
+
+def test_bodies_have_limits(client: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from luban.surfaces.rest import bodies
+
+    monkeypatch.setattr(bodies, "MOST_JSON", 1000)
+    monkeypatch.setattr(bodies, "MOST_UPLOADED", 1000)
+    answer = client.post("/api/predict", json={"model": "m", "data": ROWS})
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "too-large"
+    undeclared = (b"x" * 100 for _ in range(50))
+    assert client.put("/api/files/big.csv", content=undeclared).status_code == 413
+    assert not [path for path in (tmp_path / ".luban" / "files").rglob("*") if path.is_file()]
+
+
+def test_what_is_uploaded_is_never_shown_as_a_page(client: httpx.Client) -> None:
+    client.put("/api/files/page.html", content=b"<script>alert(1)</script>")
+    answer = client.get("/api/files/page.html")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_wrong_routes_and_hosts_get_objects_too(client: httpx.Client) -> None:
+    assert client.get("/api/nothing").json()["error"]["happened"] == "not found"
+    assert client.get("/api/fit").status_code == 405
+    assert client.get("/", headers={"host": "[bad"}).status_code == 403
+    assert client.post("/api/predict", json={}, headers={"origin": "null"}).status_code == 403
+
+
+def test_job_that_is_stopped_keeps_the_best_model_so_far(client: httpx.Client) -> None:
+    fit = {"data": ROWS, "target": "y", "budget": "10m", "learners": ["linear", "lightgbm"], "name": "stopped"}
+    started = client.post("/api/fit", json=fit)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        news = client.get(started.json()["url"]).json()["progress"]
+        if news and news["stage"] == "search" and news["done"]:
+            break
+        time.sleep(0.2)
+    assert client.delete(started.json()["url"]).status_code == 202
+    job = finished(client, started)
+    assert job["state"] == "finished", job
+    assert job["result"]["model"] == "stopped/1"
+    assert client.delete("/api/jobs/none").status_code == 404
+
+
+def test_server_on_a_taken_port_says_so(luban: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answer = luban("server", "--port", str(taken.getsockname()[1]))
+    assert answer.code == 2
+    assert "cannot listen" in answer.err

@@ -144,7 +144,7 @@ def _prepared(
 ) -> Iterator[tuple[_Server, str]]:
     check_host(host, expose=expose)
     models = Models(runtimes, threads=threads, largest_body=largest_body)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     log = AccessLog() if access_log else None
     bound, number = listener.getsockname()[:2]
     url = f"http://[{bound}]:{number}" if ":" in bound else f"http://{bound}:{number}"
@@ -169,7 +169,8 @@ def _prepared(
             log.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, or raise `Unavailable` where the address is taken or does not exist."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio turns Nagle's delay (40 ms an answer) off on sockets that name it only.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -72,7 +72,7 @@ def application(workspace: Workspace) -> Starlette:
         if not path.is_file():
             raise NotFound("there is no such file", seen=request.path_params["name"])
         # Never shown as a page: what was uploaded must not run in this origin.
-        return FileResponse(path, media_type="application/octet-stream", content_disposition_type="attachment")
+        return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
     routes = [
         Route("/", root),

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from luban.core.errors import Refused
-from luban.surfaces.rest.server import is_loopback
+from luban.serving.hosts import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

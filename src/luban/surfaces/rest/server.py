@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from luban.core.errors import Refused
+from luban.serving.hosts import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+GRACE = 30  # seconds that requests in flight are given
 
 
 def serve(workspace: Path | str | None, *, host: str = "127.0.0.1", port: int = 8800) -> None:
@@ -19,9 +22,12 @@ def serve(workspace: Path | str | None, *, host: str = "127.0.0.1", port: int = 
     ------
     Refused
         If other machines could reach the address: there is no access control yet.
+    Unavailable
+        If the address is taken or does not exist.
     """
     import uvicorn
 
+    from luban.serving.server import listen
     from luban.store import Workspace
     from luban.surfaces.rest.application import application
 
@@ -31,18 +37,11 @@ def serve(workspace: Path | str | None, *, host: str = "127.0.0.1", port: int = 
             seen=host,
             remedy="Use 127.0.0.1, and a tunnel or a proxy with access control in front of it.",
         )
-    with Workspace.open(workspace) as opened:
-        config = uvicorn.Config(application(opened), host=host, port=port, log_level="warning")
-        server = uvicorn.Server(config)
-        sys.stderr.write(f"Luban answers on http://{host}:{port}/ (API page: /docs); Ctrl-C stops it.\n")
-        server.run()
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    listener = listen(host, port)
+    name = f"[{host}]" if ":" in host else host
+    with closing(listener), Workspace.open(workspace) as opened:
+        config = uvicorn.Config(application(opened), log_level="warning", timeout_graceful_shutdown=GRACE)
+        url = f"http://{name}:{listener.getsockname()[1]}"
+        sys.stderr.write(f"Luban answers on {url}/ (API page: /docs); Ctrl-C stops it.\n")
+        with suppress(KeyboardInterrupt):  # uvicorn sends it on when it has stopped
+            uvicorn.Server(config).run(sockets=[listener])
