@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core.progress import Progress, listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
@@ -26,24 +26,44 @@ def progress(*, shown: bool) -> Iterator[None]:
         with listening(_plain_listener()):
             yield
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
+    with _bar() as listen, listening(listen):
+        yield
 
-    console = Console(stderr=True)
-    columns = (TextColumn("[bold]{task.fields[stage]}"), BarColumn(24), TextColumn("{task.description}"))
-    with Bar(*columns, console=console, transient=True) as bar:
-        line = bar.add_task("", total=1.0, stage="")
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    """Keep one line up to date: the stage, how much is done, the time left, and the news cut to the room there is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.table import Column
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        """The time left, which goes on between two messages."""
+
+        def render(self, task: Task) -> Text:
+            until = task.fields["until"]
+            return Text("" if until is None else f"{max(0.0, until - time.monotonic()):.0f} s left")
+
+    news_column = TextColumn(
+        "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    )
+    columns = (TextColumn("[bold]{task.fields[stage]}"), BarColumn(16), Left(), news_column)
+    with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+        line = bar.add_task("", total=None, stage="", until=None)
 
         def listen(news: Progress) -> None:
-            left = f"  ({news.remaining:.0f} s left)" if news.remaining is not None else ""
-            bar.update(line, completed=news.done or 0.0, stage=news.stage, description=f"{news.message}{left}")
+            bar.update(line, stage=news.stage, description=news.message)
+            if news.done is not None:
+                bar.update(line, total=1.0, completed=news.done)
+            if news.remaining is not None:
+                bar.update(line, until=time.monotonic() + news.remaining)
 
-        with listening(listen):
-            yield
+        yield listen
 
 
-def _plain_listener() -> Any:
+def _plain_listener() -> Callable[[Progress], None]:
     began = time.monotonic()
 
     def listen(news: Progress) -> None:
@@ -60,6 +80,6 @@ def show(result: Any) -> None:
         return
     from rich.console import Console
 
-    from luban.surfaces.render import result as results
+    from luban.surfaces.render import looks
 
-    results.render(result, Console())
+    looks.show(result, Console())

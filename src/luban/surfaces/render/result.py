@@ -1,7 +1,7 @@
 """Results in the terminal: whatever dataclass an operation returns.
 
 Plain fields become a list of names and values, records become tables, reports are rendered as
-reports. A result that deserves its own look registers a function for its type here.
+reports. A result that deserves its own look registers a function for its type in `looks`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from luban.core.report import Report
@@ -24,6 +25,7 @@ WIDEST = 10  # columns that still fit a terminal
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
+@singledispatch
 def render(result: Any, console: Console) -> None:
     """Write a result to the console."""
     if isinstance(result, Report):
@@ -31,7 +33,7 @@ def render(result: Any, console: Console) -> None:
 
         terminal.render(result, console)
     elif isinstance(result, tuple | list):
-        _table("", result, console)
+        table("", result, console)
     elif is_dataclass(result):
         _record(result, console)
     else:
@@ -61,14 +63,14 @@ def _record(result: Any, console: Console) -> None:
         if isinstance(value, Report):
             render(value, console)
         elif isinstance(value, Schema):
-            _table(name, [{"name": c.name, "kind": c.kind, "role": c.role} for c in value.columns], console)
+            table(name, [{"name": c.name, "kind": c.kind, "role": c.role} for c in value.columns], console)
         elif isinstance(value, Mapping):
             _mapping(name, value, console)
         elif is_dataclass(value):
             console.print(f"\n[bold]{name}[/bold]")
             _record(value, console)
         else:
-            _table(name, value, console)
+            table(name, value, console)
 
 
 def _mapping(name: str, value: Mapping[str, Any], console: Console) -> None:
@@ -85,8 +87,10 @@ def _is_records(value: Any) -> bool:
     return isinstance(value, tuple | list) and bool(value) and (is_dataclass(value[0]) or isinstance(value[0], Mapping))
 
 
-def _table(title: str, records: Sequence[Any], console: Console) -> None:
+def table(title: str, records: Sequence[Any], console: Console, *, short: bool = False) -> None:
+    """Write records as a table, one a line; where `short`, the last column is cut to the room there is."""
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
@@ -99,13 +103,21 @@ def _table(title: str, records: Sequence[Any], console: Console) -> None:
         # Few wide rows are easier to read downwards.
         rows = [{"": name} | {str(i): row.get(name) for i, row in enumerate(rows, start=1)} for name in columns]
         columns = list(rows[0])
-    table = Table(title=title.replace("_", " ") or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for name in columns:
+    texts = [[_short(words(row.get(name))) for name in columns] for row in rows]
+    grid = Table(title=title.replace("_", " ") or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for place, name in enumerate(columns):
         numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_short(words(row.get(name)))) for name in columns))
-    console.print(table)
+        # The first column names the line: it stays whole, so that it can be copied.
+        whole = short or (place == 0 and all(cell_len(line[0]) <= console.width // 3 for line in texts))
+        grid.add_column(
+            Text(name.replace("_", " ")), justify="right" if numeric else "left", overflow="fold", no_wrap=whole
+        )
+    if short:
+        others = sum(max(map(cell_len, (name, *cells))) + 3 for name, *cells in zip(columns[:-1], *texts, strict=False))
+        grid.columns[-1].overflow, grid.columns[-1].max_width = "ellipsis", max(10, console.width - others - 4)
+    for line in texts:
+        grid.add_row(*map(Text, line))
+    console.print(grid)
     if len(records) > MOST_ROWS:
         console.print(f"and {len(records) - MOST_ROWS} more")
 

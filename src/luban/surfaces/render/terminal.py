@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from luban.surfaces.render.text import VERDICTS, clean, column_shown, is_number, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console, Group, RenderableType
     from rich.table import Table
 
@@ -47,6 +49,22 @@ def render(report: Report, console: Console) -> None:
             body = _evidence(evidence, plain)
             if body is not None:
                 console.print(Padding(body, (1, 0, 0, 2)))
+
+
+def lines(title: str, texts: Sequence[str], console: Console) -> None:
+    """Write texts under a title, each with a mark before it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not texts:
+        return
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    grid.add_column(overflow="fold")
+    for one in texts:
+        grid.add_row(_mark("info", console.options.ascii_only), Text(clean(one)))
+    console.print(Text(f"\n{title}", style="bold"))
+    console.print(grid)
 
 
 def _mark(verdict: str, plain: bool) -> str:

@@ -1,0 +1,109 @@
+"""The results that have a look of their own in the terminal; all others are shown by their fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from luban.operations.demo import Demonstrated
+from luban.operations.evaluate import Evaluated
+from luban.operations.fit import Fit, LeaderboardLine
+from luban.operations.models.list_ import ModelList
+from luban.operations.runs.list_ import RunList
+from luban.surfaces.render import terminal
+from luban.surfaces.render.result import render, table, words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from luban.core.run import Run
+
+MOST_LINES = 12
+
+
+def show(result: Any, console: Console) -> None:
+    """Write a result to the console, in its own look where it has one."""
+    render(result, console)
+
+
+@render.register(Fit)
+def _fit(result: Fit, console: Console) -> None:
+    """Show what was made, what it is made of, what was noticed, and what to type next."""
+    from rich.text import Text
+
+    head = f"{result.task}, {result.metric} {words(result.score)} in cross-validation, {result.seconds:.1f} s"
+    console.print(Text.assemble("\n", (result.model, "bold"), f"  {head}"))
+    ranked = sorted(result.leaderboard, key=lambda one: (-one.weight, one.score is None))
+    table("", [_line(one, result.metric) for one in ranked[:MOST_LINES]], console, short=True)
+    if len(ranked) > MOST_LINES:
+        console.print(f"  and {len(ranked) - MOST_LINES} more; --json has all", style="dim")
+    found = result.report.findings if result.report is not None else ()
+    told = [one.what for place, one in enumerate(found) if place == 0 or one.verdict in {"warn", "block"}]
+    notes = [*told, *result.notes]
+    if result.interrupted:
+        notes.append(f"Interrupted. Go on with: luban fit --resume {result.run}")
+    terminal.lines("Notes", notes, console)
+    name = result.model.split("/")[0]
+    verbs = (f"explain {name}", f"evaluate {name} FILE", f"predict {name} FILE -o predictions.parquet", f"serve {name}")
+    _next([f"luban {verb}" for verb in verbs], console)
+
+
+def _next(commands: Sequence[str], console: Console) -> None:
+    from rich.text import Text
+
+    console.print(Text("\nNext", style="bold"))
+    for command in commands:
+        console.print(Text(f"  {command}"), soft_wrap=True)  # so that it can be copied
+
+
+def _line(line: LeaderboardLine, metric: str) -> dict[str, Any]:
+    return {
+        "learner": line.learner,
+        "weight": line.weight or None,
+        metric: line.score,
+        "fit s": line.fit_seconds if line.score is not None else None,
+        "": "; ".join(one for one in (line.reason, line.parameters) if one),
+    }
+
+
+@render.register(Demonstrated)
+def _demonstrated(result: Demonstrated, console: Console) -> None:
+    """Show each step as it would be typed, and what came of it."""
+    from rich.text import Text
+
+    for step in result.steps:
+        console.print(Text(f"\n$ {step.command}", style="bold"), soft_wrap=True)
+        console.print(Text(f"  {step.outcome}"))
+    console.print(Text(f"\nAll of it is in the folder {result.folder}; delete it and all is gone."))
+    _next(result.next, console)
+
+
+@render.register(Evaluated)
+def _evaluated(result: Evaluated, console: Console) -> None:
+    """Show the report, which holds the metrics."""
+    terminal.render(result.report, console)
+
+
+@render.register(ModelList)
+def _models(result: ModelList, console: Console) -> None:
+    kept = ("model", "task", "target", "metric", "score", "aliases", "created")
+    table("", [{name: getattr(one, name) for name in kept} for one in result.models], console)
+
+
+@render.register(RunList)
+def _runs(result: RunList, console: Console) -> None:
+    table("", [_run(one) for one in result.runs], console)
+
+
+def _run(run: Run) -> dict[str, Any]:
+    asked = run.request
+    return {
+        "run": run.id,
+        "verb": run.operation,
+        "of": asked.get("learner") or " -> ".join(str(asked[one]) for one in ("source", "target") if asked.get(one)),
+        "score": run.scores.get("score"),
+        "state": run.state,
+        "started": run.started,
+        "seconds": None if run.ended is None else round((run.ended - run.started).total_seconds(), 1),
+    }
