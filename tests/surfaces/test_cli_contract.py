@@ -161,12 +161,13 @@ def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 60) ->
     pytest.fail(f"{words!r} did not come")
 
 
-def test_interrupt_keeps_the_best_model_so_far(fitted: CommandLine, luban: CommandLine) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_keeps_the_best_model_so_far(fitted: CommandLine, luban: CommandLine, sent: signal.Signals) -> None:
     data = fitted.folder / "tumours.csv"
     process = luban.start("fit", data, "--target", "diagnosis", "--budget", "10m", "--name", "early", "--json")
     wait_for(process, "search:")
     time.sleep(4)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert json.loads(out)["interrupted"] is True

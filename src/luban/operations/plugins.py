@@ -68,4 +68,6 @@ def _remedy(group: str, name: str) -> str:
         table.load(group, name)
     except MissingExtra as error:
         return str(error)
+    except (ImportError, AttributeError) as error:  # a part of another package that is broken hides no other part
+        return f"It cannot be imported: {error}"
     return ""

@@ -58,7 +58,7 @@ def coerce(annotation: Any, value: Any, name: str) -> Any:
     kinds = [kind for kind in variants(annotation) if kind is not type(None)]
     if value is None and len(kinds) < len(variants(annotation)):
         return None
-    if any(isinstance(kind, type) and type(value) is kind for kind in kinds):
+    if any(kind is not int and isinstance(kind, type) and type(value) is kind for kind in kinds):
         return value
     for kind in kinds:
         found = _as(kind, value, name)
@@ -86,7 +86,10 @@ def _as(kind: Any, value: Any, name: str) -> Any:
             number = kind(value)
         except (ValueError, OverflowError):
             return None
-        return number if kind is float or isinstance(value, str) or number == value else None
+        if kind is float:
+            return number
+        # Whole numbers count or name things here (rows, seeds, ports): none is negative.
+        return number if number >= 0 and (isinstance(value, str) or number == value) else None
     if isinstance(value, str | Path) and kind in (str, Path):
         return kind(value)
     return None
@@ -97,7 +100,7 @@ def _wanted(kind: Any) -> str:
         return "one of " + ", ".join(str(choice) for choice in get_args(kind))
     if get_origin(kind) in (list, tuple):
         return "a list, or values with commas between"
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a file name"}
+    words = {int: "a whole number from 0", float: "a number", str: "text", bool: "true or false", Path: "a file name"}
     return words.get(kind) or getattr(kind, "__name__", str(kind)).lower()
 
 

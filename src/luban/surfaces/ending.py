@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from luban.core.errors import InputError, LubanError
+from luban.core.errors import InputError, LubanError, Unavailable
 from luban.core.serial import to_json
 
 if TYPE_CHECKING:
@@ -36,8 +36,12 @@ def ended(*, as_json: bool) -> Iterator[None]:
         happened = "interrupted; nothing was kept"
         _fail({"code": "interrupted", "happened": happened}, happened, 130, as_json=as_json)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _release_output()
         raise SystemExit(0) from None
+    except OSError as error:  # a full disk or a missing right where no room had a better word for it
+        _release_output()
+        refused = Unavailable("the operating system refused", seen=str(error))
+        _fail(refused.to_dict(), f"error: {refused}", refused.exit_code, as_json=as_json)
     except typer.Exit:
         raise
     except Exception as error:
@@ -55,6 +59,14 @@ def _fail(error: dict[str, Any], line: str, code: int, *, as_json: bool) -> None
         write_json({"error": {"code": None, "happened": None, "seen": None, "remedy": None} | error})
     sys.stderr.write(" ".join(line.splitlines()) + "\n")
     raise SystemExit(code) from None
+
+
+def _release_output() -> None:
+    """Drop what standard output does not take, so that Python does not try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help(error: Any) -> str | None:

@@ -1,0 +1,136 @@
+"""However a command ends: standard output holds one JSON object or the result, and the exit code tells which."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.surfaces.conftest import CommandLine
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["fit", "--taget", "y"], "bad-input"),
+        (["fit", "--seed", "x"], "bad-input"),
+        (["models", "show"], "bad-input"),
+        (["models", "shw"], "not-found"),
+        (["fitt"], "not-found"),
+        (["models", "show", "nothing"], "not-found"),
+        (["runs", "list", "--limit", "-1"], "bad-input"),
+        (["evaluate", "m", "x.csv", "--html", "no/such/page.html"], "bad-input"),
+    ],
+)
+def test_every_error_is_one_json_object_and_one_line(luban: CommandLine, arguments: list[str], code: str) -> None:
+    answer = luban(*arguments, "--json")
+    assert answer.code == 2
+    assert answer.json["error"]["code"] == code
+    assert set(answer.json["error"]) == {"code", "happened", "seen", "remedy"}
+    assert len([line for line in answer.err.splitlines() if line.startswith("error: ")]) == 1
+    assert not (luban.folder / ".luban").exists(), "an error leaves no workspace behind"
+
+
+def test_wrong_verb_gets_the_right_one(luban: CommandLine) -> None:
+    assert "Did you mean: fit" in luban("fitt").err
+    assert "Did you mean: import" in luban("data", "impot").err
+
+
+def test_group_without_a_verb_shows_its_help(luban: CommandLine) -> None:
+    for words in ([], ["data"], ["models"]):
+        answer = luban(*words)
+        assert answer.code == 0
+        assert "Commands" in answer.out
+
+
+def test_what_libraries_print_does_not_reach_standard_output(luban: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import builtins, os\n"
+        "import luban.core.operation as module\n"
+        "call = module.Operation.__call__\n"
+        "def noisy(self, *a, **o):\n"
+        "    print('printed by Python')\n"
+        "    os.write(1, b'printed by a native library\\n')\n"
+        "    return call(self, *a, **o)\n"
+        "module.Operation.__call__ = noisy\n"
+    )
+    answer = luban("models", "list", "--json", PYTHONPATH=str(tmp_path))
+    assert answer.json == {"models": []}
+    assert "printed by Python" in answer.err
+    assert "printed by a native library" in answer.err
+
+
+def test_defect_is_told_with_exit_code_1(luban: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import luban.core.operation as module\nmodule.Operation.__call__ = lambda self, *a, **o: 1 / 0\n"
+    )
+    answer = luban("models", "list", "--json", PYTHONPATH=str(tmp_path))
+    assert answer.code == 1
+    assert answer.json["error"]["code"] == "defect"
+    assert "ZeroDivisionError" in answer.err
+    assert "Traceback" not in answer.err
+    assert "Traceback" in luban("models", "list", PYTHONPATH=str(tmp_path), LUBAN_TRACEBACK="1").err
+
+
+@pytest.mark.skipif(not os.access("/dev/full", os.W_OK), reason="this system has no full device")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_output_that_is_full_is_told_once(luban: CommandLine, options: list[str]) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device, not a file
+        done = subprocess.run(
+            [sys.executable, "-m", "luban", "models", "list", *options],
+            cwd=luban.folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "No space left" in done.stderr
+
+
+def test_reader_that_has_seen_enough_is_no_error(fitted: CommandLine) -> None:
+    command = f"{sys.executable} -m luban runs list --json | head -c 5"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=fitted.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("luban f", "fit"),
+        ("luban data im", "import"),
+        ("luban fit --me", "--metric"),
+        ("luban models show --wo", "--workspace"),
+    ],
+)
+def test_shell_completes_verbs_and_options(luban: CommandLine, words: str, found: str) -> None:
+    asked = {"_LUBAN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    answer = luban(**asked)
+    assert found in answer.out.split(), answer.err
+    assert "_LUBAN_COMPLETE" in luban("--show-completion", SHELL="/bin/bash").out
+
+
+def test_fit_is_readable_at_80_columns(luban: CommandLine) -> None:
+    lines = ["年龄,所在城市,是否流失"]
+    lines += [f"{20 + i % 50},{'北京' if i % 3 else '上海'},{'是' if i % 50 > 25 else '否'}" for i in range(120)]
+    (luban.folder / "客户.csv").write_text("\n".join(lines) + "\n")
+    answer = luban("fit", "客户.csv", "-t", "是否流失", "--rounds", "2", "--learners", "linear,constant", COLUMNS="80")
+    from rich.cells import cell_len
+
+    assert answer.code == 0, answer.err
+    assert max(map(cell_len, answer.out.splitlines())) <= 80
+    assert "客户/1" in answer.out
+    for learner in ("linear", "constant"):
+        assert learner in answer.out
+    assert "luban predict 客户 FILE -o predictions.parquet" in answer.out
+    run = luban("runs", "list", "--json").json["runs"][0]["id"]
+    assert run in luban("runs", "list", COLUMNS="80").out, "an identifier can be copied whole"
