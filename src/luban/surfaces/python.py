@@ -7,6 +7,7 @@ attributes of the group: ``luban.models.list()``.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 
 def attributes() -> list[str]:
     """Return the names that the package offers beside its modules."""
-    return sorted({"load", *(name.split()[0] for name in plugins.names("operations"))})
+    return sorted({"load", "sklearn", *(name.split()[0] for name in plugins.names("operations"))})
 
 
 def attribute(name: str) -> Any:
     """Return a verb, a group of verbs or a room of the package, by its Python name."""
     if name == "load":
         return load
+    if name == "sklearn":
+        return importlib.import_module("luban.sklearn")
     verbs = plugins.names("operations")
     if name in verbs:
         return Verb(name, plugins.load("operations", name))
