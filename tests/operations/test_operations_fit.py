@@ -11,6 +11,7 @@ from luban.core.operation import Operation
 from luban.operations.export import export
 from luban.operations.fit import fit
 from luban.operations.fitting import finish as finishing
+from luban.operations.fitting.alone import alone
 from luban.operations.predict import predict
 from luban.operations.reading import name_for, source_of
 from luban.operations.runs.list_ import runs_list
@@ -71,6 +72,18 @@ def test_every_candidate_is_a_child_run_with_its_score(workspace: Workspace) -> 
     best = workspace.runs.list(parent=made.run, order_by="score", limit=1)[0]
     assert best.request["learner"] == "linear"
     assert best.scores["weight"] == 1
+
+
+def test_fit_that_is_still_running_is_not_resumed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        broken(patch, Unavailable("the disk is full"))
+        with pytest.raises(Unavailable):
+            fit(workspace, ROWS, **QUICK)
+    run = runs_list(workspace).runs[0]
+    with alone(workspace, run), pytest.raises(Conflict, match="still running"):
+        fit(workspace, resume=run.id)
+    assert workspace.runs.get(run.id).state == "failed"
+    assert fit(workspace, resume=run.id).model == "small/1"
 
 
 def test_resumed_fit_takes_no_other_options(workspace: Workspace) -> None:

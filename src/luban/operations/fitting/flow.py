@@ -45,6 +45,7 @@ def begin(workspace: Workspace, data: Any, request: Request, *, began: float) ->
     """Fit a model to new rows."""
     from luban.core import plugins
     from luban.operations.environment import environment
+    from luban.operations.fitting.alone import alone
     from luban.operations.fitting.prepare import prepare
     from luban.operations.reading import name_for
     from luban.store.names import valid_name
@@ -58,7 +59,7 @@ def begin(workspace: Workspace, data: Any, request: Request, *, began: float) ->
         tell(Progress(stage="read", message=request.source))
         prepared = prepare(workspace, data, name=name, target=request.target, options=asdict(request))
         run = workspace.runs.start("fit", to_json(request), environment=environment())
-        with _recorded(workspace, run):
+        with alone(workspace, run), _recorded(workspace, run):
             workspace.runs.set_tag(run.id, "dataset", prepared.dataset.reference)
             workspace.runs.set_tag(run.id, "name", name)
             return _search(workspace, prepared, request, run, name, executor, began=began, resume=False)
@@ -74,8 +75,9 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
     InputError
         If the run is no fit, or nothing of it is left on this machine.
     Conflict
-        If it has already made a model.
+        If it has already made a model, or is still running.
     """
+    from luban.operations.fitting.alone import alone
     from luban.operations.fitting.prepare import prepare
 
     run = workspace.runs.get(run_id)
@@ -94,9 +96,10 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
         prepared = prepare(
             workspace, tags["dataset"], name=tags["name"], target=request.target, options=asdict(request)
         )
-        workspace.runs.reopen(run.id)
-        with _recorded(workspace, run):
-            return _search(workspace, prepared, request, run, tags["name"], executor, began=began, resume=True)
+        with alone(workspace, run):
+            workspace.runs.reopen(run.id)
+            with _recorded(workspace, run):
+                return _search(workspace, prepared, request, run, tags["name"], executor, began=began, resume=True)
     finally:
         executor.close()
 
@@ -124,7 +127,7 @@ def _executor() -> Any:
     from luban.execution.local import LocalExecutor
     from luban.search.study import warm
 
-    executor = LocalExecutor(workers=1)
+    executor = LocalExecutor.of_this_machine()
     warm(executor)
     return executor
 
