@@ -14,11 +14,12 @@ from luban.core.errors import InputError
 from luban.data.booleans import FALSE_WORDS, TRUE_WORDS
 from luban.data.checks import check_names, check_nested
 from luban.data.dates import to_dates
-from luban.data.infer import kind_of_type, plain_type
+from luban.data.infer import kind_of_type
 from luban.data.numbers import MISSING_WORDS, flat, to_numbers
 from luban.data.row import conform_row, row_reader
 from luban.data.sources.frame import FrameSource, to_table
 from luban.data.sources.values import text as written
+from luban.data.storage import plain_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

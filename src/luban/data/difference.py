@@ -11,9 +11,10 @@ from luban.core.errors import InputError, NotFound
 from luban.core.report import Evidence, Finding, Report, worst
 from luban.core.schema import Column
 from luban.data.conform import conform
-from luban.data.infer import infer_schema, kind_of_type, plain_type
+from luban.data.infer import infer_schema, kind_of_type
 from luban.data.numbers import flat
 from luban.data.rows import row_hashes
+from luban.data.storage import plain_type
 
 SHIFTED = 0.1
 """Population stability index from which a distribution counts as shifted; 0.25 is a strong shift (Siddiqi 2006)."""

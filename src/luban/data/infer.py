@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from luban.core.schema import Column, Kind, Role, Schema
 from luban.data.dates import detect_form, to_dates
 from luban.data.numbers import decimal_mark, flat, to_numbers
+from luban.data.storage import plain_type
 
 SAMPLE = 200_000
 """Rows that kinds are inferred from; a longer table is sampled evenly."""
@@ -96,15 +97,6 @@ def _column(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray, rows: in
     if pa.types.is_integer(storage) and _names_rows(name, flat(sample)):
         return column, f"The column {name!r} seems to name the rows; it is used as a number unless it is ignored."
     return column, ""
-
-
-def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type without the variants that only concern storage: dictionaries, large and view strings."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    return kind
 
 
 def kind_of_type(kind: pa.DataType) -> Kind:

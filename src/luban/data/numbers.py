@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luban.data.storage import plain_array
+
 # What people write where a value is missing; compared in lower case, without surrounding spaces.
 MISSING_WORDS = frozenset(
     {
@@ -109,11 +111,9 @@ def decimal_mark(texts: list[str]) -> str | None:
 
 
 def flat(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return the values as one array, decoded where they are a dictionary."""
+    """Return the values as one array in its plain type: no dictionary, no large or view strings."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    return values
+    return plain_array(values)

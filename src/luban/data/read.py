@@ -10,6 +10,7 @@ import pyarrow as pa
 from luban.core import plugins
 from luban.core.errors import InputError, MissingExtra
 from luban.data.sources.location import exists, is_folder, is_path, no_table, open_binary, what_is_it
+from luban.data.storage import plain_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,10 +37,8 @@ def batches(location: Any, *, reader: str | None = None, **options: Any) -> Iter
     InputError
         If no source can read it, or what it holds is no table.
     """
-    if reader is None:
-        return find(location).read(location, **options)
-    part = cast("Source", plugins.create("sources", reader))
-    return part.read(location, **options)
+    part = find(location) if reader is None else cast("Source", plugins.create("sources", reader))
+    return map(plain_batch, part.read(location, **options))
 
 
 def table(location: Any, *, reader: str | None = None, **options: Any) -> pa.Table:

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 from luban.core.errors import InputError, NotFound
 from luban.core.schema import Kind
 from luban.data.conform import conform
-from luban.data.infer import infer, plain_type
+from luban.data.infer import infer
 from luban.data.numbers import flat
 from luban.data.rows import row_hashes
+from luban.data.storage import plain_type
 
 if TYPE_CHECKING:
     from luban.core.schema import Column, Schema

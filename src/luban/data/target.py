@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from luban.core.errors import InputError
-from luban.data.infer import kind_of_type, plain_type
+from luban.data.infer import kind_of_type
 from luban.data.labels import spelling
 from luban.data.numbers import flat, to_numbers
+from luban.data.storage import plain_type
 
 if TYPE_CHECKING:
     from luban.core.task import Task

@@ -12,9 +12,9 @@ from luban.core import plugins
 from luban.core.errors import InputError, NotFound
 from luban.core.task import Label, Task, TaskKind
 from luban.data.checks import FEWEST_ROWS, check_names, check_nested, ready_to_fit
-from luban.data.infer import plain_type
 from luban.data.labels import order, spelling
 from luban.data.numbers import flat
+from luban.data.storage import plain_type
 from luban.data.target import missing_target, target_numbers
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from luban.core.errors import InputError, NotFound
 from luban.core.progress import Progress, tell
 from luban.data import read
-from luban.data.infer import SAMPLE, infer, plain_type
+from luban.data.infer import SAMPLE, infer
 from luban.data.sources.location import is_path
+from luban.data.storage import plain_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

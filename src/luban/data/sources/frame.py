@@ -11,6 +11,7 @@ import pyarrow as pa
 from luban.core.errors import InputError
 from luban.data.checks import check_names
 from luban.data.sources import values
+from luban.data.storage import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ class FrameSource:
 
 
 def to_table(data: Any) -> pa.Table:
-    """Return an object in memory as an Arrow table."""
+    """Return an object in memory as an Arrow table of plain types."""
     try:
         table = _table(data)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
@@ -57,7 +58,7 @@ def to_table(data: Any) -> pa.Table:
             remedy="Give columns of one length: a data frame, an Arrow table, a dict of lists or a list of dicts.",
         ) from error
     check_names(table.column_names)
-    return table.replace_schema_metadata(None)
+    return plain_table(table.replace_schema_metadata(None))
 
 
 def _table(data: Any) -> pa.Table:
