@@ -11,11 +11,11 @@ from luban.core.space import Real
 from luban.core.task import Task
 from luban.search.candidate import Candidate, seed_of
 from luban.search.exploration import Exploration
-from luban.search.final import MOST_MODELS, ending, refit_candidate
+from luban.search.final import MOST_BYTES, MOST_MODELS, ending, refit_candidate
 from luban.search.folding import divide
 from luban.search.schedule import Clock, Schedule, Unit
 from luban.search.scratch import FoldResult, Rows
-from luban.search.standing import MOST_BYTES, Standing, common_depth
+from luban.search.standing import Standing, common_depth
 from luban.search.trial import Trial
 
 FOLDS = 4

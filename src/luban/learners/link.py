@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SMALLEST = 1e-7
 """Probabilities are kept this far from 0 and 1 where their logarithm is taken."""
 
+_OF_DECISIONS = frozenset(
+    ("accuracy", "balanced_accuracy", "f1", "f1_macro", "precision", "recall", "matthews_corrcoef")
+)
+
 
 def width(task: Task) -> int:
     """Return how many margins a row has."""
@@ -94,6 +98,11 @@ def sorted_rows(graph: Graph, tensor: str, columns: int) -> str:
     values, _ = graph.node("TopK", tensor, count, outputs=2, axis=1, largest=0, sorted=1)
     result: str = values
     return result
+
+
+def decisions_wanted(task: Task) -> bool:
+    """Return whether the task's metric judges the class that is predicted and not how likely it was said to be."""
+    return task.metric in _OF_DECISIONS
 
 
 def median_wanted(task: Task) -> bool:

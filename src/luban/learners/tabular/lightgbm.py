@@ -14,6 +14,7 @@ from luban.learners import link, trees
 from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import lightgbm_text
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
+from luban.learners.tabular.lightgbm_lean import lean
 from luban.learners.tabular.suitability import rounds_fit
 from luban.learners.threads import threads
 from luban.learners.watch import Watch, patience
@@ -196,7 +197,7 @@ class LightGBMLearner:
             loss = None if validation is None else float(np.mean([one.eval_valid()[0][2] for one in boosters]))
             if not watch.goes_on(done, loss) or not any(grown):
                 break
-        texts = tuple(booster.model_to_string(num_iteration=watch.best) for booster in boosters)
+        texts = tuple(lean(booster.model_to_string(num_iteration=watch.best)) for booster in boosters)
         kernel = LightGBMKernel(texts=texts, features=matrix.shape[1], outputs=link.width(task))
         learned = {"rounds": watch.best}
         return ExplainableModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
@@ -229,12 +230,15 @@ def _settings(task: Task, own: Mapping[str, Any], effort: Effort) -> list[dict[s
         "seed": effort.seed,
         "verbosity": -1,
     }
+    # Log loss turns long before the error does: a booster judged by its decisions must go on learning.
+    decisions = link.decisions_wanted(task)
     if task.kind == "quantile":
         return [common | {"objective": "quantile", "alpha": level} for level in task.quantiles]
     if task.kind == "binary":
-        return [common | {"objective": "binary"}]
+        return [common | {"objective": "binary", "metric": "binary_error" if decisions else "binary_logloss"}]
     if task.kind == "multiclass":
-        return [common | {"objective": "multiclass", "num_class": len(task.classes)}]
+        metric = "multi_error" if decisions else "multi_logloss"
+        return [common | {"objective": "multiclass", "num_class": len(task.classes), "metric": metric}]
     return [common | {"objective": "regression_l1" if link.median_wanted(task) else "regression"}]
 
 

@@ -183,10 +183,12 @@ class XGBoostLearner:
 def _settings(task: Task, own: Mapping[str, Any], effort: Effort) -> dict[str, Any]:
     settings = {name: value for name, value in own.items() if name not in ("rounds", "patience")}
     settings |= {"tree_method": "hist", "nthread": effort.threads, "seed": effort.seed, "verbosity": 0}
+    decisions = link.decisions_wanted(task)
     if task.kind == "binary":
-        return settings | {"objective": "binary:logistic"}
+        return settings | {"objective": "binary:logistic", "eval_metric": "error" if decisions else "logloss"}
     if task.kind == "multiclass":
-        return settings | {"objective": "multi:softprob", "num_class": len(task.classes)}
+        metric = "merror" if decisions else "mlogloss"
+        return settings | {"objective": "multi:softprob", "num_class": len(task.classes), "eval_metric": metric}
     if task.kind == "quantile":
         return settings | {"objective": "reg:quantileerror", "quantile_alpha": list(task.quantiles)}
     return settings | {"objective": "reg:absoluteerror" if link.median_wanted(task) else "reg:squarederror"}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # More rows than these are judged by an even sample of them, where the metric has no fast form.
 MOST_ROWS = 20_000
+# What a unit of log loss counts beside a unit of error, where decisions are judged.
+LOG_LOSS_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,23 @@ def _pinball(task: Task, target: np.ndarray, predictions: np.ndarray) -> Judge:
 
 
 def _accuracy(task: Task, target: np.ndarray, predictions: np.ndarray) -> Judge:
-    # Of equally probable classes the first is decided for.
+    """Judge by the error and, lightly, by the log loss.
+
+    Which of two blends decides a handful of rows better is chance; how sure they are of the others is not. On
+    covertype_sample the error alone gave a linear model of 72 % accuracy a sixth of the weight beside boosters of 88 %,
+    at the price of 0.4 points on new rows.
+    """
     rows = _even_sample(len(target), task.outputs)
     kept = target[rows]
-    features = np.ascontiguousarray(predictions[:, rows])
-    return Judge(features, lambda blends: (blends.argmax(axis=2) != kept).mean(axis=1))
+    places = np.arange(len(rows))
+    smallest = np.finfo(np.float64).eps
+
+    def losses(blends: np.ndarray) -> np.ndarray:
+        # Of equally probable classes the first is decided for.
+        error = (blends.argmax(axis=2) != kept).mean(axis=1)
+        return error - LOG_LOSS_SHARE * np.log(np.clip(blends[:, places, kept], smallest, 1.0)).mean(axis=1)
+
+    return Judge(np.ascontiguousarray(predictions[:, rows]), losses)
 
 
 def _roc_auc(_task: Task, target: np.ndarray, predictions: np.ndarray) -> Judge:
