@@ -291,6 +291,35 @@ def test_profile_of_real_data(shared_data):
     assert by_column["native_country"]["distinct"] == frame["native_country"].nunique()
 
 
+def test_the_difference_begins_with_its_answer_and_shows_few_columns():
+    """The rows that came and went come first, then shifts, then columns; wide rows are cut, the key is kept."""
+    wide = pa.table({f"c{i}": np.arange(300.0) for i in range(20)} | {"key": np.arange(300)})
+    after = wide.slice(2).append_column("extra", pa.array(np.ones(298))).set_column(0, "c0", pa.array(np.ones(298)))
+    report = difference.difference(wide, after, key="key")
+    whats = [finding.what for finding in report.findings]
+    assert whats[0].startswith("0 rows added, 2 removed (300 before, 298 after)")
+    assert whats.index("Columns added: extra") > next(i for i, what in enumerate(whats) if "has shifted" in what)
+    (shown,) = report.findings[0].evidence
+    assert len(shown.columns) == 6
+    assert shown.columns[0] == "key"
+    assert "6 of 21 columns" in shown.title
+
+
+def test_the_profile_says_what_it_took_as_missing_and_draws_no_identifiers():
+    """Words for "missing" are counted; small shares draw no full bar; a column of names is not drawn."""
+    generator = np.random.default_rng(0)
+    paid = [str(one) for one in generator.integers(100, 900, 300)]
+    paid[3], paid[7], paid[9] = " ", " ", "n/a"
+    table = pa.table({"name": [f"id-{i}" for i in range(300)], "paid": paid, "age": generator.integers(18, 80, 300)})
+    report = profile.profile(table, infer.infer_schema(table))
+    whats = [finding.what for finding in report.findings]
+    assert "'paid' holds numbers written as text; taken as missing: a text of spaces in 2 rows, 'n/a' in 1 row" in whats
+    assert "1 column has missing values: 'paid' in 3 of 300 rows (1 %)" in whats
+    evidence = [one for finding in report.findings for one in finding.evidence]
+    assert next(one for one in evidence if one.title == "Missing values").drawing == "table"
+    assert {one.title for one in evidence if one.drawing in {"bar", "histogram"}} == {"paid", "age"}
+
+
 @pytest.mark.long
 def test_a_million_rows_are_imported_in_bounded_memory(tmp_path):
     """Peak memory of the process stays under 600 MB and does not grow with the rows."""

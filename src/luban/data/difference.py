@@ -19,6 +19,7 @@ from luban.data.storage import plain_type
 SHIFTED = 0.1
 """Population stability index from which a distribution counts as shifted; 0.25 is a strong shift (Siddiqi 2006)."""
 _SHOWN = 10
+_WIDEST = 6
 _SAMPLE = 100_000
 
 
@@ -43,10 +44,11 @@ def difference(before: pa.Table, after: pa.Table, *, key: str | None = None, sub
         If the key is not unique.
     """
     common = [name for name in before.column_names if name in after.column_names]
-    findings, figures = _columns(before, after, common)
+    of_columns, figures = _columns(before, after, common)
     before, after = _aligned(before, after, common)
     rows = _by_key(before, after, common, key) if key is not None else _by_row(before, after, common)
-    findings += rows[0]
+    # The answer first: which rows came and went, then what shifted, then the columns themselves.
+    findings = rows[0]
     figures |= rows[1]
     shifts = _shifts(before, after, common)
     figures["shifts"] = {name: round(value, 4) for name, value in shifts}
@@ -54,7 +56,9 @@ def difference(before: pa.Table, after: pa.Table, *, key: str | None = None, sub
     if moved:
         findings.append(
             Finding(
-                what=f"The distribution of {len(moved)} columns has shifted, most of all {moved[0][0]!r}",
+                what=f"The distribution of {moved[0][0]!r} has shifted"
+                if len(moved) == 1
+                else f"The distributions of {len(moved)} columns have shifted, most of all that of {moved[0][0]!r}",
                 verdict="warn",
                 value=moved[0][1],
                 threshold=SHIFTED,
@@ -70,6 +74,7 @@ def difference(before: pa.Table, after: pa.Table, *, key: str | None = None, sub
         )
     elif common:
         findings.append(Finding(what="No distribution has shifted", verdict="pass", threshold=SHIFTED))
+    findings += of_columns
     verdict = worst(tuple(findings))
     return Report(check="difference", subject=subject, verdict=verdict, findings=tuple(findings), figures=figures)
 
@@ -122,7 +127,7 @@ def _aligned(before: pa.Table, after: pa.Table, common: list[str]) -> tuple[pa.T
 def _by_row(before: pa.Table, after: pa.Table, common: list[str]) -> tuple[list[Finding], dict[str, Any]]:
     old, new = row_hashes(before, common), row_hashes(after, common)
     removed, added = _beyond(old, new), _beyond(new, old)
-    findings = [_rows("removed", before, removed), _rows("added", after, added)]
+    findings = [_rows(before, after, removed, added)]
     if not len(removed) and not len(added):
         order = "in the same order" if np.array_equal(old, new) else "in another order"
         findings = [Finding(what=f"The rows are the same, {order}", verdict="pass", value=0)]
@@ -163,7 +168,7 @@ def _by_key(before: pa.Table, after: pa.Table, common: list[str], key: str) -> t
         changed |= differs
         if differs.any():
             per_column.append((name, int(differs.sum())))
-    findings = [_rows("removed", before, removed), _rows("added", after, added)]
+    findings = [_rows(before, after, removed, added, key)]
     rows = tuple(sorted(per_column, key=lambda pair: -pair[1]))
     evidence = (Evidence(title="Changed values", columns=("column", "rows"), rows=rows, drawing="bar", y="rows"),)
     examples = _examples(
@@ -198,13 +203,25 @@ def _examples(
     return Evidence(title="Examples", columns=(key, "column", "before", "after"), rows=tuple(rows[: 2 * _SHOWN]))
 
 
-def _rows(word: str, table: pa.Table, rows: np.ndarray) -> Finding:
-    some = table.take(pa.array(rows[:_SHOWN])).to_pylist()
-    names = tuple(table.column_names[:12])
-    evidence = Evidence(
-        title=f"Rows {word}", columns=names, rows=tuple(tuple(_plain(row[name]) for name in names) for row in some)
+def _rows(before: pa.Table, after: pa.Table, removed: np.ndarray, added: np.ndarray, key: str | None = None) -> Finding:
+    """Return how many rows came and went, with a few of each."""
+    counts = f"{len(added):,} {'row' if len(added) == 1 else 'rows'} added, {len(removed):,} removed"
+    some = (_some("added", after, added, key), _some("removed", before, removed, key))
+    return Finding(
+        what=f"{counts} ({before.num_rows:,} before, {after.num_rows:,} after)",
+        value=len(added) + len(removed),
+        evidence=tuple(one for one in some if one.rows),
     )
-    return Finding(what=f"{len(rows):,} rows {word}", value=len(rows), evidence=(evidence,) if some else ())
+
+
+def _some(word: str, table: pa.Table, rows: np.ndarray, key: str | None) -> Evidence:
+    """Return the first rows, with the key and the first columns: a wide table would be no help."""
+    first = (key,) if key is not None else ()
+    names = (*first, *(name for name in table.column_names if name != key))[:_WIDEST]
+    some = table.select(list(names)).take(pa.array(rows[:_SHOWN])).to_pylist()
+    shown = f", {len(names)} of {table.num_columns} columns" if table.num_columns > len(names) else ""
+    title = f"Rows {word}" + (f" ({len(some)} of {len(rows):,}{shown})" if len(rows) > len(some) or shown else "")
+    return Evidence(title=title, columns=names, rows=tuple(tuple(_plain(row[name]) for name in names) for row in some))
 
 
 def _plain(value: Any) -> Any:

@@ -66,6 +66,14 @@ def parse_number(text: str, decimal: str = "") -> float | None:
     return None
 
 
+def words_for_missing(values: pa.Array | pa.ChunkedArray) -> list[tuple[str, int]]:
+    """Return the texts that mean "missing" among numbers written as text, each with its rows, the commonest first."""
+    counts = pc.value_counts(flat(values).cast(pa.string()).drop_null())
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(counts.field("values")))
+    found = counts.filter(pc.is_in(plain, value_set=_MISSING)).to_pylist()
+    return sorted(((one["values"], one["counts"]) for one in found), key=lambda pair: -pair[1])
+
+
 def to_numbers(values: pa.Array | pa.ChunkedArray, decimal: str = "") -> tuple[np.ndarray, np.ndarray]:
     """Return (numbers, bad) of an array of strings.
 

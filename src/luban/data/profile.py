@@ -12,8 +12,9 @@ from luban.core.report import Evidence, Finding, Report, worst
 from luban.data.describe import Description, describe
 from luban.data.labels import order
 from luban.data.leakage import SURE, leaks
-from luban.data.numbers import flat
+from luban.data.numbers import flat, words_for_missing
 from luban.data.rows import row_hashes
+from luban.data.shares import percent
 
 if TYPE_CHECKING:
     from luban.core.schema import Schema
@@ -58,6 +59,7 @@ def profile(table: pa.Table, schema: Schema, *, target: str | None = None, subje
     findings = [_overview(table, sample, found)]
     findings += _duplicates(table, duplicates)
     findings += _missing(table, found)
+    findings += _written(wholes, found)
     findings += _constants(found)
     findings += _levels(sample, found)
     findings += _outliers(sample, found)
@@ -66,7 +68,10 @@ def profile(table: pa.Table, schema: Schema, *, target: str | None = None, subje
         findings += [_balance(table, found[target], target)]
         findings += _leaks(suspects, target)
         findings += _hints(schema, target, {leak.column for leak in suspects})
-    drawings = [one.drawing for one in found.values() if one.drawing is not None]
+    # What names a row (an identifier, a key) differs in each: a bar of 1 for every value says nothing.
+    drawings = [
+        one.drawing for one in found.values() if one.drawing is not None and one.column.role not in {"ignored", "key"}
+    ]
     findings.append(
         Finding(
             what=f"Distributions of {min(len(drawings), MOST_DRAWN)} of {len(found)} columns",
@@ -142,22 +147,52 @@ def _missing(table: pa.Table, found: dict[str, Description]) -> list[Finding]:
     ranked = sorted(shares.items(), key=lambda pair: -pair[1])
     return [
         Finding(
-            what=f"{len(shares)} columns have missing values, most of all {most!r}",
+            what=f"{_columns(len(shares))} missing values"
+            + (
+                f", most of all {most!r} ({percent(shares[most])} of the rows)"
+                if len(shares) > 1
+                else f": {most!r} in {found[most].missing:,} of {table.num_rows:,} rows ({percent(shares[most])})"
+            ),
             verdict="warn" if shares[most] > 0.5 else "info",
             value=round(shares[most], 4),
             threshold=0.5,
             evidence=(
                 Evidence(
                     title="Missing values",
-                    columns=("column", "share"),
-                    rows=tuple((name, round(share, 4)) for name, share in ranked[:MOST_DRAWN]),
-                    drawing="bar",
-                    y="share of rows",
+                    columns=("column", "rows", "share of all rows"),
+                    rows=tuple((name, found[name].missing, percent(share)) for name, share in ranked[:MOST_DRAWN]),
                 ),
             ),
             remedy="Learners handle missing values; drop a column that is almost empty." if shares[most] > 0.5 else "",
         )
     ]
+
+
+def _written(wholes: dict[str, pa.ChunkedArray], found: dict[str, Description]) -> list[Finding]:
+    """Find numbers that are written as text, and say which words among them were taken as missing."""
+    findings = []
+    for name, one in found.items():
+        if one.column.kind != "number" or not one.column.storage.startswith("string"):
+            continue
+        words = words_for_missing(wholes[name])
+        said = ", ".join(f"{_quoted(word)} in {count:,} {'row' if count == 1 else 'rows'}" for word, count in words[:5])
+        more = f" and {len(words) - 5} other words" if len(words) > 5 else ""
+        findings.append(
+            Finding(
+                what=f"{name!r} holds numbers written as text"
+                + (f"; taken as missing: {said}{more}" if words else "; all of them can be read"),
+                value=sum(count for _, count in words),
+            )
+        )
+    return findings
+
+
+def _quoted(word: str) -> str:
+    return f"{word!r}" if word.strip() else "an empty text" if not word else "a text of spaces"
+
+
+def _columns(count: int) -> str:
+    return "1 column has" if count == 1 else f"{count:,} columns have"
 
 
 def _constants(found: dict[str, Description]) -> list[Finding]:
@@ -210,15 +245,13 @@ def _outliers(sample: pa.Table, found: dict[str, Description]) -> list[Finding]:
     ranked = sorted(shares.items(), key=lambda pair: -pair[1])[:MOST_DRAWN]
     return [
         Finding(
-            what=f"{len(shares)} columns have values more than 3 interquartile ranges outside the quartiles",
+            what=f"{_columns(len(shares))} values more than 3 interquartile ranges outside the quartiles",
             value=round(ranked[0][1], 4),
             evidence=(
                 Evidence(
                     title="Outliers",
-                    columns=("column", "share"),
-                    rows=tuple((name, round(share, 5)) for name, share in ranked),
-                    drawing="bar",
-                    y="share of rows",
+                    columns=("column", "rows", "share of all rows"),
+                    rows=tuple((name, found[name].figures["outliers"], percent(share)) for name, share in ranked),
                 ),
             ),
             remedy="Look whether they are errors; the cleaning step 'clip' bounds them.",
