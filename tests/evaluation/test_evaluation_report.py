@@ -190,6 +190,8 @@ def test_a_planted_slice_is_found_and_an_unplanted_one_is_not() -> None:
     assert "town = B" in first["slice"]
     assert "age" in first["slice"]
     assert first["low"] <= first["score"] <= first["high"]
+    times = [one["times"] for one in report.figures["slices"]]
+    assert times == sorted(times, reverse=True)
     alarms = 0
     for seed in range(20):
         target, prediction, table, schema = planted(1500, 100 + seed, harm=0.0)
@@ -199,6 +201,19 @@ def test_a_planted_slice_is_found_and_an_unplanted_one_is_not() -> None:
         calm = evaluate(BINARY, drawn, np.stack([1 - score, score], axis=1), table=table, schema=schema, bootstrap=2)
         alarms += bool(calm.figures["slices"])
     assert alarms <= 4
+
+
+@pytest.mark.parametrize(("distance", "verdict"), [(0.03, "pass"), (0.15, "warn")])
+def test_calibration_warns_only_of_gaps_that_matter(distance: float, verdict: str) -> None:
+    """A gap of a few percent is let pass even where many rows prove it; a large one says what it means."""
+    generator = np.random.default_rng(0)
+    said = generator.uniform(0.2, 0.8, 20_000)
+    target = (generator.random(20_000) < said - distance).astype(np.int64)
+    report = evaluate(BINARY, target, np.stack([1 - said, said], axis=1), bootstrap=5)
+    found = next(one for one in report.findings if one.what.startswith("Probabilities of yes"))
+    assert found.verdict == verdict
+    assert report.figures["calibration"]["expected_calibration_error"] > report.figures["calibration"]["by_chance"]
+    assert ("where 50 % is said, the truth may well be 35 % or 65 %" in found.what) == (verdict == "warn")
 
 
 def test_slices_take_every_kind_of_column() -> None:

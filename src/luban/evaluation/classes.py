@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.core.report import Evidence, Finding
+from luban.data.shares import percent
 from luban.evaluation.calibration import calibration_error_by_chance, expected_calibration_error, reliability
 from luban.evaluation.metrics import decision
 from luban.evaluation.metrics.ranking import tally
@@ -20,7 +21,9 @@ _POINTS = 200
 _CURVES = 8
 _LARGEST_MATRIX = 20
 # A gap smaller than this between said and observed share changes no decision, however many rows prove it.
-_NEGLIGIBLE = 0.02
+_NEGLIGIBLE = 0.05
+# A gap must be this many times the one that honest probabilities may show by chance.
+_BEYOND_CHANCE = 1.5
 
 
 def ranking(task: Task, target: np.ndarray, prediction: np.ndarray) -> Finding:
@@ -116,21 +119,27 @@ def calibration(task: Task, target: np.ndarray, prediction: np.ndarray, seed: in
         said, came, event = prediction.max(axis=1), target == code, "of the most probable class"
     error = expected_calibration_error(said, came)
     chance = calibration_error_by_chance(said, seed=seed)
-    limit = max(chance, _NEGLIGIBLE)
+    limit = max(_BEYOND_CHANCE * chance, _NEGLIGIBLE)
     honest = error <= limit
     bins = reliability(said, came)
     counts, edges = np.histogram(said, bins=20, range=(0.0, 1.0))
     split = [np.histogram(said[came == one], bins=edges)[0] for one in (False, True)]
     finding = Finding(
         what=(
-            f"Probabilities {event} come true about as often as they say (mean gap {number(error)})"
+            f"Probabilities {event} come true about as often as they say (mean gap {percent(error)})"
             if honest
-            else f"Probabilities {event} are off by {number(error)} on average"
+            else f"Probabilities {event} are off by {percent(error)} on average: where 50 % is said, the truth may "
+            f"well be {percent(max(0.0, 0.5 - error))} or {percent(min(1.0, 0.5 + error))}"
         ),
         verdict="pass" if honest else "warn",
         value=error,
         threshold=limit,
-        remedy="" if honest else "Calibrate on rows that were not learnt from, or read the scores as an order only.",
+        remedy=(
+            ""
+            if honest
+            else "Use the probabilities to put rows in order rather than to count on them; more rows to learn from, as "
+            "like as possible to those judged here, make them more honest."
+        ),
         evidence=(
             Evidence(
                 title="Reliability",

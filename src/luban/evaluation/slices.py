@@ -69,8 +69,9 @@ def slices(
 
     Every column is cut into parts (quarters of numbers and dates, common values of categories); parts of the columns
     that tell most about the loss are crossed. Each slice of enough rows is held against the other rows by Welch's
-    test, and what stands after the guard against many tests (Benjamini and Hochberg 1995, at 5 %) is shown, ordered
-    by the lower end of its loss. A pair is shown only where it is worse than both of its columns alone.
+    test. Of what stands after the guard against many tests (Benjamini and Hochberg 1995, at 5 %), those are shown
+    whose loss is high for certain (by the lower end of its interval), the highest loss first. A pair is shown only
+    where it is worse than both of its columns alone.
 
     Returns
     -------
@@ -91,6 +92,7 @@ def slices(
     found = [one for one in _guarded(tried) if one.loss >= _NOTABLE * seen.mean()]
     found = [one for one in found if all(one.loss > _NOTABLE * parent for parent in one.parents)]
     found = _apart(sorted(found, key=lambda one: -one.low))[:_SHOWN]
+    found.sort(key=lambda one: -one.loss)
     rows = [
         _row(one, metric, task, target[chosen], prediction[chosen], float(seen.mean()), threshold, seed)
         for one in found
@@ -120,22 +122,27 @@ def _finding(rows: list[dict[str, Any]], metric: Metric, named: str, tried: int,
             what=f"No slice is clearly worse than the other rows, of {tried:,} looked at{limits}", verdict="pass"
         )
     worst = rows[0]
+    serious = worst["times"] >= _SERIOUS
+    held = f"{'which counts as' if serious else 'not yet'} serious: that begins at {number(_SERIOUS)} times"
     return Finding(
-        what=f"The model is worst where {worst['slice']}: {named} {number(worst['times'])} times the usual{limits}",
-        verdict="warn" if worst["times"] >= _SERIOUS else "info",
+        what=(
+            f"The model is worst where {worst['slice']}: its mean {named} there is {number(worst['times'])} times "
+            f"that of all rows ({held}){limits}"
+        ),
+        verdict="warn" if serious else "info",
         value=worst["times"],
         threshold=_SERIOUS,
         remedy="Collect more rows like these, or inputs that tell them apart; trust predictions there less.",
         evidence=(
             Evidence(
-                title=f"Slices by {named}",
+                title=f"Slices by mean {named}, the worst first",
                 columns=("slice", "times all rows"),
                 rows=tuple((row["slice"], row["times"]) for row in rows),
                 drawing="bar",
                 y=f"mean {named}, times that of all rows",
             ),
             Evidence(
-                title=f"Worst slices of {tried:,} tried",
+                title=f"Worst slices of {tried:,} tried, by {named}",
                 columns=("slice", "rows", metric.name, "low", "high", named, "chance"),
                 rows=tuple(
                     (

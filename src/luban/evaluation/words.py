@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def number(value: float) -> str:
-    """Return a number with four significant digits, without exponent where it can be read without."""
+    """Return a number with four significant digits, a true minus sign, and an exponent only where it is needed."""
     if not math.isfinite(value):
         return "undefined"
     if value != 0 and not 1e-4 <= abs(value) < 1e7:
-        return f"{value:.3g}"
+        return f"{value:.3g}".replace("-", "−")
     digits = 0 if value == 0 else max(0, 3 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{digits}f}"
+    text = f"{value:,.{digits}f}".replace("-", "−")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
