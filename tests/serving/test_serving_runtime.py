@@ -50,6 +50,14 @@ def test_the_four_ways_agree(task: Task) -> None:
                 assert value == pytest.approx(table[f"quantile_{level:g}"][place], abs=2e-6)
 
 
+def test_unknown_way_with_missing_columns_is_refused() -> None:
+    """A misspelt one must neither fail as a defect nor count as fill."""
+    runtime = pair(small.BINARY)[0]
+    for ask in (runtime.predict_row, runtime.predict, runtime.answer):
+        with pytest.raises(InputError, match="missing must be error or fill"):
+            ask(ROWS.slice(0, 1).to_pylist()[0], missing="fil")
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
 def test_the_threshold_is_the_same_everywhere(threshold: float) -> None:
     onnx, python = pair(small.BINARY, threshold=threshold)

@@ -29,7 +29,7 @@ def check_names(names: Sequence[str], where: str = "the table") -> None:
         raise InputError(
             f"{where} has {_count(len(unnamed), 'column')} without a name",
             seen=f"column {unnamed[0]} of {len(names)}",
-            remedy="Name every column in the header, or give names=[...] for all of them.",
+            remedy="Name every column in the header.",
         )
     double = [name for name, times in Counter(names).items() if times > 1]
     if double:
@@ -37,7 +37,7 @@ def check_names(names: Sequence[str], where: str = "the table") -> None:
         raise InputError(
             f"{where} has {_count(len(double), 'column name')} more than once",
             seen=f"{double[0]!r} as columns {', '.join(places)}",
-            remedy="Rename or remove the columns that are double, or give names=[...] for all of them.",
+            remedy="Rename or remove the columns that are double.",
         )
 
 
@@ -68,7 +68,7 @@ def ready_to_fit(table: pa.Table, schema: Schema, inputs: Sequence[str]) -> tupl
         raise InputError(
             "no column is left to learn from",
             seen=f"{_count(len(schema.columns), 'column')}, all ignored, constant, empty or the target",
-            remedy="Give more columns, or set the role of a column to input.",
+            remedy="Give more columns, or ignore fewer.",
         )
     check_nested(table, inputs)
     for name in inputs:
@@ -85,7 +85,7 @@ def check_nested(table: pa.Table, names: Sequence[str]) -> None:
             raise InputError(
                 f"the column {name!r} holds nested values",
                 seen=str(table.schema.field(name).type),
-                remedy="Flatten it into plain columns, or leave it out with the ignore option.",
+                remedy="Flatten it into plain columns, or leave it out: --ignore COLUMN (ignore=['COLUMN'] in Python).",
             )
 
 

@@ -16,7 +16,7 @@ from luban.data.checks import check_names, check_nested
 from luban.data.dates import to_dates
 from luban.data.infer import kind_of_type
 from luban.data.numbers import MISSING_WORDS, flat, to_numbers
-from luban.data.row import conform_row, row_reader
+from luban.data.row import MISSING_COLUMN, check_missing, conform_row, row_reader
 from luban.data.sources.frame import FrameSource, to_table
 from luban.data.sources.values import text as written
 from luban.data.storage import plain_type
@@ -74,6 +74,7 @@ def conform(
         Naming the column, and the row and value where there is one: a missing column, text that is no number,
         a word that is no boolean, an unreadable date, nested values, infinities.
     """
+    check_missing(missing)
     if not isinstance(data, pa.Table):
         if not FrameSource().matches(data):
             raise InputError(
@@ -115,7 +116,7 @@ def _missing_column(absent: list[str], present: list[str]) -> InputError:
     return InputError(
         f"the column {absent[0]!r} is missing{others}",
         seen=f"nearest names: {', '.join(near)}" if near else f"columns {', '.join(present[:8])}",
-        remedy="Add it, rename the one that holds it, or pass missing='fill' to take it as missing in every row.",
+        remedy=MISSING_COLUMN,
     )
 
 
@@ -171,7 +172,7 @@ def _finite(column: Column, array: pa.Array, infinities: str, notes: list[str]) 
         raise InputError(
             f"the column {column.name!r} holds infinities",
             seen=f"{array[row].as_py()} in row {row + 1}, {count:,} in all",
-            remedy="Replace them, or pass infinities='missing' to take them as missing.",
+            remedy="Replace them, or leave them empty; the cleaning step 'infinities' does that for a data set.",
         )
     notes.append(f"{count:,} infinities of the column {column.name!r} are taken as missing.")
     return pc.if_else(infinite, pa.scalar(None, pa.float64()), array)

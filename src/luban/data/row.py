@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from luban.core.schema import Column
 
 Value = float | str | int
+Missing = Literal["error", "fill"]
+MISSING_COLUMN = (
+    "Add it, rename the one that holds it, or predict with --missing fill (missing='fill' in Python) to take it as "
+    "missing in every row."
+)
 RowReader = Callable[[Mapping[str, Any]], dict[str, Value]]
 
 _ABSENT = object()
 _recent: dict[tuple[int, str], tuple[Sequence[Column], RowReader]] = {}
 
 
-def conform_row(
-    row: Mapping[str, Any], columns: Sequence[Column], *, missing: Literal["error", "fill"] = "error"
-) -> dict[str, Value]:
+def conform_row(row: Mapping[str, Any], columns: Sequence[Column], *, missing: Missing = "error") -> dict[str, Value]:
     """Return the values of one row by column name, in the order of `columns`.
 
     The same rules as `luban.data.conform.conform`. A number is a float (NaN where missing), a category, boolean
@@ -46,8 +49,9 @@ def conform_row(
     return held[1](row)
 
 
-def row_reader(columns: Sequence[Column], *, missing: Literal["error", "fill"] = "error") -> RowReader:
+def row_reader(columns: Sequence[Column], *, missing: Missing = "error") -> RowReader:
     """Return the function that conforms one row to these columns, made once for many rows."""
+    check_missing(missing)
     plan = tuple((column.name, partial(_READERS[column.kind], column)) for column in columns)
     fill = missing == "fill"
 
@@ -66,13 +70,23 @@ def row_reader(columns: Sequence[Column], *, missing: Literal["error", "fill"] =
     return read
 
 
+def check_missing(missing: str) -> None:
+    """Raise `InputError` where `missing` is neither ``"error"`` nor ``"fill"``."""
+    if missing not in {"error", "fill"}:
+        raise InputError(
+            "missing must be error or fill",
+            seen=repr(missing)[:100],
+            remedy="With fill a column that is not there is taken as missing in every row.",
+        )
+
+
 def _missing(name: str, row: Mapping[str, Any], columns: Sequence[Column]) -> InputError:
     absent = [column.name for column in columns if column.name not in row]
     others = f" ({len(absent)} are missing: {', '.join(absent[:8])})" if len(absent) > 1 else ""
     return InputError(
         f"the column {name!r} is missing{others}",
         seen=f"columns {', '.join(map(str, list(row)[:8]))}",
-        remedy="Add it, rename the one that holds it, or pass missing='fill' to take it as missing in every row.",
+        remedy=MISSING_COLUMN,
     )
 
 

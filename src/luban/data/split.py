@@ -171,7 +171,7 @@ def _column(table: pa.Table, schema: Schema, how: str, by: str | None) -> pa.Arr
         target = next((column.name for column in schema.columns if column.role == "target"), None)
         by = {"stratified": target, "group": schema.group, "time": schema.time}.get(how)
     if by is None:
-        raise InputError(f"a split of kind {how} needs a column", remedy="Name it with by=...")
+        raise InputError(f"a split of kind {how} needs a column", remedy="Name it: --by NAME (by='NAME' in Python).")
     schema.column(by)
     return flat(table[by])
 

@@ -123,7 +123,7 @@ def target_numbers(name: str, array: pa.Array) -> np.ndarray:
             raise InputError(
                 f"the target {name!r} holds text that is no number",
                 seen=f"{array[row].as_py()!r} in row {row + 1}",
-                remedy="Correct it, or ask for classes with kind='multiclass'.",
+                remedy="Correct it, or ask for classes: --task multiclass (task='multiclass' in Python).",
             )
         return numbers
     if kind_of_type(array.type) not in {"number", "boolean"}:

@@ -106,7 +106,10 @@ def infer_task(
     if chosen in {"binary", "multiclass"}:
         classes, keep = _classes(target, values, notes)
         if kind == "binary" and len(classes) > 2:
-            raise InputError(f"the target {target!r} has {len(classes)} classes, not two", remedy="Ask for multiclass.")
+            raise InputError(
+                f"the target {target!r} has {len(classes)} classes, not two",
+                remedy="Ask for --task multiclass (task='multiclass' in Python).",
+            )
         chosen = "binary" if len(classes) == 2 else "multiclass"
         rows = rows[keep]
     else:
@@ -303,7 +306,7 @@ def _check_classes(target: str, labels: list[Label], rows: int) -> None:
         raise InputError(
             f"the target {target!r} has too many different labels for classes",
             seen=f"{len(labels):,} labels in {rows:,} rows",
-            remedy="Name another target; ask for kind='regression' if it holds numbers.",
+            remedy="Name another target, or give --task regression (task='regression' in Python) if it holds numbers.",
         )
 
 

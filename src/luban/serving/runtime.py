@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from luban.data.conform import conform
-from luban.data.row import RowReader, row_reader
+from luban.data.row import RowReader, check_missing, row_reader
 from luban.export.onnx.build import label_values
 from luban.export.onnx.columns import feeds
 from luban.export.onnx.parity import value_output
@@ -134,6 +134,7 @@ class Runtime:
 
     def _row_values(self, row: Mapping[str, Any], missing: Missing) -> np.ndarray:
         """Return values of shape (1, K), (1,) or (1, Q)."""
+        check_missing(missing)
         read = self._readers[missing](row)
         if self._one is None:
             return self.values(row_table(read, self.signature.inputs))

@@ -179,7 +179,8 @@ def _blocks(location: Any, reading: Reading, bad_rows: str) -> Iterator[pa.Recor
                 raise InputError(
                     f"a row of {str(location)!r} has {row.actual_columns} cells instead of {row.expected_columns}",
                     seen=repr(row.text[:120]),
-                    remedy="Mend the row (often a missing quote), or give bad_rows='skip' to leave such rows out.",
+                    remedy="Mend the row (often a missing quote), or leave such rows out: luban data import with "
+                    "--bad-rows skip (bad_rows='skip' in Python).",
                 ) from error
             raise InputError(
                 f"{str(location)!r} cannot be read as a text table", seen=str(error)[:200], remedy=_OPTIONS

@@ -59,7 +59,8 @@ class SqlSource:
             table, query = query.strip(), None  # a bare name is a table
         if (query is None) == (table is None):
             raise InputError(
-                "a database needs either a query or a table", remedy="Give query='select ...' or table='name'."
+                "a database needs either a query or a table",
+                remedy="Import it with --query 'select ...' or --query TABLE (query='...' in Python).",
             )
         return _read(location, query, table, parameters or {})
 
