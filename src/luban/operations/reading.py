@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.core.dataset import Dataset
-from luban.core.errors import InputError
+from luban.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,22 +31,69 @@ def stored(workspace: Workspace, data: Any) -> Dataset | None:
         return data
     if not isinstance(data, str) or Path(data).exists() or not _REFERENCE.fullmatch(data):
         return None
-    if not workspace.root.is_dir():  # nothing was ever kept, and looking must not make a workspace
-        return None
     name, _, version = data.partition("/")
-    if all(dataset.name != name for dataset in workspace.datasets.list()):
+    if name not in _names(workspace):
         return None
     return workspace.datasets.get(f"{name}/{version}" if version else name)
 
 
 def read_table(workspace: Workspace, data: Any) -> pa.Table:
     """Return the rows that `data` names as one Arrow table."""
-    from luban.data import read, versions
+    from luban.data import versions
 
     dataset = stored(workspace, data)
-    if dataset is not None:
-        return versions.table(workspace, dataset)
-    return read.table(data)
+    return versions.table(workspace, dataset) if dataset is not None else read_new(workspace, data)
+
+
+def read_new(workspace: Workspace, data: Any) -> pa.Table:
+    """Return the rows of a file, a database or an object in memory, which `stored` found to be no data set.
+
+    Raises
+    ------
+    NotFound
+        With the nearest data sets and files, where `data` is the name of neither.
+    """
+    from luban.data import read
+
+    try:
+        return read.table(data)
+    except NotFound as error:
+        if not isinstance(data, str) or not _REFERENCE.fullmatch(data) or Path(data).exists():
+            raise
+        names = _names(workspace)
+        near = get_close_matches(data.partition("/")[0], names, n=3, cutoff=0.5) or names[:5]
+        sets = f"Data sets: {', '.join(near)}." if near else "The workspace has no data set yet."
+        raise NotFound(
+            f"{data!r} is neither a file nor a data set of the workspace",
+            remedy=f"{sets} {error.remedy or ''}".strip(),
+        ) from error
+
+
+def dataset_named(workspace: Workspace, data: str) -> Dataset:
+    """Return the data set of the workspace that `data` names.
+
+    Raises
+    ------
+    InputError
+        If it is the path of a file, with the command that imports it.
+    NotFound
+        With the nearest names.
+    """
+    path = Path(data).expanduser()
+    is_path = path.exists() or not _REFERENCE.fullmatch(data.partition("@")[0])
+    if data and is_path and data.partition("/")[0] not in _names(workspace):
+        raise InputError(
+            "this verb wants an imported data set of the workspace",
+            seen=f"the path {data!r}",
+            remedy=f"Run: luban data import {shlex.quote(data)} --name {name_for(data)}",
+        )
+    return workspace.datasets.get(data)
+
+
+def _names(workspace: Workspace) -> list[str]:
+    """Return the names of all data sets."""
+    # Where nothing was ever kept, looking must not make a workspace.
+    return [one.name for one in workspace.datasets.list()] if workspace.root.is_dir() else []
 
 
 def name_for(data: Any) -> str:

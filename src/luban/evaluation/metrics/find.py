@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from luban.core import plugins
@@ -14,20 +16,45 @@ if TYPE_CHECKING:
     from luban.core.protocols import Metric
     from luban.core.task import Task
 
-# What scikit-learn's functions and scorers, and other libraries, call the same thing.
+# What scikit-learn's functions and scorers, and other libraries, call the same thing; in small letters, without
+# spaces and underscores, a leading "neg" and a closing "score".
 _ELSEWHERE = {
-    "roc_auc_ovr": "roc_auc",
+    "acc": "accuracy",
+    "ap": "average_precision",
     "auc": "roc_auc",
-    "brier_score_loss": "brier_score",
-    "logloss": "log_loss",
+    "aucpr": "average_precision",
+    "aucroc": "roc_auc",
+    "auprc": "average_precision",
+    "auroc": "roc_auc",
+    "bacc": "balanced_accuracy",
+    "balancedacc": "balanced_accuracy",
+    "binarylogloss": "log_loss",
+    "brierloss": "brier_score",
+    "brierscoreloss": "brier_score",
+    "ce": "log_loss",
+    "crossentropy": "log_loss",
+    "l1": "mae",
+    "l2": "rmse",
+    "macrof1": "f1_macro",
     "mcc": "matthews_corrcoef",
-    "mean_absolute_error": "mae",
-    "mean_absolute_percentage_error": "mape",
-    "mean_pinball_loss": "pinball",
-    "mean_squared_error": "rmse",
+    "meanabsoluteerror": "mae",
+    "meanabsolutepercentageerror": "mape",
+    "meanpinballloss": "pinball",
+    "meansquarederror": "rmse",
+    "medae": "median_absolute_error",
+    "mlogloss": "log_loss",
     "mse": "rmse",
-    "root_mean_squared_error": "rmse",
+    "multilogloss": "log_loss",
+    "prauc": "average_precision",
+    "quantile": "pinball",
+    "roc": "roc_auc",
+    "rocaucovo": "roc_auc",
+    "rocaucovr": "roc_auc",
+    "rootmeansquarederror": "rmse",
+    "rsquared": "r2",
+    "sensitivity": "recall",
 }
+_NEAR = 0.75  # letters in common, from which on a name is rather misspelt than unknown
 
 
 def metric(name: str, task: Task | None = None) -> Metric:
@@ -49,10 +76,7 @@ def metric(name: str, task: Task | None = None) -> Metric:
     """
     known = plugins.names("metrics")
     if name not in known:
-        plain = name.strip().lower().removeprefix("neg_").removesuffix("_score")
-        meant = _ELSEWHERE.get(plain, plain)
-        remedy = f"Here it is named {meant}." if meant in known else None
-        raise NotFound.named("metric", name, known, remedy=remedy)
+        raise NotFound.named("metric", name, known, remedy=_meant(name, known, task))
     found: Metric = plugins.create("metrics", name)
     if task is not None and task.kind not in found.kinds:
         raise InputError(
@@ -61,6 +85,24 @@ def metric(name: str, task: Task | None = None) -> Metric:
             remedy=f"Choose one of {', '.join(one.name for one in fitting(task))}.",
         )
     return found
+
+
+def _meant(name: str, known: tuple[str, ...], task: Task | None) -> str | None:
+    """Return in words which metric may be meant by an unknown name, or which there are for the task."""
+    letters = _letters(name)
+    meant = _ELSEWHERE.get(letters) or next((one for one in known if _letters(one) == letters), None)
+    if meant in known:
+        return f"Here it is named {meant}."
+    near = get_close_matches(name.strip().lower(), known, n=2, cutoff=_NEAR)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    if task is not None:
+        return f"For a {task.kind} task: {', '.join(one.name for one in fitting(task))}."
+    return None
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower()).removeprefix("neg").removesuffix("score")
 
 
 def fitting(task: Task) -> tuple[Metric, ...]:

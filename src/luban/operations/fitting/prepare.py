@@ -56,25 +56,28 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     InputError
         If nothing can be learnt from the rows as they are.
     """
-    from luban.data import conform, infer, read, versions
+    from luban.core import plugins
+    from luban.data import conform, infer, versions
     from luban.data.target import encode_target
     from luban.data.task import infer_task
-    from luban.operations.reading import source_of, stored
+    from luban.evaluation import metrics
+    from luban.operations.reading import read_new, source_of, stored
 
     dataset = stored(workspace, data)
-    table = versions.table(workspace, dataset) if dataset is not None else read.table(data)
+    table = versions.table(workspace, dataset) if dataset is not None else read_new(workspace, data)
     group = options.get("group")
     inferred = infer.Inference(schema=dataset.schema) if dataset is not None else infer.infer(table, group=group)
     schema = inferred.schema if group is None else inferred.schema.with_role("group", group)
-    inference = infer_task(
-        table,
-        schema,
-        target,
-        metric=options.get("metric"),
-        kind=options.get("task"),
-        quantiles=options.get("quantiles") or None,
-        ignore=tuple(options.get("ignore") or ()),
-    )
+    wanted: dict[str, Any] = {
+        "kind": options.get("task"),
+        "quantiles": options.get("quantiles") or None,
+        "ignore": tuple(options.get("ignore") or ()),
+    }
+    metric = options.get("metric")
+    if metric is not None and metric not in plugins.names("metrics"):
+        # The task without it tells which metrics suit, and so what the error should offer.
+        metrics.metric(metric, infer_task(table, schema, target, **wanted).task)
+    inference = infer_task(table, schema, target, metric=metric, **wanted)
     rows = inference.learnable(table)
     inputs = inference.schema.select(inference.task.inputs)
     conformed = conform.conform(rows.select(inputs.names), inputs.columns)
