@@ -155,6 +155,24 @@ def test_the_folder_runs_with_onnxruntime_and_numpy_alone(tmp_path: Path) -> Non
     assert len(typical["prediction"]) == 1
 
 
+def test_the_example_names_unknown_columns_takes_one_object_and_writes_labels_as_they_are(tmp_path: Path) -> None:
+    fitted = small.fitted(replace(small.BINARY, classes=("否", "是")))
+    OnnxExporter().export(fitted, str(tmp_path), EXAMPLES)
+
+    def ask(rows: object) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+        command = [sys.executable, str(tmp_path / "example.py"), str(tmp_path / "rows.json")]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+
+    one = ask({"agee": 60, "colour": "red"})
+    assert "agee" in one.stderr.split("Not given")[0]
+    assert "age" in one.stderr.split("Not given")[1]
+    assert '"否"' in one.stdout or '"是"' in one.stdout
+    assert len(json.loads(one.stdout)["prediction"]) == 1
+    wrong = ask([1, 2])
+    assert (wrong.returncode, wrong.stderr.startswith("The rows must be a list of objects")) == (1, True)
+
+
 def test_the_signature_shows_no_row_of_the_examples(tmp_path: Path) -> None:
     OnnxExporter().export(small.fitted(small.NUMBER), str(tmp_path), EXAMPLES)
     example = json.loads((tmp_path / "signature.json").read_text())["example"]

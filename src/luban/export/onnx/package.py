@@ -127,7 +127,7 @@ def _readme(described: dict[str, Any]) -> str:
         "",
         "    pip install onnxruntime numpy",
         "    python example.py                      # a typical row",
-        "    python example.py rows.json            # a file with a list of rows: [{column: value, ...}, ...]",
+        "    python example.py rows.json            # a file with one row or a list: [{column: value, ...}, ...]",
         "",
         "| input tensor | kind | type | shape | missing |",
         "|---|---|---|---|---|",
@@ -162,7 +162,7 @@ def _shape(sizes: list[int]) -> str:
 EXAMPLE = '''"""Predict with model.onnx; needs onnxruntime and numpy only.
 
     python example.py                 a typical row
-    python example.py rows.json       a file with a list of rows: [{"column": value, ...}, ...]
+    python example.py rows.json       a file with one row or a list: [{"column": value, ...}, ...]
 """
 
 import json
@@ -193,6 +193,18 @@ def value(given, column):
     return str(given) if column["type"] == "string" else given
 
 
+def check(rows):
+    """Exit where the rows are no list of objects; tell of columns that the model does not know."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        sys.exit('The rows must be a list of objects: [{"column": value, ...}, ...]')
+    known = [one["column"] for one in signature["inputs"]]
+    unknown = sorted({name for row in rows for name in row} - {*known, signature["task"]["target"]})
+    if unknown:
+        absent = [name for name in known if any(name not in row for row in rows)]
+        missing = f" Not given: {', '.join(absent)}." if absent else ""
+        print(f"Not known and left out: {', '.join(unknown)}.{missing}", file=sys.stderr)
+
+
 def predict(rows):
     feeds = {
         one["tensor"]: np.array([[value(row.get(one["column"]), one)] for row in rows], dtype=TYPES[one["type"]])
@@ -203,7 +215,10 @@ def predict(rows):
 
 
 if __name__ == "__main__":
-    given = Path(sys.argv[1]).read_text(encoding="utf-8") if len(sys.argv) > 1 else None
+    given = Path(sys.argv[1]).read_text(encoding="utf-8-sig") if len(sys.argv) > 1 else None
     rows = [signature["example"] or {}] if given is None else json.loads(given)
-    print(json.dumps(predict(rows), indent=2))
+    rows = [rows] if isinstance(rows, dict) else rows
+    check(rows)
+    sys.stdout.reconfigure(encoding="utf-8")
+    print(json.dumps(predict(rows), indent=2, ensure_ascii=False))
 '''
