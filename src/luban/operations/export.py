@@ -46,7 +46,7 @@ def export(
     model
         The model: NAME, NAME/VERSION or NAME@ALIAS.
     output
-        Folder to write into.
+        Folder to write into, such as `-o churn_onnx` (output="churn_onnx" in Python).
     to
         The form; `luban plugins exporters` lists what is installed.
     without

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -140,6 +141,7 @@ def fit(
     if data is None or target is None:
         missing = "data" if data is None else "target"
         raise InputError(f"fit needs {missing}", remedy="Example: luban fit adult.csv --target class")
+    _check_named(data, target)
     request = Request(
         target=target,
         metric=metric,
@@ -156,3 +158,15 @@ def fit(
         source=source_of(data),
     )
     return begin(workspace, data, request, began=began)
+
+
+def _check_named(data: Any, target: str) -> None:
+    """Raise `InputError` where the data are an array, whose columns have no names that a target could be one of."""
+    if hasattr(data, "columns") or getattr(getattr(data, "dtype", None), "names", None) is not None:
+        return
+    if getattr(data, "ndim", None) is not None and not re.fullmatch(r"x\d+", target):
+        raise InputError(
+            f"an array has no column names, so none is named {target!r}",
+            seen=f"{type(data).__name__} of shape {getattr(data, 'shape', '')}",
+            remedy="Give a data frame, or a dict of a name and the values for each column, the target's too.",
+        )

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from luban.core.errors import InputError, NotFound
 from luban.core.operation import operation
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from luban.store import Workspace
 
 
@@ -43,6 +46,7 @@ def predict(
     *,
     output: Path | None = None,
     missing: Literal["error", "fill"] = "error",
+    keep: tuple[str, ...] = (),
 ) -> Predicted:
     """Predict the rows of a file with a registered model.
 
@@ -56,7 +60,10 @@ def predict(
         File to write to (.parquet, .csv or .jsonl): a column `prediction`, and one `probability_<class>` each class.
     missing
         What to do when a column is missing: `error`, or `fill` to take it as missing values.
+    keep
+        Columns of the rows to write before the predictions, such as an identifier: `--keep customerID`.
     """
+    from luban.learners.predictions import column_names
     from luban.operations.reading import read_table
     from luban.operations.writing import check_output, write_table
 
@@ -66,8 +73,12 @@ def predict(
 
     version = workspace.models.get(model)
     ready = runtime(workspace, model)
-    predictions = ready.predict(read_table(workspace, data), missing=missing)
+    rows = read_table(workspace, data)
+    kept = _kept(rows, keep, column_names(ready.task))
+    predictions = ready.predict(rows, missing=missing)
     table = predictions.to_table()
+    for place, name in enumerate(kept.column_names):
+        table = table.add_column(place, kept.schema.field(place), kept[name])
     if output is not None:
         write_table(table, output)
     return Predicted(
@@ -78,3 +89,16 @@ def predict(
         predictions=() if output is not None else tuple(table.to_pylist()),
         notes=predictions.notes,
     )
+
+
+def _kept(rows: pa.Table, keep: tuple[str, ...], made: tuple[str, ...]) -> pa.Table:
+    """Return the columns to keep, each once, or raise where there is none or a prediction has its name."""
+    for name in keep:
+        if name not in rows.column_names:
+            raise NotFound.named("column", name, rows.column_names)
+        if name in made:
+            raise InputError(
+                f"the column {name!r} cannot be kept: the predictions have one of that name",
+                remedy="Rename it in the rows.",
+            )
+    return rows.select(list(dict.fromkeys(keep)))

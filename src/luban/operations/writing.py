@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import uuid
 from pathlib import Path
@@ -48,8 +49,22 @@ def _write(table: pa.Table, path: str, suffix: str) -> None:
     elif suffix == ".csv":
         from pyarrow import csv
 
-        csv.write_csv(table, path)
+        with Path(path).open("wb") as stream:
+            if not _is_ascii(table):  # without the mark spreadsheet programs read UTF-8 as the national encoding
+                stream.write(codecs.BOM_UTF8)
+            csv.write_csv(table, stream)
     else:
         with Path(path).open("w", encoding="utf-8") as file:
             for batch in table.to_batches(max_chunksize=10_000):
                 file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
+
+
+def _is_ascii(table: pa.Table) -> bool:
+    """Return whether the names and texts of a table have no letter beyond ASCII."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
+    return "".join(table.column_names).isascii() and all(
+        pc.all(pc.string_is_ascii(column)).as_py() is not False for column in texts
+    )

@@ -52,6 +52,7 @@ def data_clean(
         Name of the data set that gets the new version; by default the same.
     """
     from luban.data import clean
+    from luban.operations.reading import dataset_named
     from luban.store.names import valid_name
 
     if (recipe is None) == (not steps):
@@ -61,7 +62,7 @@ def data_clean(
     if name is not None:
         valid_name("data set", name)
     wanted = clean.recipe(steps) if recipe is None else read_recipe(recipe)
-    parent = workspace.datasets.get(data)
+    parent = dataset_named(workspace, data)
     made, notes = clean.clean(workspace, parent, wanted, name=name)
     return CleanedData(
         dataset=made.reference,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.operation import operation
 from luban.core.schema import Schema
@@ -46,6 +46,7 @@ def data_import(
     decimal: str | None = None,
     sheet: str | None = None,
     query: str | None = None,
+    bad_rows: Literal["error", "skip"] = "error",
 ) -> Imported:
     """Import rows as a version of a data set; equal content is stored once.
 
@@ -65,6 +66,8 @@ def data_import(
         Sheet of a workbook; by default the first.
     query
         SQL query or table name, with a database URL.
+    bad_rows
+        What to do with a row of a text file that has too few or too many cells: `error`, or `skip` to leave it out.
     """
     from luban.data import versions
     from luban.operations.reading import name_for
@@ -73,4 +76,6 @@ def data_import(
     called = valid_name("data set", name or name_for(data))
     given = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "sheet": sheet, "query": query}
     options = {option: value for option, value in given.items() if value is not None}
+    if bad_rows != "error":
+        options["bad_rows"] = bad_rows
     return imported(versions.import_data(workspace, data, name=called, **options))

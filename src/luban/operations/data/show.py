@@ -33,8 +33,9 @@ def data_show(workspace: Workspace, data: str, *, rows: int = 5) -> DatasetShown
         How many rows to show.
     """
     from luban.data import versions
+    from luban.operations.reading import dataset_named
 
-    dataset = workspace.datasets.get(data)
+    dataset = dataset_named(workspace, data)
     head: list[Mapping[str, Any]] = []
     for batch in versions.batches(workspace, dataset):
         head.extend(batch.slice(0, rows - len(head)).to_pylist())

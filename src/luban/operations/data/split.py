@@ -60,9 +60,10 @@ def data_split(
     """
     from luban.data import versions
     from luban.data.split import split
+    from luban.operations.reading import dataset_named
     from luban.store.names import valid_name
 
-    parent = workspace.datasets.get(data)
+    parent = dataset_named(workspace, data)
     endings = ("train", "test") if len(shares) == 2 else tuple(str(i) for i in range(1, len(shares) + 1))
     wanted = names or tuple(f"{parent.name}_{ending}" for ending in endings)
     if len(wanted) != len(shares):

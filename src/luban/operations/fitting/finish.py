@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PARITY_ROWS = 1000
 # The graph may end a little after the deadline: what follows it takes less than the promised margin of 2 s.
 GRACE = 0.3
+# A gain over a constant prediction that is less than this share of its score is none.
+SKILL = 1e-3
 
 
 def finish(
@@ -46,6 +48,7 @@ def finish(
     notes.extend(graph_note)
     report = _report(prepared, result, name, plan)
     metric = prepared.task.metric
+    notes.extend(_bare(result, report, metric, plan))
     scores = {key: value for key, value in report.figures["metrics"].items() if value is not None}
     scores[metric] = result.score
     version = workspace.models.register(
@@ -64,7 +67,7 @@ def finish(
         workspace.models.set_alias(name, "champion", 1, reason="first version")
     workspace.runs.set_tag(run.id, "model", version.reference)
     _record_trials(workspace, run, result)
-    workspace.runs.finish(run.id, "finished", scores=scores)
+    workspace.runs.finish(run.id, "interrupted" if result.interrupted else "finished", scores=scores)
     return Fit(
         model=version.reference,
         run=run.id,
@@ -150,6 +153,22 @@ def _report(prepared: Prepared, result: StudyResult, name: str, plan: Plan) -> R
         seed=result.recipe.seed,
         threshold=result.composite.threshold,
     )
+
+
+def _bare(result: StudyResult, report: Report, name: str, plan: Plan) -> list[str]:
+    """Return a note where time was over before any learner but one, which has learnt nothing, had a score."""
+    from luban.evaluation.metrics import metric
+
+    scored = {line.learner for line in result.leaderboard if line.score is not None}
+    constant = report.figures["baseline"][name]
+    gain = (result.score - constant) * (1 if metric(name).greater_is_better else -1)
+    if result.interrupted or not plan.timed or len(scored) > 1 or gain > SKILL * abs(constant):
+        return []
+    note = (
+        f"Only the baseline stands: the budget was too short for more than {', '.join(sorted(scored))}, which is no "
+        "better than predicting the same for every row. Give a longer one with --budget."
+    )
+    return [note]
 
 
 def _record_trials(workspace: Workspace, run: Run, result: StudyResult) -> None:
