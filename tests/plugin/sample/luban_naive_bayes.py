@@ -94,7 +94,7 @@ class NaiveBayesLearner:
         del validation, report
         unknown = set(parameters) - {"smoothing"}
         if unknown:
-            raise InputError(f"naive_bayes has no parameter {sorted(unknown)[0]!r}", remedy="It has: smoothing.")
+            raise InputError(f"naive_bayes has no parameter {min(unknown)!r}", remedy="It has: smoothing.")
         smoothing = float(parameters.get("smoothing", 1.0))
         options = EncodingOptions(numbers="quantile", categories=("target",), high_cardinality=("target",))
         encoding, features = fit_encoding(training.table, schema, task, training.target, options, effort.seed)

@@ -105,8 +105,10 @@ def _accuracy(task: Task, target: np.ndarray, predictions: np.ndarray) -> Judge:
 
     def losses(blends: np.ndarray) -> np.ndarray:
         # Of equally probable classes the first is decided for.
-        error = (blends.argmax(axis=2) != kept).mean(axis=1)
-        return error - LOG_LOSS_SHARE * np.log(np.clip(blends[:, places, kept], smallest, 1.0)).mean(axis=1)
+        error: np.ndarray = (blends.argmax(axis=2) != kept).mean(axis=1)
+        given = np.clip(blends[:, places, kept], smallest, 1.0)
+        loss: np.ndarray = error - LOG_LOSS_SHARE * np.log(given).mean(axis=1)
+        return loss
 
     return Judge(np.ascontiguousarray(predictions[:, rows]), losses)
 
