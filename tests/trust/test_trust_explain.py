@@ -21,6 +21,7 @@ from luban.core.protocols import Examples
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
 from luban.testing.check import check_check, check_report
+from luban.trust.explain.dependence import dependence
 from luban.trust.explain.explain import explain
 from luban.trust.explain.shapley import contributions
 from luban.trust.explain.subject import Clock
@@ -64,7 +65,9 @@ class Shy(Formula):
 
     def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Decline."""
-        raise Unsupported("a part of the ensemble tells no contributions")
+        raise Unsupported(
+            "a part of the ensemble tells no contributions", seen="a shy part", remedy="Ask another model."
+        )
 
 
 @dataclass
@@ -173,7 +176,9 @@ def test_a_model_that_cannot_tell_is_explained_by_sampling_and_said_so() -> None
     """The fallback gives its reason, and its sums still hold exactly."""
     report = explain(formula_fitted(Shy()), formula_rows(), budget=8)
     assert not report.figures["exact"]
-    assert any("a part of the ensemble tells no contributions" in one.what for one in report.findings)
+    (told,) = [one.what for one in report.findings if "a part of the ensemble tells no contributions" in one.what]
+    assert "(a shy part)" in told
+    assert "Ask another" not in told
     assert report.figures["additivity"] < 1e-9
     assert next(iter(report.figures["contributions"])) == "a"
 
@@ -188,6 +193,7 @@ def test_reasons_of_a_row() -> None:
     assert told["base"] + sum(told["contributions"].values()) == pytest.approx(told["prediction"])
     sentence = next(one.what for one in report.findings if one.what.startswith(f"Row {row}:"))
     assert "pushes up by" in sentence
+    assert "(units of y)" in sentence
     assert "town = B" in sentence
     missing = explain(formula_fitted(model), table, rows=[50], budget=5)
     bars = next(e for f in missing.findings for e in f.evidence if e.title == "Reasons for row 50")
@@ -295,6 +301,41 @@ def test_the_budget_holds_for_a_slow_model() -> None:
     report = explain(formula_fitted(Formula(pause=0.001)), table, Formula().predict(table), budget=4)
     assert time.monotonic() - start < 4 * 3
     assert "of 5,000 rows" in report.findings[0].what
+    hurried = explain(formula_fitted(Formula(pause=0.003)), table, Formula().predict(table), budget=1)
+    whats = [one.what for one in hurried.findings]
+    assert any(what.startswith("Left out, as they would not have fitted into 1 s") for what in whats)
+    assert any("so a hint only" in what for what in whats)
+
+
+def test_a_binary_row_tells_its_decision_and_the_unit_of_each_push() -> None:
+    """The class that is decided comes first, by the model's own threshold; pushes name their class and unit."""
+    from luban.learners.composite import Composite
+
+    trees, table, target = learnt(load_breast_cancer, "binary")
+    probable = trees.model.predict(table)[:, 1]
+    row = int(np.where(probable > 0.5, probable, 2).argmin())
+    strict = Composite(members=(trees.model,), weights=(1.0,), task=trees.task, threshold=1.0)
+    report = explain(Fitted(trees.task, trees.signature, strict), table, target, rows=[row], budget=3)
+    sentence = next(one.what for one in report.findings if one.what.startswith(f"Row {row}:"))
+    assert sentence.startswith(f"Row {row}: predicted malignant (benign ")
+    assert "pushes towards" in sentence
+    assert sentence.count("log-odds)") == 3
+    assert "-" not in sentence.replace("log-odds", "")
+    table = next(e for f in report.findings for e in f.evidence if e.title == "Direction of the contributions")
+    assert table.columns == ("column", "mean push (log-odds of benign)", "direction", "rank correlation")
+
+
+def test_partial_dependence_tries_the_common_values_of_all_rows() -> None:
+    """The commonest categories of the whole column are tried, though the few averaged rows lack them."""
+    generator = np.random.default_rng(0)
+    towns = np.array([f"t{i:02}" for i in range(30)])
+    table = formula_rows(2000).set_column(2, "town", pa.array(np.append(["B"] * 1000, generator.choice(towns, 1000))))
+    few = table.slice(1990)
+    curve = dependence(Formula(), REGRESSION, few, COLUMNS[2], values=table["town"])
+    assert curve is not None
+    assert curve.rows[0][0] == "B"
+    assert "10 most frequent values; 21 not shown" in curve.title
+    assert "average of 10 rows" in curve.y
 
 
 def test_few_rows_and_wrong_rows() -> None:

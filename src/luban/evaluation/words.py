@@ -20,6 +20,11 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def signed(value: float) -> str:
+    """Return a number with its sign: ``+0.85``, ``−0.2``."""
+    return ("+" if value > 0 else "") + number(value)
+
+
 def significant(value: float) -> float:
     """Return the number with six significant digits: all that a table or a drawing needs."""
     return float(f"{float(value):.6g}")

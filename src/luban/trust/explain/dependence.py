@@ -46,18 +46,29 @@ def grid(column: Column, values: pa.ChunkedArray) -> pa.Array | None:
     return None
 
 
-def dependence(model: Model, task: Task, table: pa.Table, column: Column, *, lines: bool = False) -> Evidence | None:
+def dependence(
+    model: Model,
+    task: Task,
+    table: pa.Table,
+    column: Column,
+    *,
+    values: pa.ChunkedArray | None = None,
+    lines: bool = False,
+) -> Evidence | None:
     """Return the partial dependence on one column (Friedman 2001), None where it has fewer than two values to try.
 
     Parameters
     ----------
     table : pyarrow.Table
         Canonical inputs of the rows to average over.
+    values : pyarrow.ChunkedArray, optional
+        The column in all rows, from which the values to try are chosen: few rows may lack the common ones.
     lines : bool
         Whether the curves of single rows are drawn too (individual conditional expectation, Goldstein et al. 2015).
     """
     place = table.column_names.index(column.name)
-    tried = grid(column, table.column(place))
+    known = values if values is not None else table.column(place)
+    tried = grid(column, known)
     if tried is None or len(tried) < 2:
         return None
     rows = table.num_rows
@@ -76,15 +87,20 @@ def dependence(model: Model, task: Task, table: pa.Table, column: Column, *, lin
         names = (*names, *(f"row {i + 1}" for i in range(single.shape[1])))
     ordered = column.kind in ("number", "date")
     return Evidence(
-        title=f"Partial dependence on {column.name}",
+        title=f"Partial dependence on {column.name}" + ("" if ordered else _left_out(known, len(tried))),
         columns=(column.name, *names),
         rows=tuple(
             (_plain(value), *(significant(one) for one in line)) for value, line in zip(tried, means, strict=True)
         ),
         drawing="line" if ordered else "bar",
         x=column.name,
-        y=words,
+        y=f"{words}, average of {rows:,} rows",
     )
+
+
+def _left_out(values: pa.ChunkedArray, tried: int) -> str:
+    others = len(pc.unique(pc.drop_null(values))) - tried
+    return f" (the {tried} most frequent values; {others:,} not shown)" if others > 0 else ""
 
 
 def _plain(value: pa.Scalar) -> Any:

@@ -12,12 +12,12 @@ from luban.core.errors import InputError
 from luban.core.progress import Progress, tell
 from luban.core.report import Evidence, Finding, Report, worst
 from luban.data.conform import conform
-from luban.trust.explain.dependence import dependence
+from luban.trust.explain.dependence import dependence, grid
 from luban.trust.explain.findings import additivity_finding, contribution_finding, importance_finding
 from luban.trust.explain.importance import importance
 from luban.trust.explain.reasons import reasons
 from luban.trust.explain.shapley import contributions
-from luban.trust.explain.subject import Clock, Fitted, seconds_a_row, shown_output, unit
+from luban.trust.explain.subject import Clock, Fitted, decided, resting, seconds_a_row, shown_output, unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DEPENDENCE = 6
 _AVERAGED = 500
+_LEAST_AVERAGED = 20
 
 
 def explain(
@@ -68,12 +69,16 @@ def explain(
     InputError
         If there are no rows, or a row that is asked for does not exist.
     """
-    clock = Clock(deadline=time.monotonic() + 0.95 * budget)
+    start = time.monotonic()
     task, model = fitted.task, fitted.model
     inputs = conform(table, fitted.signature.inputs).table
     asked = _asked(rows, inputs.num_rows)
+    # The first prediction starts the learners' libraries, which alone may use up a short budget: a third of it is
+    # kept for the explanation in any case, and the end is late by no more than that.
+    model.predict(inputs.slice(0, 1))
+    clock = Clock(deadline=max(start + 0.9 * budget, time.monotonic() + budget / 3))
     if not len(asked):
-        asked = _typical(fitted, inputs, seed)
+        asked = _typical(fitted, inputs, clock, seed)
     tell(Progress(stage="explain", message="contributions of the columns", done=0.05))
     told = contributions(model, task, inputs, asked, clock=clock.share(0.35), seed=seed)
     by_column = np.abs(told.values).mean(axis=0).sum(axis=1)
@@ -82,7 +87,7 @@ def explain(
     lost = importance(model, task, inputs, target, order, clock=clock.share(0.65), seed=seed)
     tell(Progress(stage="explain", message="partial dependence", done=0.8))
     likely = [*lost.columns, *(inputs.column_names[i] for i in order)]
-    curves = _curves(fitted, inputs, list(dict.fromkeys(likely)), clock, seed, lines)
+    curves, averaged, skipped = _curves(fitted, inputs, list(dict.fromkeys(likely)), clock, seed, lines)
     predictions = model.predict(inputs.take(pa.array(told.rows)))
     additive, gap = additivity_finding(task, told, predictions)
     findings = [
@@ -91,11 +96,27 @@ def explain(
         additive,
     ]
     if curves:
-        findings.append(Finding(what="How the average prediction moves with the columns that matter", evidence=curves))
+        what = (
+            f"How the average prediction moves with the columns that matter (on {resting(averaged, inputs.num_rows)})"
+        )
+        findings.append(Finding(what=what, evidence=curves))
+    left = [f"the importance of {inputs.num_columns - len(lost.columns)} columns"] * (
+        len(lost.columns) < inputs.num_columns
+    ) + [f"{skipped} of {skipped + len(curves)} curves of partial dependence"] * (skipped > 0)
+    if left:
+        what = f"Left out, as they would not have fitted into {budget:g} s: {' and '.join(left)}"
+        findings.append(Finding(what=what, remedy="Give a longer budget to have them too."))
     single = []
+    codes = decided(model, task, predictions)
     for place, row in enumerate(asked):
         found, figures = reasons(
-            task, int(row), inputs.slice(int(row), 1), predictions[place], told.values[place], told.base
+            task,
+            int(row),
+            inputs.slice(int(row), 1),
+            predictions[place],
+            told.values[place],
+            told.base,
+            decision=int(codes[place]),
         )
         findings.append(found)
         single.append(figures)
@@ -128,9 +149,10 @@ def _asked(rows: Sequence[int] | None, count: int) -> np.ndarray:
     return wanted
 
 
-def _typical(fitted: Fitted, inputs: pa.Table, seed: int) -> np.ndarray:
+def _typical(fitted: Fitted, inputs: pa.Table, clock: Clock, seed: int) -> np.ndarray:
     """Return the rows with the lowest, the middle and the highest prediction among a sample."""
-    sample = np.random.default_rng(seed).permutation(inputs.num_rows)[:_AVERAGED]
+    affordable = 0.1 * max(0.0, clock.left) / seconds_a_row(fitted.model, inputs)
+    sample = np.random.default_rng(seed).permutation(inputs.num_rows)[: int(np.clip(affordable, 20, _AVERAGED))]
     shown = shown_output(fitted.task, fitted.model.predict(inputs.take(pa.array(sample))))[1]
     ranked = sample[np.argsort(shown.max(axis=1), kind="stable")]
     return np.unique(ranked[[0, len(ranked) // 2, -1]])
@@ -138,17 +160,23 @@ def _typical(fitted: Fitted, inputs: pa.Table, seed: int) -> np.ndarray:
 
 def _curves(
     fitted: Fitted, inputs: pa.Table, names: list[str], clock: Clock, seed: int, lines: bool
-) -> tuple[Evidence, ...]:
-    """Return partial dependence of the first columns that have one, while the time lasts."""
+) -> tuple[tuple[Evidence, ...], int, int]:
+    """Return partial dependence of the first columns that have one, the rows of each, and how many time left out."""
     columns: dict[str, Column] = {column.name: column for column in fitted.signature.inputs}
     pace = seconds_a_row(fitted.model, inputs)
-    rows = int(min(inputs.num_rows, np.clip(0.7 * clock.left / (pace * 20 * _DEPENDENCE), 30, _AVERAGED)))
+    rows = int(min(inputs.num_rows, np.clip(0.7 * clock.left / (pace * 20 * _DEPENDENCE), _LEAST_AVERAGED, _AVERAGED)))
     sample = inputs.take(pa.array(np.random.default_rng(seed).permutation(inputs.num_rows)[:rows]))
     curves: list[Evidence] = []
-    for name in names:
-        if len(curves) == _DEPENDENCE or (curves and clock.left <= 0):
+    slowest = pace * 20 * rows
+    for place, name in enumerate(names):
+        if len(curves) == _DEPENDENCE:
             break
-        curve = dependence(fitted.model, fitted.task, sample, columns[name], lines=lines)
+        if clock.left < slowest:
+            drawable = sum(grid(columns[one], inputs.column(one)) is not None for one in names[place:])
+            return tuple(curves), rows, min(_DEPENDENCE - len(curves), drawable)
+        start = time.monotonic()
+        curve = dependence(fitted.model, fitted.task, sample, columns[name], values=inputs.column(name), lines=lines)
         if curve is not None:
+            slowest = time.monotonic() - start
             curves.append(curve)
-    return tuple(curves)
+    return tuple(curves), rows, 0

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.report import Evidence, Finding
-from luban.evaluation.words import number, significant, within
-from luban.trust.explain.subject import from_margins, shown_output, unit
+from luban.evaluation.words import number, signed, significant, within
+from luban.trust.explain.subject import from_margins, resting, short_unit, shown_output, unit
 
 if TYPE_CHECKING:
     from luban.core.task import Task
@@ -21,6 +21,9 @@ _EXACT = 1e-3
 _CLOSE = 0.05
 # One column that carries more than this of all importance may well be the target in disguise.
 _DOMINANT = 0.9
+# Rows from which on a direction is told, and the rank correlation below which there is none.
+_RANKED = 5
+_MIXED = 0.3
 
 
 def importance_finding(lost: Importance, columns: int, rows: int) -> Finding:
@@ -28,10 +31,11 @@ def importance_finding(lost: Importance, columns: int, rows: int) -> Finding:
     first, most = next(iter(lost.columns.items()))
     total = sum(max(0.0, one.value) for one in lost.columns.values())
     share = most.value / total if total > 0 else 0.0
-    dominant = share > _DOMINANT and columns > 2
+    # Of one or two columns that there was time for, one carries most without any meaning.
+    dominant = share > _DOMINANT and columns > 2 and len(lost.columns) > 2
     limits = []
     if lost.rows < rows:
-        limits.append(f"{lost.rows:,} of {rows:,} rows")
+        limits.append(resting(lost.rows, rows))
     if len(lost.columns) < columns:
         limits.append(f"the {len(lost.columns)} of {columns} columns that contribute most")
     what = f"{first} matters most: shuffling it brings a {lost.loss} of {within(most)}"
@@ -71,10 +75,10 @@ def contribution_finding(
     shown = order[:_SHOWN]
     names = inputs.column_names
     sample = inputs.take(pa.array(told.rows))
-    directions = {int(i): _direction(sample.column(int(i)), told.values[:, int(i), :]) for i in shown}
+    directions = {int(i): _direction(task, sample.column(int(i)), told.values[:, int(i), :]) for i in shown}
     most = number(float(by_column[order[0]]))
     return Finding(
-        what=f"{names[order[0]]} moves predictions most, by {most} on average ({told.note})",
+        what=f"{names[order[0]]} moves predictions most, by {most} {short_unit(task)} on average ({told.note})",
         evidence=(
             Evidence(
                 title="Mean absolute contribution (Shapley values)",
@@ -85,33 +89,39 @@ def contribution_finding(
             ),
             Evidence(
                 title="Direction of the contributions",
-                columns=("column", "contribution", "direction"),
-                rows=tuple((names[i], significant(by_column[i]), directions[int(i)]) for i in shown),
+                columns=("column", f"mean push ({unit(task)})", "direction", "rank correlation"),
+                rows=tuple((names[i], significant(by_column[i]), *directions[int(i)]) for i in shown),
             ),
         ),
     )
 
 
-def _direction(column: pa.ChunkedArray, values: np.ndarray) -> str:
-    """Return in words how the values of a column go with its contributions; empty for several outputs."""
+def _direction(task: Task, column: pa.ChunkedArray, values: np.ndarray) -> tuple[str, float | None]:
+    """Return how the values of a column go with its contributions, in words, and for numbers their rank correlation.
+
+    The words are empty for several outputs, and where too few rows are known.
+    """
     if values.shape[1] > 1:
-        return ""
+        return "", None
     pushed = values[:, 0]
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         plain = column.cast(pa.int64() if pa.types.is_timestamp(column.type) else column.type)
         numbers = plain.to_numpy(zero_copy_only=False).astype(np.float64)
         known = np.isfinite(numbers)
-        if known.sum() < 3 or np.ptp(numbers[known]) == 0 or np.ptp(pushed[known]) == 0:
-            return "none"
+        if known.sum() < _RANKED:
+            return "too few rows to tell", None
+        if np.ptp(numbers[known]) == 0 or np.ptp(pushed[known]) == 0:
+            return "none", None
         ranks = [np.argsort(np.argsort(one)) for one in (numbers[known], pushed[known])]
         slope = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-        if abs(slope) < 0.3:
-            return f"mixed ({slope:+.2f})"
-        return f"higher pushes {'up' if slope > 0 else 'down'} ({slope:+.2f})"
+        if abs(slope) < _MIXED:
+            return "mixed", significant(slope)
+        return f"higher values push {'up' if slope > 0 else 'down'}", significant(slope)
     named = np.array([one or "missing" for one in column.to_pylist()], dtype=object)
     labels, codes = np.unique(named, return_inverse=True)
     means = np.bincount(codes, weights=pushed) / np.bincount(codes)
-    return f"{labels[means.argmax()]} up ({number(means.max())}), {labels[means.argmin()]} down ({number(means.min())})"
+    ends = dict.fromkeys((int(means.argmax()), int(means.argmin())))
+    return ", ".join(f"{labels[i]} {signed(float(means[i]))} {short_unit(task)}" for i in ends), None
 
 
 def additivity_finding(task: Task, told: Contributions, predictions: np.ndarray) -> tuple[Finding, float]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.core.report import Evidence, Finding
-from luban.evaluation.words import number, significant
-from luban.trust.explain.subject import output_names, unit
+from luban.data.shares import percent
+from luban.evaluation.words import number, signed, significant
+from luban.trust.explain.subject import output_names, short_unit, unit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +29,14 @@ def explained_output(task: Task, prediction: np.ndarray) -> int:
 
 
 def reasons(
-    task: Task, row: int, inputs: pa.Table, prediction: np.ndarray, values: np.ndarray, base: np.ndarray
+    task: Task,
+    row: int,
+    inputs: pa.Table,
+    prediction: np.ndarray,
+    values: np.ndarray,
+    base: np.ndarray,
+    *,
+    decision: int = 0,
 ) -> tuple[Finding, dict[str, Any]]:
     """Return why one row is predicted as it is.
 
@@ -42,6 +50,8 @@ def reasons(
         Its prediction, shape (K,), (Q,) or ().
     values, base : numpy.ndarray
         Its contributions (columns, outputs) and what they start from (outputs,).
+    decision : int
+        Code of the class that the model decides for.
 
     Returns
     -------
@@ -54,7 +64,7 @@ def reasons(
     seen = [inputs.column(i)[0].as_py() for i in range(len(names))]
     ranked = np.argsort(-np.abs(pushes), kind="stable")
     told = [
-        f"{names[i]} = {written(seen[i])} pushes {'up' if pushes[i] > 0 else 'down'} by {number(abs(float(pushes[i])))}"
+        f"{names[i]} = {written(seen[i])} {_pushes(task, output, float(pushes[i]))}"
         for i in ranked[:_NAMED]
         if pushes[i] != 0
     ]
@@ -64,16 +74,16 @@ def reasons(
         bars.append((f"{len(ranked) - _SHOWN} other columns", significant(pushes[ranked[_SHOWN:]].sum())))
     of = output_names(task)[output]
     finding = Finding(
-        what=f"Row {row}: {_said(task, prediction, output)}{because}",
+        what=f"Row {row}: {_said(task, prediction, output, decision)}{because}",
         value=significant(float(base[output] + pushes.sum())),
         evidence=(
             Evidence(
                 title=f"Reasons for row {row}",
-                columns=("input", "push"),
+                columns=("input", f"push ({unit(task)})"),
                 rows=tuple(bars),
                 drawing="bar",
                 x="",
-                y=f"push on {of}" + (f" ({unit(task)})" if task.classes else ""),
+                y=f"push on {of} ({unit(task)})",
             ),
         ),
     )
@@ -88,14 +98,24 @@ def reasons(
     return finding, figures
 
 
-def _said(task: Task, prediction: np.ndarray, output: int) -> str:
+def _pushes(task: Task, output: int, push: float) -> str:
+    """Return a push in words, with its unit: a person must not take it for a change of probability."""
     if task.kind == "binary":
-        return f"{task.classes[-1]} with probability {number(float(prediction[1]))}"
+        return f"pushes towards {task.classes[1 if push > 0 else 0]} ({signed(push)} {short_unit(task)})"
     if task.classes:
-        return f"{task.classes[output]} with probability {number(float(prediction[output]))}"
-    if task.quantiles:
-        return f"{task.target} at level {task.quantiles[output]:g} is {number(float(prediction[output]))}"
-    return f"{task.target} is {number(float(prediction))}"
+        way = "towards" if push > 0 else "away from"
+        return f"pushes {way} {task.classes[output]} ({signed(push)} {short_unit(task)})"
+    return f"pushes {'up' if push > 0 else 'down'} by {number(abs(push))} ({short_unit(task)})"
+
+
+def _said(task: Task, prediction: np.ndarray, output: int, decision: int) -> str:
+    """Return what is predicted: the class that the model decides for, and how probable the explained one is."""
+    if task.kind == "binary":
+        return f"predicted {task.classes[decision]} ({task.classes[1]} {percent(float(prediction[1]))})"
+    if task.classes:
+        return f"predicted {task.classes[output]} ({percent(float(prediction[output]))})"
+    level = f" (quantile {task.quantiles[output]:g})" if task.quantiles else ""
+    return f"predicted {task.target} = {number(float(prediction[output] if task.quantiles else prediction))}{level}"
 
 
 def written(value: Any) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from luban.core.errors import Unsupported
 from luban.core.protocols import Explainable
-from luban.trust.explain.subject import Clock, margins, mixed, seconds_a_row
+from luban.trust.explain.subject import Clock, margins, mixed, resting, seconds_a_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _ROWS = 1000
 _SAMPLED_ROWS = 100
-_PROBE = 20
 _CELLS = 20_000_000  # table cells predicted at once, which bounds the memory
 _ORDERS = 24  # orders of the columns tried for each row by sampling, half of them reversed
 
@@ -76,9 +75,10 @@ def contributions(
         try:
             return _exact(model, table, order, len(wanted), clock)
         except Unsupported as reason:
-            why = str(reason)
+            # What a person can do about it in general is beside the point here: sampling has been done instead.
+            why = reason.happened.rstrip(".") + (f" ({reason.seen.rstrip('.')})" if reason.seen else "")
     else:
-        why = "the model does not tell contributions itself."
+        why = "the model does not tell contributions itself"
     return _sampled(model, task, table, order, len(wanted), clock, seed, why)
 
 
@@ -89,23 +89,26 @@ def _order(rows: int, wanted: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _exact(model: Explainable, table: pa.Table, order: np.ndarray, least: int, clock: Clock) -> Contributions:
-    first = order[: max(least, min(_PROBE, len(order)))]
+    # The rows asked for come first, and pay for what the libraries need to start. Each further call takes as many
+    # rows as the pace of the last one allows, and is made only where that is many more.
+    rows = max(1, least)
     start = time.monotonic()
-    values, base = model.contributions(table.take(first))
-    pace = (time.monotonic() - start) / len(first)
-    more = int(min(_ROWS, len(order), len(first) + max(0.0, 0.9 * clock.left) / max(pace, 1e-7)))
-    # A second call pays its start again; it is worth it only for many more rows.
-    if more >= 2 * len(first):
-        first = order[:more]
-        values, base = model.contributions(table.take(first))
+    values, base = model.contributions(table.take(order[:rows]))
+    while True:
+        pace = max((time.monotonic() - start) / rows, 1e-7)
+        more = int(min(_ROWS, len(order), 20 * rows, 0.8 * max(0.0, clock.left) / pace))
+        if more < min(2 * rows, len(order)) or more <= rows:
+            break
+        rows, start = more, time.monotonic()
+        values, base = model.contributions(table.take(order[:rows]))
     share = model.explained if isinstance(model, PartlyExplained) else 1.0
     parts = "the model's own parts" if share >= 1 else f"the parts that carry {share:.0%} of the weight"
     return Contributions(
-        rows=first,
+        rows=order[:rows],
         values=np.asarray(values),
         base=np.asarray(base),
         exact=True,
-        note=f"exact, by {parts}, on {len(first):,} rows",
+        note=f"exact, by {parts}, on {resting(rows, len(order))}",
     )
 
 
@@ -126,7 +129,10 @@ def _sampled(
     chosen = order[:rows]
     values, base = np.zeros((rows, columns, task_outputs(task))), np.zeros(task_outputs(task))
     done = 0
-    for _ in range(orders // 2):
+    started = time.monotonic()
+    for pair in range(orders // 2):
+        if pair and clock.left < (time.monotonic() - started) / pair:
+            break
         forward = generator.permutation(columns)
         for path in (forward, forward[::-1]):
             start = int(generator.integers(table.num_rows))
@@ -134,14 +140,12 @@ def _sampled(
             values[:, path, :] += np.diff(reached, axis=1)
             base += reached[0, 0]
             done += 1
-        if clock.left <= 0:
-            break
     return Contributions(
         rows=chosen,
         values=values / done,
         base=base / done,
         exact=False,
-        note=f"estimated from {done} random orders of the columns on {rows:,} rows, because {why.rstrip('.')}",
+        note=f"estimated from {done} random orders of the columns on {resting(rows, len(order))}, because {why}",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from luban.core.task import Task
 
 _SMALLEST = 1e-6
+# Averages of fewer rows than these are said to be no more than a hint.
+_FEW = 100
+_PROBE = 0.03
 
 
 class Fitted(Protocol):
@@ -34,6 +37,14 @@ class Fitted(Protocol):
         """From canonical inputs to predictions."""
 
 
+@runtime_checkable
+class Deciding(Protocol):
+    """Ability of a model: it turns predicted probabilities into classes by a threshold of its own."""
+
+    def decide(self, predictions: np.ndarray) -> np.ndarray:
+        """Return class codes, shape (n,)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clock:
     """A share of a time budget, as a value of `time.monotonic` at which it ends."""
@@ -49,6 +60,20 @@ class Clock:
         """Return a clock that ends after `part` of the time left."""
         now = time.monotonic()
         return Clock(deadline=now + max(0.0, self.deadline - now) * part)
+
+
+def decided(model: Model, task: Task, predictions: np.ndarray) -> np.ndarray:
+    """Return the class codes that the model decides for, shape (n,); zeros where there are no classes."""
+    if not task.classes:
+        return np.zeros(len(predictions), dtype=np.int64)
+    return np.asarray(model.decide(predictions) if isinstance(model, Deciding) else predictions.argmax(axis=1))
+
+
+def resting(rows: int, total: int) -> str:
+    """Return in words on how many rows a figure rests, and that few of many are only a hint."""
+    if rows >= total:
+        return f"all {total:,} rows"
+    return f"{rows:,} of {total:,} rows" + (", so a hint only" if rows < _FEW else "")
 
 
 def shown_output(task: Task, prediction: np.ndarray) -> tuple[str, np.ndarray]:
@@ -78,7 +103,13 @@ def output_names(task: Task) -> tuple[str, ...]:
 
 def unit(task: Task) -> str:
     """Return the unit of contributions: they add up in it."""
-    return "log-odds" if task.kind == "binary" else "log-probability" if task.classes else task.target
+    kinds = f"log-odds of {task.classes[-1]}" if task.kind == "binary" else "log-probability"
+    return kinds if task.classes else f"units of {task.target}"
+
+
+def short_unit(task: Task) -> str:
+    """Return the unit as it follows a figure in a sentence."""
+    return "log-odds" if task.kind == "binary" else unit(task)
 
 
 def margins(task: Task, prediction: np.ndarray) -> np.ndarray:
@@ -124,10 +155,13 @@ def mixed(table: pa.Table, sources: np.ndarray) -> pa.Table:
 
 
 def seconds_a_row(model: Model, table: pa.Table) -> float:
-    """Return how long one more row takes to predict, in a batch, measured on a few hundred."""
-    few = table.slice(0, min(table.num_rows, 256))
-    model.predict(few.slice(0, 1))
-    start = time.monotonic()
-    model.predict(few)
-    seconds: float = (time.monotonic() - start) / few.num_rows
-    return max(1e-7, seconds)
+    """Return how long a row takes to predict in a batch, at most; measured on as many rows as take no time to tell."""
+    model.predict(table.slice(0, 1))
+    seconds, rows = 0.0, 1
+    for rows in (min(table.num_rows, size) for size in (16, 64, 256)):
+        start = time.monotonic()
+        model.predict(table.slice(0, rows))
+        seconds = time.monotonic() - start
+        if seconds > _PROBE:
+            break
+    return max(1e-7, seconds / rows)
