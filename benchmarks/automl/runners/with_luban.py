@@ -6,6 +6,7 @@ through ``luban.load``. The workspace lies in the job's folder.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.automl.job import Job, read_job
-from benchmarks.automl.runners.measuring import batch_speed, folder_bytes, row_latency, versions
+from benchmarks.automl.runners.measuring import batch_speed, row_latency, versions
 
 NAME = "benchmark"
 PACKAGES = ("luban", "lightgbm", "catboost", "xgboost", "torch", "onnxruntime", "scikit-learn")
@@ -42,11 +43,11 @@ def measure(job: Job) -> None:
     import luban  # after LUBAN_WORKSPACE is set
 
     model = luban.load(NAME)
-    model.save(job.model)
+    size = json.loads(command(job, "models", "verify", NAME, "--json"))["size"]
     test = pd.read_csv(job.test).drop(columns=[job.target])
     rows: list[dict[Any, Any]] = test.astype(object).where(test.notna(), None).to_dict(orient="records")
-    speed = {**row_latency(model.predict, rows), **batch_speed(lambda: model.predict(test), len(test))}
-    job.note("measure", {"size_bytes": folder_bytes(job.model), **speed})
+    speed = {**row_latency(model.predict_row, rows), **batch_speed(lambda: model.predict(test), len(test))}
+    job.note("measure", {"size_bytes": size, **speed})
 
 
 if __name__ == "__main__":
