@@ -65,7 +65,7 @@ def coerce(annotation: Any, value: Any, name: str) -> Any:
         if found is not None:
             return found
     wanted = " or ".join(_wanted(kind) for kind in kinds)
-    raise InputError(f"{name} must be {wanted}", seen=repr(value)[:100])
+    raise InputError(f"{name} must be {wanted}", seen=_seen(value))
 
 
 def _as(kind: Any, value: Any, name: str) -> Any:
@@ -93,6 +93,11 @@ def _as(kind: Any, value: Any, name: str) -> Any:
     if isinstance(value, str | Path) and kind in (str, Path):
         return kind(value)
     return None
+
+
+def _seen(value: Any) -> str:
+    """Return a value as an error shows it; of a table or an array its type says more than its text."""
+    return repr(value)[:100] if isinstance(value, str | int | float | Path) else type(value).__name__
 
 
 def _wanted(kind: Any) -> str:
