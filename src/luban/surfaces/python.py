@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import keyword
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ class Group:
 
     def __init__(self, name: str, verbs: list[str]) -> None:
         self.__name__ = f"luban.{name}"
-        self._verbs = {verb.removeprefix(name + " "): verb for verb in verbs}
+        self._verbs = {_plain(verb.removeprefix(name + " ")): verb for verb in verbs}
         self.__doc__ = f"Verbs: {', '.join(self._verbs)}."
 
     def __getattr__(self, name: str) -> Any:
@@ -90,6 +91,11 @@ class Group:
 
     def __dir__(self) -> list[str]:
         return sorted(self._verbs)
+
+
+def _plain(verb: str) -> str:
+    """Return the name of a verb in Python, where some words are taken: ``luban.data.import_``."""
+    return f"{verb}_" if keyword.iskeyword(verb) else verb
 
 
 def _room(name: str) -> ModuleType:

@@ -47,6 +47,9 @@ def data_import(
     sheet: str | None = None,
     query: str | None = None,
     bad_rows: Literal["error", "skip"] = "error",
+    time: str | None = None,
+    group: str | None = None,
+    key: str | None = None,
 ) -> Imported:
     """Import rows as a version of a data set; equal content is stored once.
 
@@ -68,13 +71,28 @@ def data_import(
         SQL query or table name, with a database URL.
     bad_rows
         What to do with a row of a text file that has too few or too many cells: `error`, or `skip` to leave it out.
+    time
+        Column that says when a row was; it orders splits by time.
+    group
+        Column whose groups are never split between training and validation.
+    key
+        Column that names a row.
     """
     from luban.data import versions
     from luban.operations.reading import name_for
     from luban.store.names import valid_name
 
     called = valid_name("data set", name or name_for(data))
-    given = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "sheet": sheet, "query": query}
+    given = {
+        "delimiter": delimiter,
+        "encoding": encoding,
+        "decimal": decimal,
+        "sheet": sheet,
+        "query": query,
+        "time": time,
+        "group": group,
+        "key": key,
+    }
     options = {option: value for option, value in given.items() if value is not None}
     if bad_rows != "error":
         options["bad_rows"] = bad_rows
