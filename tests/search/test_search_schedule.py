@@ -140,8 +140,9 @@ def rows() -> Rows:
 
 
 def test_small_fold_models_stay_and_large_ones_are_collapsed() -> None:
-    assert ending(members(2, 8, 1000), rows(), workers=1).folds == 8
-    assert ending(members(6, 8, 1000), rows(), workers=1).folds == MOST_MODELS // 6
+    assert ending(members(1, 8, 1000), rows(), workers=1).folds == min(8, MOST_MODELS)
+    assert ending(members(2, 8, 1000), rows(), workers=1).folds == MOST_MODELS // 2
+    assert len(ending(members(6, 8, 1000), rows(), workers=1).refit) == 6, "too many to keep three folds of each"
     large = ending(members(2, 8, MOST_BYTES // 4), rows(), workers=1)
     assert len(large.refit) == 2
     assert large.seconds > 4.0

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from luban.search.trial import Trial
 
 # Models that may answer together: one row takes about 0.005 ms a model through ONNX, besides what its trees take.
-MOST_MODELS = 24
-MOST_BYTES = 10_000_000  # of fold models; fewer than a single model may take, because they are many
+MOST_MODELS = 8
+MOST_BYTES = 3_000_000  # of fold models; fewer than a single model may take, because they are many
 # So many fold models of each member are at least as good as one model of all rows.
 BAG = 3
 # A fit on all rows takes longer than one on a fold in proportion to the rows; it has no rows to judge.
