@@ -217,7 +217,6 @@ def test_overrides():
 
 
 def test_a_metric_implies_its_kind():
-    pytest.importorskip("luban.evaluation.metrics")
     assert task_of([1, 2, 3] * 10, metric="rmse").task.kind == "regression"
     assert task_of([1.5, 2.5, 3.25] * 10, metric="pinball").task.kind == "quantile"
     with pytest.raises(InputError, match="does not suit"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -143,15 +144,15 @@ class ForestKernel:
         return link.margins_to_graph(self.task, graph, mean)
 
 
-class ForestLearner:
+class ForestLearner(ABC):
     """Many deep trees, each grown on its own chance; subclasses name the kind."""
 
     name: ClassVar[str]
     order: ClassVar[float]
 
+    @abstractmethod
     def estimator(self, *, classifies: bool, **settings: Any) -> Any:
         """Return the scikit-learn estimator that grows the trees."""
-        raise NotImplementedError
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether it can predict this, in the time."""
