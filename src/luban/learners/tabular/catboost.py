@@ -20,7 +20,7 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
 from luban.learners import link, trees
 from luban.learners.payloads import damaged, payload
-from luban.learners.tabular import catboost_json
+from luban.learners.tabular import catboost_json, monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit
 from luban.learners.threads import threads
@@ -114,8 +114,10 @@ class CatBoostLearner:
     name = "catboost"
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
-        """Return whether a few rounds fit into the time."""
-        return rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e7)
+        """Return whether a few rounds fit into the time and its trees hold to the directions wanted."""
+        return monotonic.trees_refuse(task) or rounds_fit(
+            rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e7
+        )
 
     def suggestions(self, task: Task) -> list[Suggestion]:
         """Return pytabkit's tuned defaults, then CatBoost's own rate and depth, first of AutoGluon's portfolio."""
@@ -151,7 +153,12 @@ class CatBoostLearner:
         own, options = split_parameters(parameters, DEFAULTS, OPTIONS)
         encoding, matrix, held_out = encode(task, schema, training, validation, options, effort.seed)
         watch = Watch(effort=effort, patience=patience(len(matrix), own["patience"]), report=report)
-        model = catboost.CatBoost(_settings(task, own, effort))
+        settings = _settings(task, own, effort)
+        directions = monotonic.directions(task, encoding)
+        if directions is not None:
+            settings["monotone_constraints"] = directions
+            matrix = monotonic.silenced(task, encoding, matrix)
+        model = catboost.CatBoost(settings)
         data = catboost.Pool(_filled(matrix), training.target, weight=training.weight)
         held = None
         if validation is not None and held_out is not None:

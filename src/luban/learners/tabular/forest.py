@@ -14,6 +14,7 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Choice, Integer
 from luban.learners import link, trees
 from luban.learners.payloads import Arrays, write_arrays
+from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit
 from luban.learners.threads import threads
@@ -156,6 +157,9 @@ class ForestLearner(ABC):
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether it can predict this, in the time."""
+        unheld = monotonic.refused(task, "it averages trees that know no direction")
+        if unheld is not None:
+            return unheld
         if task.kind == "quantile":
             return Unsuitable("it predicts means, not quantiles")
         if len(task.classes) > 100:

@@ -12,7 +12,7 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
 from luban.learners import link, trees
 from luban.learners.payloads import damaged, payload
-from luban.learners.tabular import lightgbm_text
+from luban.learners.tabular import lightgbm_text, monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.lightgbm_lean import lean
 from luban.learners.tabular.suitability import rounds_fit
@@ -146,8 +146,10 @@ class LightGBMLearner:
     name = "lightgbm"
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
-        """Return whether a few rounds fit into the time."""
-        return rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=3e7)
+        """Return whether a few rounds fit into the time and its trees hold to the directions wanted."""
+        return monotonic.trees_refuse(task) or rounds_fit(
+            rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=3e7
+        )
 
     def suggestions(self, task: Task) -> list[Suggestion]:
         """Return pytabkit's tuned defaults and the LightGBMs of AutoGluon's portfolio.
@@ -197,7 +199,8 @@ class LightGBMLearner:
         encoding, matrix, held_out = encode(task, schema, training, validation, options, effort.seed)
         watch = Watch(effort=effort, patience=patience(len(matrix), own["patience"]), report=report)
         rounds = int(own["rounds"])
-        settings = _settings(task, own, effort)
+        settings = _settings(task, own, effort, monotonic.directions(task, encoding))
+        matrix = monotonic.silenced(task, encoding, matrix)
         boosters = _boosters(settings, training, matrix, validation, held_out, encoding.categorical)
         done = 0
         while done < rounds:
@@ -228,7 +231,7 @@ class LightGBMLearner:
         return model
 
 
-def _settings(task: Task, own: Mapping[str, Any], effort: Effort) -> list[dict[str, Any]]:
+def _settings(task: Task, own: Mapping[str, Any], effort: Effort, directions: list[int] | None) -> list[dict[str, Any]]:
     """Return the parameters of each booster; the same seed and threads give the same trees."""
     common = {name: value for name, value in own.items() if name not in ("rounds", "patience")}
     common |= {
@@ -239,6 +242,8 @@ def _settings(task: Task, own: Mapping[str, Any], effort: Effort) -> list[dict[s
         "seed": effort.seed,
         "verbosity": -1,
     }
+    if directions is not None:
+        common["monotone_constraints"] = directions
     # Log loss turns long before the error does: a booster judged by its decisions must go on learning.
     decisions = link.decisions_wanted(task)
     if task.kind == "quantile":
@@ -248,7 +253,10 @@ def _settings(task: Task, own: Mapping[str, Any], effort: Effort) -> list[dict[s
     if task.kind == "multiclass":
         metric = "multi_error" if decisions else "multi_logloss"
         return [common | {"objective": "multiclass", "num_class": len(task.classes), "metric": metric}]
-    return [common | {"objective": "regression_l1" if link.median_wanted(task) else "regression"}]
+    if link.median_wanted(task):
+        # LightGBM sets the leaves of an absolute error anew, without looking at directions, and so refuses both.
+        return [common | {"objective": "regression_l1" if directions is None else "regression", "metric": "l1"}]
+    return [common | {"objective": "regression"}]
 
 
 def _boosters(

@@ -15,6 +15,7 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Real
 from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
+from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.linear_losses import Loss, loss_of
 from luban.learners.tabular.suitability import rounds_fit
@@ -82,7 +83,9 @@ class LinearLearner:
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether it can be solved in the time."""
-        return rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e8)
+        return monotonic.refused(task, "its coefficients are free") or rounds_fit(
+            rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e8
+        )
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the one that chooses its own strength."""

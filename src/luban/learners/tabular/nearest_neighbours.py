@@ -11,6 +11,7 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer
 from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
+from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import at_most
 from luban.modalities.tabular.options import NETS
@@ -113,6 +114,9 @@ class NearestNeighboursLearner:
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:  # noqa: ARG002
         """Return whether the rows are few enough to be kept and searched."""
+        unheld = monotonic.refused(task, "neighbours know no direction")
+        if unheld is not None:
+            return unheld
         if task.kind == "quantile":
             return Unsuitable("it predicts means, not quantiles")
         if rows < 4:

@@ -15,6 +15,7 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
 from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
+from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, encode, read_model, split_parameters
 from luban.modalities.tabular.options import NETS
 
@@ -113,6 +114,9 @@ class NeuralNetworkLearner:
         """Return whether PyTorch is there and ten epochs fit into the time."""
         if find_spec("torch") is None:
             return Unsuitable("it needs PyTorch; run: pip install 'luban[torch]'")
+        unheld = monotonic.refused(task, "its layers know no direction")
+        if unheld is not None:
+            return unheld
         needed = 10 * rows / 40_000
         if needed > seconds:
             return Unsuitable(f"10 epochs would take about {needed:.0f} s and there are {seconds:.0f} s")

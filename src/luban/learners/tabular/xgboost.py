@@ -12,7 +12,7 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
 from luban.learners import link, trees
 from luban.learners.payloads import damaged, payload, read_json
-from luban.learners.tabular import xgboost_json
+from luban.learners.tabular import monotonic, xgboost_json
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit
 from luban.learners.threads import threads
@@ -110,8 +110,10 @@ class XGBoostLearner:
     name = "xgboost"
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
-        """Return whether a few rounds fit into the time."""
-        return rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=2e7)
+        """Return whether a few rounds fit into the time and its trees hold to the directions wanted."""
+        return monotonic.trees_refuse(task) or rounds_fit(
+            rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=2e7
+        )
 
     def suggestions(self, task: Task) -> list[Suggestion]:
         """Return pytabkit's tuned defaults, late: they add little beside LightGBM and CatBoost."""
@@ -147,7 +149,8 @@ class XGBoostLearner:
         own, options = split_parameters(parameters, DEFAULTS, OPTIONS)
         encoding, matrix, held_out = encode(task, schema, training, validation, options, effort.seed)
         watch = Watch(effort=effort, patience=patience(len(matrix), own["patience"]), report=report)
-        settings = _settings(task, own, effort)
+        settings = _settings(task, own, effort, monotonic.directions(task, encoding))
+        matrix = monotonic.silenced(task, encoding, matrix)
         data = xgboost.QuantileDMatrix(
             matrix, training.target, weight=training.weight, max_bin=own["max_bin"], nthread=effort.threads
         )
@@ -180,9 +183,11 @@ class XGBoostLearner:
         return model
 
 
-def _settings(task: Task, own: Mapping[str, Any], effort: Effort) -> dict[str, Any]:
+def _settings(task: Task, own: Mapping[str, Any], effort: Effort, directions: list[int] | None) -> dict[str, Any]:
     settings = {name: value for name, value in own.items() if name not in ("rounds", "patience")}
     settings |= {"tree_method": "hist", "nthread": effort.threads, "seed": effort.seed, "verbosity": 0}
+    if directions is not None:
+        settings["monotone_constraints"] = tuple(directions)
     decisions = link.decisions_wanted(task)
     if task.kind == "binary":
         return settings | {"objective": "binary:logistic", "eval_metric": "error" if decisions else "logloss"}
@@ -191,4 +196,8 @@ def _settings(task: Task, own: Mapping[str, Any], effort: Effort) -> dict[str, A
         return settings | {"objective": "multi:softprob", "num_class": len(task.classes), "eval_metric": metric}
     if task.kind == "quantile":
         return settings | {"objective": "reg:quantileerror", "quantile_alpha": list(task.quantiles)}
-    return settings | {"objective": "reg:absoluteerror" if link.median_wanted(task) else "reg:squarederror"}
+    if link.median_wanted(task):
+        # The leaves of an absolute error are set anew, without looking at directions.
+        objective = "reg:absoluteerror" if directions is None else "reg:squarederror"
+        return settings | {"objective": objective, "eval_metric": "mae"}
+    return settings | {"objective": "reg:squarederror"}
