@@ -54,11 +54,17 @@ class Effort:
         How many threads it may run.
     seed : int
         Seed of all its randomness.
+    checkpoint : str, optional
+        Folder of this fit alone: what it keeps there is found again when it is resumed after it was killed.
+    cache : str, optional
+        Folder shared by all fits of a workspace, for what is dear to compute and named by the digest of its content.
     """
 
     deadline: float = math.inf
     threads: int = 1
     seed: int = 0
+    checkpoint: str | None = None
+    cache: str | None = None
 
     @property
     def remaining(self) -> float:

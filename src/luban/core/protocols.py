@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.budget import Effort
-    from luban.core.report import Report
+    from luban.core.preparation import Preparation
+    from luban.core.report import Evidence, Finding, Report
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
@@ -85,10 +86,21 @@ class Unsuitable:
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """Parameters worth trying, as published or found; a lower `order` is tried earlier."""
+    """Parameters worth trying, as published or found; a lower `order` is tried earlier.
+
+    Parameters
+    ----------
+    once : bool
+        One fit is so dear that it is fitted on the first fold alone, and that model stays: it is
+        neither cross-validated nor learnt again from all rows.
+    share : float, optional
+        Share of the time left that its first fold may take, where the usual one does not suit it.
+    """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     order: float = 100.0
+    once: bool = False
+    share: float | None = None
 
 
 @runtime_checkable
@@ -173,6 +185,21 @@ class Graph(Protocol):
     def node(self, operator: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
         """Add a node and return the name of its output, or a tuple of names where `outputs` > 1."""
 
+    def prepared(self, preparation: Preparation) -> Mapping[str, str]:
+        """Return the tensors that a preparation makes outside of the graph, by their names there.
+
+        They become inputs of the graph, and the preparation travels in the same file. Equal preparations are kept once.
+        """
+
+    def subgraph(self, model: bytes, inputs: Mapping[str, str]) -> tuple[str, ...]:
+        """Add all nodes of a serialised ONNX model and return the names of its outputs.
+
+        Parameters
+        ----------
+        inputs : mapping of str to str
+            For each input of the model the tensor of this graph that it reads.
+        """
+
 
 @runtime_checkable
 class Exportable(Protocol):
@@ -201,6 +228,53 @@ class Explainable(Protocol):
         margin (log-odds for classes, the prediction itself for regression). One column an input column
         of the task, in order; outputs is 1 for binary tasks (the positive class).
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a fit would take, measured on a few steps of it.
+
+    Parameters
+    ----------
+    seconds : float
+        Of one pass over the rows, setting up included.
+    memory : int
+        Bytes at the worst moment.
+    note : str
+        In words what was measured.
+    """
+
+    seconds: float
+    memory: int
+    note: str = ""
+
+
+@runtime_checkable
+class Plannable(Protocol):
+    """Ability of a learner: it can tell from a few probe steps what a fit would take."""
+
+    def forecast(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Forecast | Unsuitable:
+        """Return what a fit with these parameters would take, or why it cannot be done; within seconds."""
+
+
+@runtime_checkable
+class Preflight(Protocol):
+    """Ability of a learner: it can look for what would spoil a fit before it begins."""
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what is wrong or worth knowing, each with its fix; a verdict of ``block`` forbids the fit."""
+
+
+@runtime_checkable
+class Attributing(Protocol):
+    """Ability of a model: it can show which parts of one value a prediction rests on."""
+
+    def attributions(self, table: pa.Table, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return for each row what to show: evidence drawn as ``spans`` or as a ``picture``, or bars of shares."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Verdict = Literal["info", "pass", "warn", "block"]
-Drawing = Literal["table", "line", "bar", "scatter", "heatmap", "histogram"]
+Drawing = Literal["table", "line", "bar", "scatter", "heatmap", "histogram", "spans", "picture"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,9 @@ class Evidence:
         ``line`` and ``scatter``: the first column is x, each other one a series;
         ``bar``: the first column holds labels, each other one a series;
         ``histogram``: the first two columns are the edges of a bin, each other one a count;
-        ``heatmap``: the first column labels the rows, the other names label the columns.
+        ``heatmap``: the first column labels the rows, the other names label the columns;
+        ``spans``: pieces of one text in order, each (piece, weight in [-1, 1]), drawn as highlighted text;
+        ``picture``: each row (caption, ``data:image/png;base64,...``).
     x, y : str
         Labels of the axes, with units.
     """

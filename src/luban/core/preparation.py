@@ -1,0 +1,59 @@
+"""What turns input columns into tensors before a network sees them: tokens of texts, pixels of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """The type of a tensor that has one entry a row.
+
+    Parameters
+    ----------
+    dtype : str
+        As NumPy writes it: ``"float32"``, ``"int64"``.
+    shape : tuple of int or None
+        Of one row; None for a size that differs from batch to batch.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+@runtime_checkable
+class Preparation(Protocol):
+    """A deterministic step from columns of the canonical table to tensors (group ``luban.preparations``).
+
+    It is what no graph can hold, so it travels beside it, in the same file: the entry point names a class whose
+    ``load(payloads)`` returns what `save` wrote. Whatever runs the graph runs the preparation first.
+
+    Attributes
+    ----------
+    name : str
+        Its entry point.
+    columns : tuple of str
+        What it reads.
+    tensors : mapping of str to Tensor
+        What it makes, by name.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """What it makes, by name."""
+
+    def __call__(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """Return the tensors of these rows; a missing value has a defined tensor and never raises."""
+
+    def save(self) -> Mapping[str, bytes]:
+        """Return the typed payloads, by file name; never pickle."""
