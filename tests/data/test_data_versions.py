@@ -14,6 +14,7 @@ import pytest
 
 from luban.core.errors import InputError, LubanError, NotFound, Tampered
 from luban.data import clean, difference, infer, profile, read, versions
+from luban.data.sources.remote import without_password
 from luban.store import Workspace
 
 
@@ -111,8 +112,8 @@ def test_nothing_is_written_for_a_table_without_rows(workspace, tmp_path):
     assert workspace.datasets.list() == []
 
 
-def test_a_password_is_not_kept(workspace):
-    assert versions._without_password("postgresql://ann:secret@host/db") == "postgresql://ann:***@host/db"
+def test_a_password_is_not_kept():
+    assert without_password("postgresql://ann:secret@host/db") == "postgresql://ann:***@host/db"
 
 
 def test_kinds_inferred_from_a_sample_are_held_against_all_rows(workspace, monkeypatch):

@@ -235,6 +235,9 @@ def test_job_that_is_stopped_keeps_the_best_model_so_far(client: httpx.Client) -
     job = finished(client, started)
     assert job["state"] == "finished", job
     assert job["result"]["model"] == "stopped/1"
+    assert job["result"]["interrupted"] is True
+    run = client.get(f"/api/runs/show?run={job['result']['run']}").json()
+    assert run["run"]["state"] == "interrupted", run
     assert client.delete("/api/jobs/none").status_code == 404
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from luban.core import plugins
 from luban.core.errors import InputError, MissingExtra
 from luban.data.sources.location import exists, is_folder, is_path, no_table, open_binary, what_is_it
+from luban.data.sources.remote import is_url, without_password
 from luban.data.storage import plain_batch
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def find(location: Any) -> Source:
     """Return the first source that matches `location`."""
     if is_path(location):
         location = str(location)
-        if not is_folder(location) and ("://" not in location):
+        if not is_folder(location) and not is_url(location):
             exists(location)
     missing: MissingExtra | None = None
     for name in plugins.names("sources"):
@@ -71,12 +72,18 @@ def reading(schema: pa.Schema) -> Mapping[str, Any]:
 
 
 def _unknown(location: Any) -> InputError:
-    if is_path(location) and "://" not in str(location):
+    if is_path(location) and not is_url(location):
         with open_binary(location) as stream:
             what = what_is_it(stream.read(512))
         return no_table(location, what or "a name whose ending says nothing about its content")
+    if is_path(location):
+        return InputError(
+            "the address does not say what it leads to",
+            seen=repr(without_password(location))[:120],
+            remedy="Give a URL that ends in .csv, .parquet, .jsonl or .xlsx, or download the file and give its path.",
+        )
     return InputError(
         "no source can read this",
-        seen=repr(location)[:120] if is_path(location) else type(location).__name__,
+        seen=type(location).__name__,
         remedy=f"Sources: {', '.join(plugins.names('sources'))}. Give a file, a database URL or a data frame.",
     )

@@ -15,6 +15,7 @@ from luban.core.progress import Progress, tell
 from luban.data import read
 from luban.data.infer import SAMPLE, infer
 from luban.data.sources.location import is_path
+from luban.data.sources.remote import without_password
 from luban.data.storage import plain_type
 
 if TYPE_CHECKING:
@@ -86,20 +87,18 @@ def import_with_notes(
 ) -> Imported:
     """Do what `import_data` does and return the notes as well."""
     name = name or name_of(location)
-    written = write(workspace, read.batches(location, **options))
+    special = [one for one in (time, group, key) if one is not None]
+    written = write(workspace, _having(special, read.batches(location, **options)))
     if not written.rows:
         raise InputError(
             "the table has no rows", seen=f"columns {', '.join(written.arrow.names[:8])}", remedy="Give rows."
         )
-    for special in (time, group, key):
-        if special is not None:
-            _known(special, written.arrow.names)
     inferred = infer(written.sample, time=time, group=group, key=key, rows=written.rows)
     schema, notes = _verified(workspace, written, inferred.schema)
     words = source or (str(location) if is_path(location) else type(location).__name__)
     manifest = {**written.manifest, "roles": {"time": time, "group": group, "key": key}}
     dataset = workspace.datasets.add(
-        name=name, schema=schema, manifest=manifest, rows=written.rows, source=_without_password(words)
+        name=name, schema=schema, manifest=manifest, rows=written.rows, source=without_password(words)
     )
     return Imported(dataset=dataset, notes=(*inferred.notes, *notes), reading=written.reading)
 
@@ -321,10 +320,10 @@ def _parsed(column: Column) -> bool:
     return column.storage.split(" ")[0] == "string" and column.kind in {"number", "date", "boolean"}
 
 
-def _known(name: str, names: Sequence[str]) -> None:
-    if name not in names:
-        raise NotFound.named("column", name, names)
-
-
-def _without_password(words: str) -> str:
-    return re.sub(r"(://[^:/@]+):[^@]+@", r"\1:***@", words)
+def _having(names: Sequence[str], incoming: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, once it is known that they have these columns: nothing is kept of a table that lacks one."""
+    for batch in incoming:
+        for name in names:
+            if name not in batch.schema.names:
+                raise NotFound.named("column", name, batch.schema.names)
+        yield batch

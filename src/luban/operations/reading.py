@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from luban.core.task import Task
     from luban.store import Workspace
 
-_PASSWORD = re.compile(r"(://[^:/@]*):[^@]+@")
 _REFERENCE = re.compile(r"[^/\\@]+(/\d+)?")
 
 
@@ -112,7 +111,9 @@ def source_of(data: Any) -> str:
     """Return in words where `data` comes from, without the password of a database URL."""
     if isinstance(data, Dataset):
         return data.reference
-    return _PASSWORD.sub(r"\1:***@", str(data)) if isinstance(data, str | Path) else type(data).__name__
+    from luban.data.sources.remote import without_password
+
+    return without_password(data) if isinstance(data, str | Path) else type(data).__name__
 
 
 def labelled(task: Task, table: pa.Table) -> tuple[pa.Table, np.ndarray]:

@@ -12,10 +12,19 @@ import pyarrow.csv as arrow_csv
 
 from luban.core.errors import InputError
 from luban.data.checks import check_names
+from luban.data.sources.choices import (
+    check_bad_rows,
+    check_codec,
+    check_count,
+    check_decimal,
+    check_delimiter,
+    check_quote,
+)
 from luban.data.sources.dialect import cut, decimal_mark, detect_dialect
 from luban.data.sources.encoding import check_encoding, detect_encoding
 from luban.data.sources.location import empty, is_folder, is_path, no_table, open_arrow, open_binary, suffixes
 from luban.data.sources.narrowing import NULL_WORDS, Narrowing
+from luban.data.sources.remote import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +56,7 @@ class CsvSource:
         if not is_path(location) or is_folder(location):
             return False
         ending = suffixes(location)
-        return ending in SUFFIXES and bool(ending or "://" not in str(location))
+        return ending in SUFFIXES and bool(ending or not is_url(location))
 
     def read(
         self,
@@ -94,10 +103,18 @@ class CsvSource:
         Raises
         ------
         InputError
-            If the file is empty, no table, in another encoding, ragged, or has double or unnamed columns.
+            If the file is empty, no table, in another encoding, ragged, has double or unnamed columns, or a choice
+            is none.
         """
         if options:
             raise InputError(f"CSV files have no option {min(options)!r}", remedy=_OPTIONS)
+        delimiter = check_delimiter(delimiter)
+        check_quote(quote, delimiter)
+        check_decimal(decimal)
+        check_codec(encoding)
+        check_bad_rows(bad_rows)
+        check_count("skip", skip, 0)
+        check_count("block", block, 1)
         if encoding is None:
             encoding = detect_encoding(location)
         else:

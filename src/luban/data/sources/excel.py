@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 from luban.core.errors import InputError, NotFound
 from luban.data.checks import check_names
 from luban.data.sources import values
-from luban.data.sources.location import empty, exists, is_path, suffixes
+from luban.data.sources.location import empty, is_path, open_binary, suffixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +37,12 @@ class ExcelSource:
         """
         if options:
             raise InputError(f"workbooks have no option {min(options)!r}", remedy="Options: sheet.")
-        exists(location)
-        path = Path(location).expanduser()
-        if not path.stat().st_size:
+        with open_binary(location) as stream:
+            content = stream.read()
+        if not content:
             raise empty(location)
         try:
-            book = CalamineWorkbook.from_path(str(path))
+            book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         except (CalamineError, OSError) as error:
             remedy = "Open it in a spreadsheet program and save it again, or save it as CSV."
             raise InputError(

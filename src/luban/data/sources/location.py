@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any, cast
@@ -11,6 +12,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from luban.core.errors import InputError, NotFound, Unavailable
+from luban.data.sources.remote import is_url, open_url
 
 # The first bytes of files that people take for tables, and what they are.
 _MAGIC = (
@@ -36,18 +38,23 @@ def is_path(location: Any) -> bool:
 
 def suffixes(location: Any) -> str:
     """Return the suffix of a path in lower case, without ``.gz``: ``".csv"`` for ``data.CSV.gz``."""
-    name = str(location).lower().removesuffix(".gz")
-    return Path(name).suffix
+    return Path(_name(location).removesuffix(".gz")).suffix
+
+
+def _name(location: Any) -> str:
+    """Return a path in lower case, of a URL what stands before its query."""
+    name = str(location).lower()
+    return re.split(r"[?#]", name, maxsplit=1)[0] if is_url(name) else name
 
 
 def is_folder(location: Any) -> bool:
     """Return whether `location` is a folder on this machine."""
-    return is_path(location) and "://" not in str(location) and Path(location).expanduser().is_dir()
+    return is_path(location) and not is_url(location) and Path(location).expanduser().is_dir()
 
 
 def exists(location: Any) -> None:
     """Raise `NotFound` with the nearest file names if `location` is a path to nothing."""
-    if "://" in str(location):
+    if is_url(location):
         return
     path = Path(location).expanduser()
     if path.exists():
@@ -64,24 +71,23 @@ def exists(location: Any) -> None:
 def open_binary(location: Any) -> IO[bytes]:
     """Return the file or URL (through fsspec) as a stream of bytes, decompressed where it ends in ``.gz``."""
     exists(location)
-    try:
-        if "://" in str(location):
-            import fsspec
-
-            stream = cast("IO[bytes]", fsspec.open(str(location), "rb").open())
-        else:
+    if is_url(location):
+        stream = open_url(str(location))
+    else:
+        try:
             stream = Path(location).expanduser().open("rb")
-    except OSError as error:
-        raise Unavailable(f"{str(location)!r} cannot be opened", seen=str(error), remedy="Check its rights.") from error
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if str(location).lower().endswith(".gz") else stream
+        except OSError as error:
+            remedy = "Give a file, not a folder." if isinstance(error, IsADirectoryError) else "Check its rights."
+            raise Unavailable(f"{str(location)!r} cannot be opened", seen=str(error), remedy=remedy) from error
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if _name(location).endswith(".gz") else stream
 
 
 def open_arrow(location: Any) -> pa.NativeFile:
     """Return the file or URL as Arrow's own stream, which reads ahead without the interpreter's memory."""
     exists(location)
-    if "://" in str(location):
+    if is_url(location):
         return pa.PythonFile(open_binary(location))
-    gzipped = "gzip" if str(location).lower().endswith(".gz") else None
+    gzipped = "gzip" if _name(location).endswith(".gz") else None
     return pa.input_stream(str(Path(location).expanduser()), compression=gzipped)
 
 

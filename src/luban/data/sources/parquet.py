@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from luban.core.errors import InputError
 from luban.data.checks import check_names
 from luban.data.sources.location import empty, is_path, open_binary, suffixes, what_is_it
+from luban.data.sources.remote import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,9 +38,9 @@ class ParquetSource:
             head = stream.read(512)
         if not head:
             raise empty(location)
-        where = location if "://" in str(location) else str(Path(location).expanduser())
+        where = location if is_url(location) else str(Path(location).expanduser())
         try:
-            file = pq.ParquetFile(open_binary(location) if "://" in str(location) else where)
+            file = pq.ParquetFile(open_binary(location) if is_url(location) else where)
         except (pa.ArrowInvalid, OSError) as error:
             seen = what_is_it(head) if not head.startswith(b"PAR1") else f"damaged: {str(error)[:120]}"
             raise InputError(

@@ -21,10 +21,19 @@ _URL = re.compile(
     r"(sqlite|postgresql|postgres|mysql|mariadb|oracle|mssql|duckdb|snowflake|bigquery)(\+\w+)?://", re.IGNORECASE
 )
 _ROWS = 20_000
+# What to install where a driver or dialect has another name than its module.
+_PACKAGES = {
+    "MySQLdb": "mysqlclient",
+    "duckdb": "duckdb-engine",
+    "snowflake": "snowflake-sqlalchemy",
+    "bigquery": "sqlalchemy-bigquery",
+}
+# How a connection is told to refuse every change, where the database can be told so.
+_READ_ONLY = {"sqlite": "PRAGMA query_only = ON", "mysql": "SET SESSION TRANSACTION READ ONLY"}
 
 
 class SqlSource:
-    """The rows of a query or a table, fetched 20,000 at a time."""
+    """The rows of a query or a table, fetched 20,000 at a time; nothing in the database is changed."""
 
     def matches(self, location: Any) -> bool:
         """Return whether `location` is a database URL."""
@@ -57,7 +66,7 @@ class SqlSource:
             raise InputError(f"databases have no option {min(options)!r}", remedy="Options: query, table.")
         if query is not None and table is None and re.fullmatch(r"[\w.]+", query.strip()):
             table, query = query.strip(), None  # a bare name is a table
-        if (query is None) == (table is None):
+        if bool(query and query.strip()) == bool(table):
             raise InputError(
                 "a database needs either a query or a table",
                 remedy="Import it with --query 'select ...' or --query TABLE (query='...' in Python).",
@@ -74,22 +83,27 @@ def _read(
     _sqlite_exists(location)
     try:
         engine = sa.create_engine(location)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
+    except sa.exc.NoSuchModuleError as error:
+        raise _missing(re.split(r"[+:]", location)[0].lower()) from error
+    except ModuleNotFoundError as error:
+        raise _missing(str(error.name)) from error
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise InputError(
             "the database URL cannot be read", seen=str(error), remedy="Write dialect://user@host/name."
         ) from error
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"this database needs the package {error.name}", remedy=f"Run: pip install {error.name}"
-        ) from error
     try:
         with engine.connect() as connection, tempfile.TemporaryDirectory() as folder:
+            _only_read(connection)
             statement = sa.text(query) if query else _whole(connection, str(table))
             cursor = connection.execution_options(stream_results=True, yield_per=_ROWS).execute(statement, parameters)
+            if not cursor.returns_rows:
+                raise _no_rows(query)
             names = list(cursor.keys())
             check_names(names, "the result of the query")
             yield from _typed(Path(folder), names, cursor)
     except sa.exc.OperationalError as error:
+        if "readonly" in str(error.orig):
+            raise _no_rows(query) from error
         if (query and "syntax" in str(error).lower()) or "no such" in str(error).lower():
             raise InputError("the query fails", seen=str(error.orig), remedy="Correct the query.") from error
         raise Unavailable(
@@ -99,6 +113,27 @@ def _read(
         raise InputError("the query fails", seen=str(error.orig), remedy="Correct the query.") from error
     finally:
         engine.dispose()
+
+
+def _missing(name: str) -> MissingExtra:
+    package = _PACKAGES.get(name, name)
+    return MissingExtra(f"this database needs the package {package}", remedy=f"Run: pip install {package}")
+
+
+def _only_read(connection: Any) -> None:
+    """Let the database refuse every change: an import reads."""
+    if connection.dialect.name == "postgresql":
+        connection.execution_options(postgresql_readonly=True)
+    elif connection.dialect.name in _READ_ONLY:
+        connection.exec_driver_sql(_READ_ONLY[connection.dialect.name])
+
+
+def _no_rows(query: str | None) -> InputError:
+    return InputError(
+        "the query changes the database instead of returning rows",
+        seen=str(query)[:120],
+        remedy="Give one that begins with SELECT.",
+    )
 
 
 def _sqlite_exists(location: str) -> None:

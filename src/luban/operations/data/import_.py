@@ -82,7 +82,7 @@ def data_import(
     from luban.operations.reading import name_for
     from luban.store.names import valid_name
 
-    called = valid_name("data set", name or name_for(data))
+    called = valid_name("data set", name_for(data) if name is None else name)
     given = {
         "delimiter": delimiter,
         "encoding": encoding,
