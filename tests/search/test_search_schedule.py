@@ -159,7 +159,7 @@ def test_a_refit_is_told_what_the_folds_found_out() -> None:
         for place, (rounds, rate) in enumerate([(10, 0.5), (21, 1.0)])
     }
     trial = Trial(candidate=Candidate(learner="l", parameters={"depth": 3, "rounds": 500}), results=results)
-    assert refit_candidate(trial).parameters == {"depth": 3, "rounds": 16, "kind": "a", "rate": 0.75}
+    assert refit_candidate(trial, rows()).parameters == {"depth": 3, "rounds": 16, "kind": "a", "rate": 0.75}
 
 
 def classes(counts: list[int]) -> tuple[Task, np.ndarray]:

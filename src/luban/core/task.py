@@ -35,7 +35,8 @@ class Task:
     groups : str, optional
         Column whose groups are never split between training and validation.
     constraints : mapping
-        Wishes such as ``{"monotonic": {"age": 1}}``.
+        Wishes such as ``{"monotonic": {"age": 1}}``: with these columns predictions only rise (1) or fall (-1). A learner
+        that cannot honour a wish does not suit the task.
     """
 
     kind: TaskKind

@@ -56,7 +56,7 @@ def split(
         return _cut(generator.permutation(n), portions)
     column = _column(table, schema, how, by)
     if how == "time":
-        codes = _ranks(column)
+        codes = ranks(column)
         return _cut_ties(codes, portions)
     if how == "group":
         codes = _codes(column)
@@ -183,8 +183,11 @@ def _codes(column: pa.Array) -> np.ndarray:
     return np.asarray(indices.fill_null(missing)).astype(np.int64)
 
 
-def _ranks(column: pa.Array) -> np.ndarray:
-    """Return the dense rank of each value; missing values come first, as nothing is known of their time."""
+def ranks(column: pa.Array) -> np.ndarray:
+    """Return the dense rank (from 0) of each value, shape (n,), int64.
+
+    Missing values come first, as nothing is known of their time.
+    """
     coded = column.dictionary_encode()
     order = np.asarray(pc.array_sort_indices(coded.dictionary))
     ranks = np.empty(len(order) + 1, dtype=np.int64)

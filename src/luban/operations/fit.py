@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
+from time import monotonic as monotonic_clock
 from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.budget import Duration
@@ -84,6 +84,8 @@ def fit(
     task: Literal["binary", "multiclass", "regression", "quantile"] | None = None,
     quantiles: tuple[float, ...] = (),
     group: str | None = None,
+    time: str | None = None,
+    monotonic: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     learners: tuple[str, ...] = (),
     searcher: str = "tpe",
@@ -113,7 +115,13 @@ def fit(
     quantiles
         Levels to predict, for a quantile task, such as 0.1,0.5,0.9.
     group
-        Column whose groups are never split between training and validation.
+        Column whose groups are never split between training and validation; by default the one that the data set was
+        imported with.
+    time
+        Column of dates or numbers that orders the rows: then the latest rows judge what was learnt from earlier ones,
+        and the column is no input. By default the one that the data set was imported with.
+    monotonic
+        Columns of numbers with which predictions must only rise (+1) or only fall (-1), such as age=+1,price=-1.
     ignore
         Columns that must not be used.
     learners
@@ -123,7 +131,7 @@ def fit(
     resume
         Identifier of an interrupted or killed fit to go on with, instead of data and target.
     """
-    began = time.monotonic()
+    began = monotonic_clock()
     if budget is not None and rounds is not None:
         raise InputError("a fit has one budget", seen="both a time and rounds", remedy="Leave one of them out.")
     if rounds is not None and rounds < 1:
@@ -132,7 +140,7 @@ def fit(
     from luban.operations.reading import source_of
 
     if resume is not None:
-        others = (data, target, metric, name, rounds, task, group, *quantiles, *ignore, *learners)
+        others = (data, target, metric, name, rounds, task, group, time, *monotonic, *quantiles, *ignore, *learners)
         if any(one is not None for one in others):
             raise InputError(
                 "a resumed fit has its data, target and options", remedy="Give --resume alone, or with --budget."
@@ -152,6 +160,8 @@ def fit(
         task=task,
         quantiles=quantiles,
         group=group,
+        time=time,
+        monotonic=monotonic,
         ignore=ignore,
         learners=learners,
         searcher=searcher,

@@ -50,8 +50,9 @@ def ending(standing: Standing, rows: Rows, *, workers: int) -> Ending:
     where it is small and quick enough. Otherwise each member is collapsed into one model, as quick as one fold, at
     the price of one more fit.
     """
-    folds = bag_size(standing)
-    if folds >= BAG or folds >= rows.folds_a_repeat:
+    # Forward in time only the first fold learnt from nearly all rows, and even that one misses the latest.
+    folds = 1 if rows.forward else bag_size(standing)
+    if not rows.forward and (folds >= BAG or folds >= rows.folds_a_repeat):
         return Ending(folds=folds, refit=(), seconds=0.0, reason=f"each member is the mean of {folds} fold models")
     order = sorted(range(len(standing.members)), key=lambda place: -standing.weights[place])
     refit = tuple(standing.members[place] for place in order)
@@ -77,10 +78,13 @@ def refit_seconds(trial: Trial, rows: Rows) -> float:
     return 0.3 + REFIT_SLACK * share * slowest
 
 
-def refit_candidate(trial: Trial) -> Candidate:
-    """Return a candidate with what its folds found out as its parameters: the mean of numbers, else the first."""
+def refit_candidate(trial: Trial, rows: Rows) -> Candidate:
+    """Return a candidate with what its folds found out as its parameters: the mean of numbers, else the first.
+
+    Forward in time it is what the first fold found out, as the others learnt from fewer rows.
+    """
     parameters = dict(trial.candidate.parameters)
-    results = [trial.results[fold] for fold in sorted(trial.results)]
+    results = [trial.results[fold] for fold in sorted(trial.results)[: 1 if rows.forward else None]]
     for name, first in results[0].learned.items():
         values = [result.learned[name] for result in results if name in result.learned]
         if isinstance(first, bool) or not all(isinstance(value, int | float) for value in values):

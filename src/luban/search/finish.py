@@ -71,6 +71,7 @@ def finish(
             "shifts": list(calibration.shifts),
             "folds": rows.folds_a_repeat,
             "folds_compared": standing.depth,
+            "forward_in_time": rows.forward,
             "ending": plan.reason,
         },
     )
@@ -142,7 +143,7 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
     done: dict[str, Candidate] = {}
     waiting: list[Trial] = []
     for trial in plan.refit:
-        whole = refit_candidate(trial)
+        whole = refit_candidate(trial, course.rows)
         if _is_whole(course, whole):
             done[trial.candidate.key] = whole
         else:
@@ -156,7 +157,7 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
         for trial in [one for one in waiting if pace * refit_seconds(one, course.rows) <= left]:
             if len(running) < course.workers:
                 waiting.remove(trial)
-                whole = refit_candidate(trial)
+                whole = refit_candidate(trial, course.rows)
                 running[course.executor.submit(course.job(whole, None, np.inf))] = trial, whole
         if not running:
             break

@@ -43,6 +43,8 @@ class Rows:
     folds : numpy.ndarray
         Shape (repeats, n), int16: the fold that a row is judged in, in each repeat of the cross-validation; -1 where it
         is judged in none.
+    forward : bool
+        Whether folds go forward in time: fold 0 judges the latest rows, and each fold learns from earlier ones only.
     """
 
     task: Task
@@ -51,6 +53,7 @@ class Rows:
     target: np.ndarray
     weight: np.ndarray | None
     folds: np.ndarray
+    forward: bool = False
 
     @property
     def folds_a_repeat(self) -> int:
@@ -65,7 +68,8 @@ class Rows:
     def learnt(self, fold: int) -> np.ndarray:
         """Return the numbers of the rows that a fold learns from."""
         repeat, place = divmod(fold, self.folds_a_repeat)
-        return np.flatnonzero(self.folds[repeat] != place)
+        folds = self.folds[repeat]
+        return np.flatnonzero((folds > place) | (folds < 0) if self.forward else folds != place)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,7 @@ def begin(folder: Path, rows: Rows, *, seed: int, resume: bool) -> None:
         "rows": rows.table.num_rows,
         "content": fingerprint(rows),
         "seed": seed,
+        "forward": rows.forward,
     }
     path = folder / "study.json"
     if resume and path.exists():
@@ -182,6 +187,7 @@ def read_rows(folder: Path) -> Rows:
         target=np.load(folder / "rows" / "target.npy", mmap_mode="r", allow_pickle=False),
         weight=np.load(weight, mmap_mode="r", allow_pickle=False) if weight.exists() else None,
         folds=np.load(folder / "rows" / "folds.npy", mmap_mode="r", allow_pickle=False),
+        forward=study["forward"],
     )
 
 

@@ -11,7 +11,7 @@ from luban.search import scratch
 from luban.search.course import Course
 from luban.search.exploration import Exploration
 from luban.search.finish import finish
-from luban.search.folding import divide
+from luban.search.folding import divide, divide_forward
 from luban.search.interrupt import interruptible
 from luban.search.learners import survey
 from luban.search.result import StudyEvent
@@ -51,6 +51,7 @@ def run_study(
     executor: Executor,
     weight: np.ndarray | None = None,
     groups: np.ndarray | None = None,
+    moments: np.ndarray | None = None,
     plan: Plan | None = None,
     deadline: float | None = None,
     rounds: int | None = None,
@@ -82,6 +83,9 @@ def run_study(
         Shape (n,); of rows while learning.
     groups : numpy.ndarray, optional
         Shape (n,); rows of one group are judged together.
+    moments : numpy.ndarray, optional
+        Shape (n,); ranks in time. Then the latest rows judge, and each fold learns from earlier rows only. Groups are
+        not looked at.
     plan : Plan, optional
         The study ends at its ``study_deadline``.
     deadline : float, optional
@@ -117,7 +121,12 @@ def run_study(
         table=table,
         target=target,
         weight=weight,
-        folds=divide(task, target, groups, seed=seed, repeat=rounds is None),
+        folds=(
+            divide(task, target, groups, seed=seed, repeat=rounds is None)
+            if moments is None
+            else divide_forward(task, target, moments)
+        ),
+        forward=moments is not None,
     )
     scratch.begin(folder, rows, seed=seed, resume=resume)
     schedule = Schedule(

@@ -36,6 +36,8 @@ class Request:
     task: str | None = None
     quantiles: tuple[float, ...] = ()
     group: str | None = None
+    time: str | None = None
+    monotonic: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     learners: tuple[str, ...] = ()
     searcher: str = "tpe"
@@ -155,6 +157,7 @@ def _search(
         table=prepared.table,
         target=prepared.target,
         groups=prepared.groups,
+        moments=prepared.moments,
         folder=workspace.scratch(run.id),
         executor=executor,
         plan=plan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Prepared:
     target : numpy.ndarray
     groups : numpy.ndarray, optional
         Code of the group of each row.
+    moments : numpy.ndarray, optional
+        Rank in time of each row.
     notes : tuple of str
         What was noticed and decided on the way.
     """
@@ -40,6 +42,7 @@ class Prepared:
     table: pa.Table
     target: np.ndarray
     groups: np.ndarray | None
+    moments: np.ndarray | None
     notes: tuple[str, ...]
 
 
@@ -49,7 +52,8 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     Parameters
     ----------
     options : mapping
-        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``: what the user decided instead of Luban.
+        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``: what the user decided
+        instead of Luban.
 
     Raises
     ------
@@ -61,13 +65,16 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     from luban.data.target import encode_target
     from luban.data.task import infer_task
     from luban.evaluation import metrics
+    from luban.operations.fitting.directions import check_directions, directions
+    from luban.operations.fitting.grouping import group_codes, grouping, moments, with_roles
     from luban.operations.reading import read_new, source_of, stored
 
+    wanted_directions = directions(options.get("monotonic") or ())
     dataset = stored(workspace, data)
     table = versions.table(workspace, dataset) if dataset is not None else read_new(workspace, data)
-    group = options.get("group")
-    inferred = infer.Inference(schema=dataset.schema) if dataset is not None else infer.infer(table, group=group)
-    schema = inferred.schema if group is None else inferred.schema.with_role("group", group)
+    inferred = infer.Inference(schema=dataset.schema) if dataset is not None else infer.infer(table)
+    deciding = grouping(inferred.schema, target, group=options.get("group"), time=options.get("time"))
+    schema = with_roles(inferred.schema, deciding)
     wanted: dict[str, Any] = {
         "kind": options.get("task"),
         "quantiles": options.get("quantiles") or None,
@@ -78,25 +85,23 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
         # The task without it tells which metrics suit, and so what the error should offer.
         metrics.metric(metric, infer_task(table, schema, target, **wanted).task)
     inference = infer_task(table, schema, target, metric=metric, **wanted)
+    task = inference.task
+    check_directions(wanted_directions, task, inference.schema)
+    if wanted_directions:
+        task = replace(task, constraints={**task.constraints, "monotonic": wanted_directions})
     rows = inference.learnable(table)
-    inputs = inference.schema.select(inference.task.inputs)
+    groups, times = group_codes(rows, deciding.group), moments(rows, schema, deciding.time)
+    inputs = inference.schema.select(task.inputs)
     conformed = conform.conform(rows.select(inputs.names), inputs.columns)
     if dataset is None:
         dataset = versions.add_version(workspace, table.to_batches(), name=name, schema=schema, source=source_of(data))
     return Prepared(
         dataset=dataset,
-        task=inference.task,
+        task=task,
         schema=inputs,
         table=conformed.table,
-        target=encode_target(inference.task, rows.column(target)),
-        groups=_group_codes(rows, group),
-        notes=(*inferred.notes, *inference.notes, *conformed.notes),
+        target=encode_target(task, rows.column(target)),
+        groups=groups,
+        moments=times,
+        notes=(*inferred.notes, *inference.notes, *deciding.notes, *conformed.notes),
     )
-
-
-def _group_codes(table: pa.Table, group: str | None) -> np.ndarray | None:
-    if group is None:
-        return None
-    encoded = table.column(group).combine_chunks().dictionary_encode(null_encoding="encode")
-    codes: np.ndarray = encoded.indices.to_numpy(zero_copy_only=False)
-    return codes
