@@ -13,6 +13,7 @@ from luban.search.candidate import Candidate, seed_of
 from luban.search.exploration import Exploration
 from luban.search.final import MOST_BYTES, MOST_MODELS, ending, refit_candidate
 from luban.search.folding import divide
+from luban.search.learners import Searched
 from luban.search.schedule import Clock, Schedule, Unit
 from luban.search.scratch import FoldResult, Rows
 from luban.search.standing import Standing, common_depth
@@ -27,7 +28,7 @@ def clock(left: float = 100.0, spent: float = 0.1, workers: int = 1) -> Clock:
 
 
 def schedule(rounds: int | None = None, *, searched: bool = True) -> Schedule:
-    spaces = {"swift": {"x": Real(0, 1)}} if searched else {}
+    spaces = {"swift": Searched(space={"x": Real(0, 1)})} if searched else {}
     return Schedule(PORTFOLIO, Exploration(spaces, "random", seed=0), folds=FOLDS, rounds=rounds)
 
 

@@ -48,6 +48,22 @@ class Modality(Protocol):
         """Return figures that describe a column."""
 
 
+@runtime_checkable
+class Examining(Protocol):
+    """Ability of a modality: its values are files of their own, which may be broken."""
+
+    def examine(self, content: bytes) -> Mapping[str, Any]:
+        """Read a file to its end and return its figures, or raise `InputError` with what is wrong with it."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """Ability of a modality: it can say what is worth knowing of a column."""
+
+    def findings(self, name: str, figures: Mapping[str, Any]) -> Sequence[Finding]:
+        """Return what the figures of `Modality.profile` mean, in words, each with its fix where it needs one."""
+
+
 # --- learning -----------------------------------------------------------------------------------
 
 
@@ -275,6 +291,15 @@ class Attributing(Protocol):
 
     def attributions(self, table: pa.Table, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
         """Return for each row what to show: evidence drawn as ``spans`` or as a ``picture``, or bars of shares."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """Ability of a model: some of the time of its fit went into what ``Effort.cache`` keeps for all later ones."""
+
+    @property
+    def kept_seconds(self) -> float:
+        """Return how many seconds another fit on the same rows will not take again."""
 
 
 @runtime_checkable

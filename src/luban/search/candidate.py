@@ -24,11 +24,25 @@ class Candidate:
         JSON values.
     origin : str
         ``"portfolio"`` for what is published or found to be good, ``"search"`` for what a searcher asked for.
+    once : bool
+        It is fitted on the first fold alone, and that model stays.
+    share : float, optional
+        Share of the time left that its first fold may take.
+    needs : float
+        Seconds of a fit as they were forecast; 0 where they were not.
     """
 
     learner: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     origin: Literal["portfolio", "search"] = "portfolio"
+    once: bool = False
+    share: float | None = None
+    needs: float = 0.0
+
+    @property
+    def alone(self) -> bool:
+        """Whether its fits use all processors, so that no other one runs beside them."""
+        return self.once or self.share is not None
 
     @property
     def key(self) -> str:

@@ -18,7 +18,7 @@ from luban.search.schedule import Clock, Schedule, Unit
 from luban.search.standing import MOST_BYTES, OutOfFold, Standing, stand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from luban.core.protocols import Executor
@@ -57,6 +57,7 @@ class Course:
         seed: int,
         members: int,
         on_event: Callable[[StudyEvent], None],
+        cache: str | None = None,
     ) -> None:
         self.rows = rows
         self.folder = folder
@@ -68,6 +69,8 @@ class Course:
         self.threads: int = getattr(executor, "threads", 1)
         self.standing: Standing | None = None
         self.notes: list[str] = []
+        self.cache = cache
+        self._waiting: Unit | None = None
         self._members = members
         self._on_event = on_event
         self._predictions = OutOfFold(folder, rows)
@@ -127,8 +130,12 @@ class Course:
         while len(self._running) <= self.workers:
             if self._converged():
                 return
-            unit = self.schedule.next(self._clock(), self._ranked())
+            unit = self._waiting or self.schedule.next(self._clock(), self._ranked())
             if unit is None:
+                return
+            running = [other.trial.candidate for other in self._running.values()]
+            self._waiting = unit if disturbs(unit.trial.candidate, running) else None
+            if self._waiting is not None:
                 return
             unit.trial.submitted += 1
             if scratch.read_result(self.folder, unit.trial.candidate.key, unit.fold) is not None:
@@ -151,7 +158,8 @@ class Course:
                 "fold": fold,
                 "seconds": seconds if math.isfinite(seconds) else None,
                 "deadline": end if math.isfinite(end) else None,
-                "threads": self.threads,
+                "threads": self.threads * (self.workers if candidate.alone else 1),
+                "cache": self.cache,
                 "seed": seed_of(self.seed, key, fold),
             },
             deadline=end + min(1.0, 0.02 * self.plan.budget) if math.isfinite(end) else None,
@@ -215,12 +223,13 @@ class Course:
         trial.results[unit.fold] = result
         if not math.isfinite(result.loss) and trial.state == "open":
             trial.state, trial.reason = "failed", f"its {self.rows.task.metric} is not defined"
-        if result.bytes > MOST_BYTES and trial.state == "open":
+        if result.searched_bytes > MOST_BYTES and trial.state == "open":
             trial.state = "pruned"
-            trial.reason = f"its model takes {result.bytes / 1e6:.0f} MB, and {MOST_BYTES / 1e6:.0f} MB are the most"
+            size, most = result.searched_bytes / 1e6, MOST_BYTES / 1e6
+            trial.reason = f"its model takes {size:.0f} MB, and {most:.0f} MB are the most"
         self.schedule.settle(trial)
         self._stale = True
-        whole = self.rows.folds_a_repeat
+        whole = self.schedule.folds_of(trial.candidate)
         if trial.state == "pruned" or (trial.state == "open" and trial.depth == whole):
             self.tell("trial", f"{trial.candidate.learner} {trial.state if trial.state != 'open' else 'finished'}")
 
@@ -284,6 +293,11 @@ class Course:
             return min(1.0, self.plan.elapsed / self.plan.budget)
         finished = sum(len(trial.results) for trial in self.trials)
         return min(1.0, finished / max(1, self.schedule.work))
+
+
+def disturbs(candidate: Candidate, running: Sequence[Candidate]) -> bool:
+    """Return whether a fit must wait for those that run: what uses all processors runs alone."""
+    return bool(running) and (candidate.alone or any(other.alone for other in running))
 
 
 def natural(name: str, loss: float) -> float:

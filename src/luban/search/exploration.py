@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luban.core.protocols import Searcher
-    from luban.core.space import Space
+    from luban.search.learners import Searched
 
 MakeSearcher = Callable[..., "Searcher"]
 
@@ -29,13 +29,13 @@ class Exploration:
 
     Parameters
     ----------
-    spaces : mapping of str to Space
+    spaces : mapping of str to Searched
         By the name of the learner.
     searcher : str
         Name in the group ``luban.searchers``.
     """
 
-    def __init__(self, spaces: Mapping[str, Space], searcher: str, *, seed: int) -> None:
+    def __init__(self, spaces: Mapping[str, Searched], searcher: str, *, seed: int) -> None:
         plugins.origin("searchers", searcher)  # a wrong name is told before any work
         self._spaces = dict(spaces)
         self._name = searcher
@@ -59,7 +59,14 @@ class Exploration:
                 names.remove(name)
                 continue
             number, parameters = asked
-            candidate = Candidate(learner=name, parameters=dict(parameters), origin="search")
+            searched = self._spaces[name]
+            candidate = Candidate(
+                learner=name,
+                parameters=dict(parameters),
+                origin="search",
+                once=searched.once,
+                share=searched.share,
+            )
             if candidate.key in self._seen:
                 self._searcher(name).tell(number, None)
                 self._repeated[name] += 1
@@ -97,7 +104,7 @@ class Exploration:
     def _searcher(self, learner: str) -> Searcher:
         if learner not in self._searchers:
             make: MakeSearcher = plugins.load("searchers", self._name)
-            self._searchers[learner] = make(self._spaces[learner], seed=self._seed)
+            self._searchers[learner] = make(self._spaces[learner].space, seed=self._seed)
         return self._searchers[learner]
 
     def _ranked(self, trials: Sequence[Trial]) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from luban.search.candidate import Candidate
-
 if TYPE_CHECKING:
+    from luban.search.candidate import Candidate
     from luban.search.scratch import Rows
     from luban.search.standing import Standing
     from luban.search.trial import Trial
@@ -48,33 +47,41 @@ def ending(standing: Standing, rows: Rows, *, workers: int) -> Ending:
 
     The mean of a few fold models is at least as good as one model of all rows, and costs no more time; it is kept
     where it is small and quick enough. Otherwise each member is collapsed into one model, as quick as one fold, at
-    the price of one more fit.
+    the price of one more fit. What is fitted once stays as its first fold left it.
     """
     # Forward in time only the first fold learnt from nearly all rows, and even that one misses the latest.
     folds = 1 if rows.forward else bag_size(standing)
     if not rows.forward and (folds >= BAG or folds >= rows.folds_a_repeat):
         return Ending(folds=folds, refit=(), seconds=0.0, reason=f"each member is the mean of {folds} fold models")
     order = sorted(range(len(standing.members)), key=lambda place: -standing.weights[place])
-    refit = tuple(standing.members[place] for place in order)
+    refit = tuple(standing.members[place] for place in order if not standing.members[place].candidate.once)
+    if not refit:
+        return Ending(folds=1, refit=(), seconds=0.0, reason="each member is the model of its first fold")
     times = [refit_seconds(trial, rows) for trial in refit]
-    seconds = max(*times, sum(times) / workers) if len(times) > 1 else times[0]
+    alone = sum(time for trial, time in zip(refit, times, strict=True) if trial.candidate.alone)
+    seconds = max(*times, 0.0, alone + (sum(times) - alone) / workers)
     return Ending(folds=folds, refit=refit, seconds=seconds, reason="each member learns once more, from all rows")
 
 
 def bag_size(standing: Standing) -> int:
     """Return how many fold models of each member may be kept: at least 1."""
-    depth = min(trial.depth for trial in standing.members)
+    depth = min((trial.depth for trial in standing.members if not trial.candidate.once), default=1)
     for folds in range(depth, 1, -1):
-        size = sum(trial.results[fold].bytes for trial in standing.members for fold in range(folds))
+        size = sum(trial.results[fold].bytes for trial in standing.members for fold in range(folds_kept(trial, folds)))
         if folds * len(standing.members) <= MOST_MODELS and size <= MOST_BYTES:
             return folds
     return 1
 
 
+def folds_kept(trial: Trial, folds: int) -> int:
+    """Return how many fold models of a member stay where the others keep so many."""
+    return 1 if trial.candidate.once else folds
+
+
 def refit_seconds(trial: Trial, rows: Rows) -> float:
     """Return how long a fit of this candidate on all rows is likely to take."""
     share = len(rows.target) / max(1, len(rows.learnt(0)))
-    slowest = max(result.seconds for result in trial.results.values())
+    slowest = max(result.again_seconds for result in trial.results.values())
     return 0.3 + REFIT_SLACK * share * slowest
 
 
@@ -92,4 +99,4 @@ def refit_candidate(trial: Trial, rows: Rows) -> Candidate:
         else:
             mean = sum(values) / len(values)
             parameters[name] = round(mean) if isinstance(first, int) else mean
-    return Candidate(learner=trial.candidate.learner, parameters=parameters, origin=trial.candidate.origin)
+    return replace(trial.candidate, parameters=parameters)

@@ -14,8 +14,8 @@ from luban.learners.composite import Composite
 from luban.search import scratch
 from luban.search.calibrate import calibrate
 from luban.search.candidate import seed_of
-from luban.search.course import LISTEN
-from luban.search.final import Ending, ending, refit_candidate, refit_seconds
+from luban.search.course import LISTEN, disturbs
+from luban.search.final import Ending, ending, folds_kept, refit_candidate, refit_seconds
 from luban.search.fold import fit_fold
 from luban.search.learners import learner_named
 from luban.search.result import LeaderboardRow, StudyResult
@@ -116,7 +116,9 @@ def _line(course: Course, trial: Trial, weight: float) -> LeaderboardRow:
     state, reason = trial.state, trial.reason
     if state == "open":
         state = "finished" if trial.depth else "out of time"
-        if 0 < trial.depth < whole:
+        if trial.candidate.once and trial.depth:
+            reason = f"fitted once, judged on 1 of {whole} folds"
+        elif 0 < trial.depth < whole:
             reason = f"compared on {trial.depth} of {whole} folds"
         elif not trial.depth:
             reason = "its first fold had not finished"
@@ -155,7 +157,7 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
     while not interrupted():
         left = course.plan.study_remaining()
         for trial in [one for one in waiting if pace * refit_seconds(one, course.rows) <= left]:
-            if len(running) < course.workers:
+            if len(running) < course.workers and not disturbs(trial.candidate, [one for _, one in running.values()]):
                 waiting.remove(trial)
                 whole = refit_candidate(trial, course.rows)
                 running[course.executor.submit(course.job(whole, None, np.inf))] = trial, whole
@@ -190,7 +192,7 @@ def _members(
         learner = learner_named(trial.candidate.learner)
         candidate = whole.get(trial.candidate.key, trial.candidate)
         refit = trial.candidate.key in whole
-        folds: list[int | None] = [None] if refit else list(range(plan.folds))
+        folds: list[int | None] = [None] if refit else list(range(folds_kept(trial, plan.folds)))
         for fold in folds:
             models.append(learner.load(scratch.read_payloads(course.folder, candidate.key, fold)))
             weights.append(float(weight) / len(folds))
@@ -227,6 +229,7 @@ def _last_resort(course: Course, unsuitable: Mapping[str, str]) -> Standing:
             seconds=None,
             deadline=course.plan.study_deadline,
             threads=course.threads,
+            cache=course.cache,
             seed=seed_of(course.seed, first.candidate.key, 0),
         )
     except LubanError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from luban.core.budget import Effort
 from luban.core.errors import LubanError
-from luban.core.protocols import Examples
+from luban.core.protocols import Examples, Preparing
 from luban.evaluation.metrics import loss as loss_of
 from luban.search import scratch
 from luban.search.learners import learner_named
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _REPORT_EVERY = 0.1
 # Share of its time that a fit leaves for predicting and saving.
 _AFTERWARDS = 0.07
+# What networks keep their weights in.
+_TENSORS = ".safetensors"
+# So many points of a curve are enough to draw it.
+_POINTS = 200
 
 
 def fit_fold(
@@ -40,6 +45,7 @@ def fit_fold(
     deadline: float | None,
     threads: int,
     seed: int,
+    cache: str | None = None,
 ) -> dict[str, Any]:
     """Fit one fold, or all rows where `fold` is None, keep the result in the folder, and return it in short.
 
@@ -51,6 +57,8 @@ def fit_fold(
         How long the fit may take, from when it begins.
     deadline : float, optional
         Value of `time.monotonic` at which it must be over, whenever it begins.
+    cache : str, optional
+        `Effort.cache`.
     """
     begun = time.monotonic()
     report({"started": begun})
@@ -61,14 +69,16 @@ def fit_fold(
     )
     # What follows the fit takes time as well: predicting, saving.
     limit -= min(1.0, _AFTERWARDS * max(0.0, limit - begun)) if limit < math.inf else 0.0
+    checkpoint = scratch.checkpoint(Path(folder), key, fold)
+    curve: list[tuple[int, float]] = []
     model = learner_named(learner).fit(
         rows.task,
         rows.schema,
         _examples(rows, None if fold is None else rows.learnt(fold)),
         None if fold is None else _examples(rows, rows.judged(fold)),
         parameters=dict(parameters),
-        effort=Effort(deadline=limit, threads=threads, seed=seed),
-        report=_sparse(report),
+        effort=Effort(deadline=limit, threads=threads, seed=seed, checkpoint=str(checkpoint), cache=cache),
+        report=_kept(curve, _sparse(report)),
     )
     fitted = time.monotonic()
     prediction, loss = (None, math.nan) if fold is None else _judge(rows, fold, model)
@@ -81,9 +91,13 @@ def fit_fold(
         # A learner stops a little before its limit, when the next round would not fit any more.
         cut=fitted > limit - 0.1 * (limit - begun),
         bytes=sum(map(len, payloads.values())),
+        tensors=sum(len(content) for name, content in payloads.items() if name.endswith(_TENSORS)),
+        kept_seconds=model.kept_seconds if isinstance(model, Preparing) else 0.0,
+        curve=_thinned(curve),
         learned=dict(model.learned),
     )
     scratch.write_result(Path(folder), key, fold, result, prediction, payloads)
+    shutil.rmtree(checkpoint, ignore_errors=True)
     return {"loss": loss, "seconds": result.seconds}
 
 
@@ -113,6 +127,23 @@ def _judge(rows: scratch.Rows, fold: int, model: Model) -> tuple[np.ndarray, flo
     if not np.isfinite(prediction).all():
         raise LubanError("the model predicted numbers that are not finite", remedy="Leave this learner out.")
     return prediction, loss_of(rows.task.metric, rows.task, np.asarray(rows.target[judged]), prediction)
+
+
+def _kept(curve: list[tuple[int, float]], report: Callable[[int, float], bool]) -> Callable[[int, float], bool]:
+    """Return a report that also keeps what it was told."""
+
+    def tell(step: int, loss: float) -> bool:
+        curve.append((int(step), float(loss)))
+        return report(step, loss)
+
+    return tell
+
+
+def _thinned(curve: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Return the points of a curve, every so many of them, the last one always."""
+    finite = [point for point in curve if math.isfinite(point[1])]
+    every = -(-len(finite) // _POINTS) if finite else 1
+    return tuple(finite[place] for place in range(len(finite)) if place % every == 0 or place == len(finite) - 1)
 
 
 def _sparse(report: Callable[[Any], bool]) -> Callable[[int, float], bool]:

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What a learner can be searched over, and how dear its fits are, as `Suggestion` says it."""
+
+    space: Space
+    once: bool = False
+    share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Survey:
     """What the learners offer for a task.
 
@@ -27,14 +36,14 @@ class Survey:
     ----------
     portfolio : tuple of Candidate
         What is worth trying without search, in order.
-    spaces : mapping of str to Space
+    spaces : mapping of str to Searched
         What each suitable learner can be searched over; empty ones are left out.
     unsuitable : mapping of str to str
         Why a learner does not take part.
     """
 
     portfolio: tuple[Candidate, ...]
-    spaces: Mapping[str, Space]
+    spaces: Mapping[str, Searched]
     unsuitable: Mapping[str, str]
 
 
@@ -61,7 +70,7 @@ def survey(
         If a learner that is asked for by name needs packages that are not installed.
     """
     offers: list[tuple[float, str, int, Candidate]] = []
-    spaces: dict[str, Space] = {}
+    spaces: dict[str, Searched] = {}
     unsuitable: dict[str, str] = {}
     for name in learners or plugins.names("learners"):
         if name in exclude:
@@ -79,10 +88,16 @@ def survey(
             unsuitable[name] = answer.reason
             continue
         for place, suggestion in enumerate(learner.suggestions(task)):
-            candidate = Candidate(learner=name, parameters=dict(suggestion.parameters))
+            candidate = Candidate(
+                learner=name,
+                parameters=dict(suggestion.parameters),
+                once=suggestion.once,
+                share=suggestion.share,
+            )
             offers.append((suggestion.order, name, place, candidate))
         space = learner.space(task)
         if space:
-            spaces[name] = space
+            first = min(learner.suggestions(task), key=lambda suggestion: suggestion.order)
+            spaces[name] = Searched(space=space, once=first.once, share=first.share)
     offers.sort(key=lambda offer: offer[:3])
     return Survey(portfolio=tuple(offer[3] for offer in offers), spaces=spaces, unsuitable=unsuitable)

@@ -122,6 +122,7 @@ class Schedule:
             return self._next_in_rounds()
         if clock.over:
             return None
+        ranked = [trial for trial in ranked if not trial.candidate.once]
         solid = None
         if clock.spent > EXPLORED_SHARE:
             solid = self._next_later_fold(clock, ranked[:SOLID_TRIALS], min(SOLID_FOLDS, self._folds))
@@ -129,12 +130,16 @@ class Schedule:
             solid
             or self._next_first_fold(clock)
             or self._next_later_fold(clock, ranked, self._folds * self._repeats)
-            or self._ask(max(1.0, FIRST_FOLD_SHARE * clock.left), clock.left)
+            or self._ask(clock.left)
         )
 
     def begin_first(self) -> Trial | None:
         """Begin the first candidate of the portfolio that has not been begun, if there is one."""
         return self._begin(self._portfolio.pop(0)) if self._portfolio else None
+
+    def folds_of(self, candidate: Candidate) -> int:
+        """Return how many folds make a candidate complete."""
+        return 1 if candidate.once else self._folds
 
     def settle(self, trial: Trial) -> None:
         """Take note that a fold of a trial has finished: prune it, or tell its searcher when it is complete."""
@@ -145,7 +150,7 @@ class Schedule:
             trial.state = "pruned"
             trial.reason = f"after {_count(trial.judged)} it was behind most trials of its learner"
             self._exploration.drop(trial)
-        elif trial.depth == self._folds and trial.pending == 0:
+        elif trial.depth == self.folds_of(trial.candidate) and trial.pending == 0:
             self._exploration.learn(trial)
 
     def _next_in_rounds(self) -> Unit | None:
@@ -153,24 +158,25 @@ class Schedule:
         for trial in self.trials:
             # A searched trial is fitted on its first fold alone, and pruned or not, before the others begin.
             waits = trial.asked is not None and trial.depth == 0 and trial.submitted == 1
-            if trial.state == "open" and trial.submitted < self._folds and not waits:
+            if trial.state == "open" and trial.submitted < self.folds_of(trial.candidate) and not waits:
                 return Unit(trial=trial, fold=trial.submitted)
         if self._portfolio:
             return Unit(trial=self._begin(self._portfolio.pop(0)), fold=0)
         if len(self.trials) >= self._rounds or any(trial.pending for trial in self.trials):
             return None
-        return self._ask(math.inf)
+        return self._ask()
 
     def _next_first_fold(self, clock: Clock) -> Unit | None:
         while self._portfolio:
             candidate = self._portfolio.pop(0)
             trial = self._begin(candidate)
-            likely = self._likely_seconds(candidate.learner)
-            if likely > 0.9 * clock.left:
+            seconds = max(1.0, (candidate.share or FIRST_FOLD_SHARE) * clock.left)
+            likely = max(self._likely_seconds(candidate.learner), candidate.needs)
+            if likely > (seconds if candidate.needs else 0.9 * clock.left):
                 trial.state = "out of time"
                 trial.reason = f"a fold would take about {likely:.0f} s and {clock.left:.0f} s were left"
                 continue
-            return Unit(trial=trial, fold=0, seconds=max(1.0, FIRST_FOLD_SHARE * clock.left))
+            return Unit(trial=trial, fold=0, seconds=seconds)
         return None
 
     def _next_later_fold(self, clock: Clock, ranked: Sequence[Trial], end: int) -> Unit | None:
@@ -197,12 +203,12 @@ class Schedule:
                 capacity -= cost
         return worth
 
-    def _ask(self, seconds: float, left: float = math.inf) -> Unit | None:
+    def _ask(self, left: float = math.inf) -> Unit | None:
         trial = self._exploration.ask(self.trials, lambda learner: self._likely_seconds(learner) <= 0.9 * left)
         if trial is None:
             return None
         self.trials.append(trial)
-        return Unit(trial=trial, fold=0, seconds=seconds)
+        return Unit(trial=trial, fold=0, seconds=max(1.0, (trial.candidate.share or FIRST_FOLD_SHARE) * left))
 
     def _begin(self, candidate: Candidate) -> Trial:
         trial = Trial(candidate=candidate)

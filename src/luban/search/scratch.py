@@ -5,6 +5,7 @@
     rows/target.npy          ... weight.npy, folds.npy
     folds/KEY/003/           one fold of one candidate: result.json, prediction.npy, payload.0, ...
     folds/KEY/whole/         the candidate learnt from all rows
+    checkpoints/KEY/003/     what a fit under way needs to go on after it was killed
 
 A result is written beside its place and then renamed into it, so that it is there whole or not at all.
 """
@@ -86,12 +87,18 @@ class FoldResult:
         Of predicting the rows judged.
     cut : bool
         Whether the time limit ended the fit, so that more time would have made another model.
+    kept_seconds : float
+        Of these, what no other fit of the candidate takes again.
     bytes : int
         Size of all payloads.
+    tensors : int
+        Of these, the weights of networks.
     learned : mapping
         `Model.learned`.
     payloads : tuple of str
         Names of the payloads, in the order of their files.
+    curve : tuple of (int, float)
+        Validation loss by step, as the fit told it, thinned out.
     """
 
     loss: float
@@ -101,6 +108,19 @@ class FoldResult:
     bytes: int = 0
     learned: Mapping[str, Any]
     payloads: tuple[str, ...] = ()
+    kept_seconds: float = 0.0
+    tensors: int = 0
+    curve: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def again_seconds(self) -> float:
+        """Seconds that another fit on as many rows is likely to take."""
+        return max(0.0, self.seconds - self.kept_seconds)
+
+    @property
+    def searched_bytes(self) -> int:
+        """Size of what an answer walks through node by node: all but the weights of networks."""
+        return self.bytes - self.tensors
 
 
 def begin(folder: Path, rows: Rows, *, seed: int, resume: bool) -> None:
@@ -130,7 +150,7 @@ def begin(folder: Path, rows: Rows, *, seed: int, resume: bool) -> None:
                 remedy="Start a new fit.",
             )
         return
-    for name in ("rows", "folds"):
+    for name in ("rows", "folds", "checkpoints"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "rows").mkdir(parents=True)
     (folder / "folds").mkdir()
@@ -194,6 +214,13 @@ def read_rows(folder: Path) -> Rows:
 def place(folder: Path, key: str, fold: int | None) -> Path:
     """Return where the result of one fit is kept; `fold` is None for a fit on all rows."""
     return folder / "folds" / key / (WHOLE if fold is None else f"{fold:03d}")
+
+
+def checkpoint(folder: Path, key: str, fold: int | None) -> Path:
+    """Return the folder, made, in which one fit may keep what it needs to go on after it was killed."""
+    where = folder / "checkpoints" / key / (WHOLE if fold is None else f"{fold:03d}")
+    where.mkdir(parents=True, exist_ok=True)
+    return where
 
 
 def write_result(

@@ -98,12 +98,18 @@ def stand(predictions: OutOfFold, trials: Sequence[Trial], *, members: int) -> S
 
     Trials are compared on rows that all of them were judged by: on as many folds as half of them have finished, or as
     those have that are the best ensemble on the first fold, whichever is more. Trials that have finished
-    fewer are left out, or else one new trial would shrink the ground that all others are judged on.
+    fewer are left out, or else one new trial would shrink the ground that all others are judged on. What is fitted on
+    the first fold alone is compared with all on that one, and where it is worth a place that fold judges the ensemble.
     """
     usable = [trial for trial in trials if trial.usable] or [trial for trial in trials if trial.depth]
     if not usable:
         return None
     whole = predictions.rows.folds_a_repeat
+    if any(trial.candidate.once for trial in usable):
+        standing = _blend(predictions, usable, 1, members)
+        if any(trial.candidate.once for trial in standing.members):
+            return standing
+        usable = [trial for trial in usable if not trial.candidate.once]
     standing = _blend(predictions, usable, common_depth(usable, whole), members)
     while (deeper := min(whole, *(trial.depth for trial in standing.members))) > standing.depth:
         standing = _blend(predictions, usable, deeper, members)
@@ -130,7 +136,7 @@ def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members:
     skilled = np.flatnonzero(losses < chance - 1e-3 * abs(chance))
     if len(skilled) == 0:
         skilled = np.array([int(np.argmin(losses))])
-    size = np.array([trial.results[0].bytes for trial in compared])
+    size = np.array([trial.results[0].searched_bytes for trial in compared])
     while True:
         weights = greedy_weights(task, target, stack[skilled], members=members)
         chosen = np.flatnonzero(weights)

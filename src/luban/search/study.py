@@ -61,6 +61,7 @@ def run_study(
     searcher: str = "tpe",
     members: int = 6,
     resume: bool = False,
+    cache: Path | None = None,
     on_event: Callable[[StudyEvent], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> StudyResult:
@@ -99,6 +100,8 @@ def run_study(
         Name in the group ``luban.searchers``.
     members : int
         Most members of the ensemble.
+    cache : Path, optional
+        `Effort.cache` of all fits.
     on_event : callable, optional
         Told what happens.
     stop : callable, optional
@@ -144,6 +147,7 @@ def run_study(
         plan=plan,
         seed=seed,
         members=members,
+        cache=None if cache is None else str(cache),
         on_event=on_event or (lambda _event: None),
     )
     with interruptible() as wish:

@@ -63,8 +63,8 @@ class Trial:
 
     @property
     def fold_seconds(self) -> float:
-        """Mean seconds of a fold, predicting included; 0 where none has finished."""
-        spent = sum(result.seconds + result.predict_seconds for result in self.results.values())
+        """Mean seconds of another fold, predicting included; 0 where none has finished."""
+        spent = sum(result.again_seconds + result.predict_seconds for result in self.results.values())
         return spent / max(1, len(self.results))
 
     @property
