@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
+
+    from luban.core.report import Finding
+    from luban.core.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +60,33 @@ class Preparation(Protocol):
 
     def save(self) -> Mapping[str, bytes]:
         """Return the typed payloads, by file name; never pickle."""
+
+
+@runtime_checkable
+class Augmenting(Protocol):
+    """Ability of a preparation: what it read can be varied at random before it is made into tensors.
+
+    ``finished(taken(table))`` equals ``preparation(table)`` bit for bit, so that a network meets at prediction what it
+    met while it learnt.
+    """
+
+    @property
+    def augmentations(self) -> Space:
+        """What can be varied, and how much is worth trying; 0 or a parameter left out varies nothing."""
+
+    def taken(self, table: pa.Table) -> Sequence[Any]:
+        """Return one value a row as it was read (texts, pixels, samples), None where it is missing; they may be kept."""
+
+    def varied(self, taken: Sequence[Any], parameters: Mapping[str, Any], random: np.random.Generator) -> Sequence[Any]:
+        """Return the values varied at random; those given stay as they are. Other parameters are passed over."""
+
+    def finished(self, taken: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Return the tensors of these values."""
+
+
+@runtime_checkable
+class Inspecting(Protocol):
+    """Ability of a preparation: it can say what it would lose of some rows."""
+
+    def inspect(self, table: pa.Table) -> Sequence[Finding]:
+        """Return what is worth knowing before training, each with its fix, from at most some thousand of the rows."""
