@@ -104,3 +104,16 @@ def test_an_import_never_changes_a_postgresql() -> None:
             assert read.table(url, table="t").to_pylist() == [{"a": 1}]
     except servers.NotInstalled as reason:
         pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_rows_that_are_left_out_are_counted_and_told(tmp_path: Path, folder: bool) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.csv", "b.csv") if folder else ("a.csv",):
+        (tmp_path / "in" / name).write_text("a,b\n1,x\n2,y,z\n3\n4,w\n")
+    with Workspace.open(tmp_path / "work") as workspace:
+        given = tmp_path / "in" if folder else tmp_path / "in" / "a.csv"
+        found = versions.import_with_notes(workspace, given, bad_rows="skip")
+    count = 4 if folder else 2
+    assert found.skipped == count == found.dataset.rows
+    assert f"{count} rows were left out: too few or too many cells." in found.notes

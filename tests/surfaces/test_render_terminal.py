@@ -94,3 +94,47 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
     assert "! Warning" in text
     assert "####" in text
     assert "->" in text
+
+
+PROFILE = Evidence(
+    title="Columns",
+    columns=("column", "kind", "missing", "distinct", "min", "max", "most frequent"),
+    rows=(
+        ("所在城市和地区的完整名称", "category", 0, 3, None, None, "北京市海淀区中关村大街0号"),
+        ("a_very_long_column_name_without_any_spaces", "number", 12_345, 1_234_567, 0.0172, 1_490_400.0, None),
+        ("when", "date", 0, 9, "2020-01-01", "2020-09-01", None),
+    ),
+)
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 100, 200])
+def test_a_table_keeps_each_row_on_a_line_and_breaks_no_word_or_number(width: int) -> None:
+    """At any width: what does not fit is cut with an ellipsis or named below, never folded into pieces."""
+    raw = io.StringIO()
+    report = Report(check="profile", subject="t", findings=(Finding(what="x", evidence=(PROFILE,)),), verdict="info")
+    terminal.render(report, Console(file=raw, width=width))
+    lines = [line.rstrip() for line in raw.getvalue().splitlines()]
+    assert all(cell_len(line) <= width for line in lines)
+    rule = next(place for place, line in enumerate(lines) if "───" in line)
+    body = lines[rule + 1 : rule + 4]
+    assert [line.split()[1] for line in body] == ["category", "number", "date"]
+    words = {word for name in PROFILE.columns for word in name.split()}
+    below = " ".join(lines[rule + 4 :])
+    heads = {word for line in lines[rule - 2 : rule] for word in line.split() if word != "Columns"}
+    assert heads <= words
+    assert all(word in heads or word in below for word in words)
+    if width >= 80:
+        assert "1,234,567" in body[1]
+        assert "2020-01-01" in body[2]
+    if width == 200:
+        assert "北京市海淀区中关村大街0号" in body[0]
+        assert "…" not in "".join(body)
+
+
+def test_charts_say_the_unit_of_their_values() -> None:
+    bars = Evidence(title="Contributions", columns=("a", "b"), rows=(("x", 1.0),), drawing="bar", y="log-odds")
+    curve = Evidence(title="age", columns=("age", "mean"), rows=((1, 2.0), (2, 3.0)), drawing="line", x="age", y="euro")
+    report = Report(check="explanation", subject="t", findings=(Finding(what="x", evidence=(bars, curve)),), verdict="info")
+    text = written(report)
+    assert "Contributions  log-odds" in text
+    assert "age  1 to 2; euro" in text, "the name of the axis is that of the chart, and stands there once"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from luban.core.schema import Column
 
 BINS = 20
+_DAY = 86_400e6  # microseconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,8 @@ def _numbers(column: Column, missing: int, rows: int, sample: pa.ChunkedArray) -
     spread = quantiles[3] - quantiles[1]
     fence = (quantiles[1] - 3 * spread, quantiles[3] + 3 * spread)
     outside = int((present < fence[0]).sum() + (present > fence[1]).sum()) if spread > 0 else 0
-    show = _moment if column.kind == "date" else float
+    # Days without a time of day are shown without one.
+    show = partial(_moment, days=not (present % _DAY).any()) if column.kind == "date" else float
     figures: dict[str, Any] = {
         "min": show(low),
         **{f"q{level}": show(value) for level, value in zip((5, 25, 50, 75, 95), quantiles, strict=True)},
@@ -111,10 +114,10 @@ def _numbers(column: Column, missing: int, rows: int, sample: pa.ChunkedArray) -
     )
 
 
-def _moment(microseconds: float) -> str:
+def _moment(microseconds: float, *, days: bool) -> str:
+    """Return a moment as text, to the minute, or to the day."""
     try:
-        return (datetime(1970, 1, 1) + timedelta(microseconds=float(microseconds))).isoformat(
-            sep=" ", timespec="minutes"
-        )
+        moment = datetime(1970, 1, 1) + timedelta(microseconds=float(microseconds))
     except OverflowError:
         return f"{microseconds:g} microseconds since 1970"
+    return moment.date().isoformat() if days else moment.isoformat(sep=" ", timespec="minutes")

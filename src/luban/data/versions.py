@@ -33,11 +33,11 @@ _MOST_ROWS, _FEWEST_ROWS = 65_536, 1_024
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """A data set version, and in words what was decided when it was read."""
+    """A data set version, in words what was decided when it was read, and how many bad rows were left out."""
 
     dataset: Dataset
     notes: tuple[str, ...]
-    reading: Mapping[str, Any]
+    skipped: int = 0
 
 
 def import_data(
@@ -100,7 +100,11 @@ def import_with_notes(
     dataset = workspace.datasets.add(
         name=name, schema=schema, manifest=manifest, rows=written.rows, source=without_password(words)
     )
-    return Imported(dataset=dataset, notes=(*inferred.notes, *notes), reading=written.reading)
+    skipped = written.reading.get("skipped", 0)
+    if skipped:
+        rows = "1 row was" if skipped == 1 else f"{skipped:,} rows were"
+        notes.insert(0, f"{rows} left out: too few or too many cells.")
+    return Imported(dataset=dataset, notes=(*notes, *inferred.notes), skipped=skipped)
 
 
 def add_version(

@@ -166,7 +166,7 @@ class Composite:
             raise Unsupported(
                 "most of the ensemble cannot explain itself exactly",
                 seen=f"{', '.join(silent)} with {1 - self.explained:.0%} of the weight",
-                remedy="Use permutation importance instead.",
+                remedy="Explain the predictions of the whole instead: luban explain (luban.explain in Python) samples.",
             )
         total = base = np.zeros(())
         for place in places:
@@ -193,7 +193,7 @@ class _About:
 
 
 def load(payloads: Mapping[str, bytes]) -> Composite:
-    """Return the composite that `Composite.save` wrote; each member is loaded by its learner from the plug-in table.
+    """Return the composite that `Composite.save` wrote; each member is loaded by its learner, or its form, from the plug-in table.
 
     Raises
     ------
@@ -208,7 +208,8 @@ def load(payloads: Mapping[str, bytes]) -> Composite:
         raise damaged(ABOUT, str(error)) from error
     members = []
     for place, learner in enumerate(about.learners):
-        member = plugins.create("learners", learner).load(under(payloads, _folder(place, learner)))
+        group = "forms" if learner in plugins.names("forms") else "learners"
+        member = plugins.create(group, learner).load(under(payloads, _folder(place, learner)))
         if getattr(member, "task", about.task) != about.task:
             raise damaged(ABOUT, f"{learner} was made for another task")
         members.append(member)

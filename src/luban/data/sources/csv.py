@@ -27,7 +27,7 @@ from luban.data.sources.narrowing import NULL_WORDS, Narrowing
 from luban.data.sources.remote import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv", ".txt", ".data", ".dat", ""})
 _SAMPLE = 1 << 18
@@ -36,7 +36,15 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Every choice that was made to read a text table; it travels in the schema's metadata (``luban.reading``)."""
+    """Every choice that was made to read a text table; it travels in the schema's metadata (``luban.reading``).
+
+    Parameters
+    ----------
+    block : int
+        Bytes of text that are read at once.
+    skipped : int
+        Rows of the wrong width that are left out.
+    """
 
     encoding: str
     delimiter: str
@@ -46,6 +54,25 @@ class Reading:
     skip: int
     names: tuple[str, ...]
     block: int
+    skipped: int = 0
+
+
+class _Judge:
+    """What becomes of rows of the wrong width; keeps the first of them, and how many there are."""
+
+    def __init__(self, bad_rows: str) -> None:
+        self._verdict = "skip" if bad_rows == "skip" else "error"
+        self._widths: list[int] = []  # appended to, which several threads may do at once
+        self.first: Any = None
+
+    def __call__(self, row: Any) -> str:
+        self.first = self.first or row
+        self._widths.append(row.actual_columns)
+        return self._verdict
+
+    @property
+    def count(self) -> int:
+        return len(self._widths)
 
 
 class CsvSource:
@@ -165,14 +192,15 @@ def _read(
 ) -> Iterator[pa.RecordBatch]:
     start = Narrowing(decimal=reading.decimal, nulls=nulls, kind="nothing" if types else "text")
     plan = [start] * len(reading.names)
-    for batch in _blocks(location, reading, bad_rows):
+    judge = _Judge(bad_rows)
+    for batch in _blocks(location, reading, judge):
         plan = [one if one.kind == "text" else one.seen(batch.column(place)) for place, one in enumerate(plan)]
     schema = pa.schema(
         [pa.field(name, one.type) for name, one in zip(reading.names, plan, strict=True)],
-        metadata={"luban.reading": json.dumps(vars(reading), ensure_ascii=False)},
+        metadata={"luban.reading": json.dumps(vars(reading) | {"skipped": judge.count}, ensure_ascii=False)},
     )
     some = False
-    for batch in _blocks(location, reading, bad_rows):
+    for batch in _blocks(location, reading, _Judge(bad_rows)):
         some = True
         columns = [one.apply(batch.column(place)) for place, one in enumerate(plan)]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -180,19 +208,13 @@ def _read(
         yield pa.RecordBatch.from_pylist([], schema=schema)
 
 
-def _blocks(location: Any, reading: Reading, bad_rows: str) -> Iterator[pa.RecordBatch]:
-    bad: list[Any] = []
-
-    def judge(row: Any) -> str:
-        bad.append(row)
-        return "skip" if bad_rows == "skip" else "error"
-
+def _blocks(location: Any, reading: Reading, judge: _Judge) -> Iterator[pa.RecordBatch]:
     with open_arrow(location) as stream:
         try:
             yield from _parse(stream, reading, judge)
         except (pa.ArrowInvalid, UnicodeError, EOFError, OSError) as error:
-            if bad:
-                row = bad[0]
+            row = judge.first
+            if row is not None:
                 raise InputError(
                     f"a row of {str(location)!r} has {row.actual_columns} cells instead of {row.expected_columns}",
                     seen=repr(row.text[:120]),
@@ -204,7 +226,7 @@ def _blocks(location: Any, reading: Reading, bad_rows: str) -> Iterator[pa.Recor
             ) from error
 
 
-def _parse(stream: Any, reading: Reading, judge: Callable[[Any], str]) -> Iterator[pa.RecordBatch]:
+def _parse(stream: Any, reading: Reading, judge: _Judge) -> Iterator[pa.RecordBatch]:
     try:
         yield from arrow_csv.open_csv(
             stream,

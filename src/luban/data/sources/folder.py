@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -68,6 +69,7 @@ def _source(path: Path) -> Source | None:
 
 def _read(files: list[Path], source: Source, options: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     schema: pa.Schema | None = None
+    skipped = 0
     for path in files:
         found = next(iter(source.read(str(path), **options))).schema
         if schema is not None and set(found.names) != set(schema.names):
@@ -78,6 +80,8 @@ def _read(files: list[Path], source: Source, options: dict[str, Any]) -> Iterato
                 remedy="Give files of the same columns.",
             )
         schema = agreed(schema, found)
+        skipped += json.loads((found.metadata or {}).get(b"luban.reading", b"{}")).get("skipped", 0)
+    schema = cast("pa.Schema", schema).with_metadata({"luban.reading": json.dumps({"skipped": skipped})})
     for path in files:
         for batch in source.read(str(path), **options):
-            yield from fit(pa.Table.from_batches([batch]), cast("pa.Schema", schema)).to_batches()
+            yield from fit(pa.Table.from_batches([batch]), schema).to_batches()

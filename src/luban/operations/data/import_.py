@@ -9,30 +9,28 @@ from luban.core.operation import operation
 from luban.core.schema import Schema
 
 if TYPE_CHECKING:
-    from luban.core.dataset import Dataset
     from luban.store import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """A version of a data set."""
+    """A version of a data set.
+
+    Attributes
+    ----------
+    skipped : int
+        Rows of a text file that were left out because they had too few or too many cells.
+    notes : tuple of str
+        What was decided while it was read.
+    """
 
     dataset: str
     fingerprint: str
     rows: int
+    skipped: int
+    notes: tuple[str, ...]
     parents: tuple[str, ...]
     schema: Schema
-
-
-def imported(dataset: Dataset) -> Imported:
-    """Return what a verb that made a data set tells of it."""
-    return Imported(
-        dataset=dataset.reference,
-        fingerprint=dataset.fingerprint,
-        rows=dataset.rows,
-        parents=dataset.parents,
-        schema=dataset.schema,
-    )
 
 
 @operation(permission="data:write", long=True, name="data import")
@@ -96,4 +94,13 @@ def data_import(
     options = {option: value for option, value in given.items() if value is not None}
     if bad_rows != "error":
         options["bad_rows"] = bad_rows
-    return imported(versions.import_data(workspace, data, name=called, **options))
+    found = versions.import_with_notes(workspace, data, name=called, **options)
+    return Imported(
+        dataset=found.dataset.reference,
+        fingerprint=found.dataset.fingerprint,
+        rows=found.dataset.rows,
+        skipped=found.skipped,
+        notes=found.notes,
+        parents=found.dataset.parents,
+        schema=found.dataset.schema,
+    )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luban.surfaces.render.text import VERDICTS, clean, column_shown, is_number, shown
+from luban.surfaces.render.text import VERDICTS, clean, is_number, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console, Group, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
     from luban.core.report import Evidence, Finding, Report
 
@@ -23,6 +24,7 @@ _MARKS = {"info": "•", "pass": "✓", "warn": "▲", "block": "✗"}
 _PLAIN_MARKS = {"info": "-", "pass": "+", "warn": "!", "block": "x"}
 _ROWS = 15
 _BAR = 24
+_INDENT = 2
 _LINE = 40
 _SPARKS = "▁▂▃▄▅▆▇█"
 _PLAIN_SPARKS = "_.-~=+*#"
@@ -46,9 +48,9 @@ def render(report: Report, console: Console) -> None:
         console.print()
         console.print(_sentence(finding, plain))
         for evidence in finding.evidence:
-            body = _evidence(evidence, plain)
+            body = _evidence(evidence, plain, console.width - _INDENT)
             if body is not None:
-                console.print(Padding(body, (1, 0, 0, 2)))
+                console.print(Padding(body, (1, 0, 0, _INDENT)))
 
 
 def lines(title: str, texts: Sequence[str], console: Console) -> None:
@@ -85,7 +87,7 @@ def _sentence(finding: Finding, plain: bool) -> Table:
     return lines
 
 
-def _evidence(evidence: Evidence, plain: bool) -> RenderableType | None:
+def _evidence(evidence: Evidence, plain: bool, room: int) -> RenderableType | None:
     if not evidence.rows:
         return None
     if evidence.drawing == "bar":
@@ -94,25 +96,30 @@ def _evidence(evidence: Evidence, plain: bool) -> RenderableType | None:
         return _lines(evidence, plain)
     if evidence.drawing == "scatter":
         return None  # a cloud of points says nothing in characters; the other faces draw it
-    return _table(evidence)
+    return _table(evidence, plain, room)
 
 
-def _table(evidence: Evidence) -> Group:
-    from rich.box import SIMPLE_HEAD
+def _table(evidence: Evidence, plain: bool, room: int) -> Group:
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
+    from luban.surfaces.render.columns import table
+
     rows = evidence.rows[:_ROWS]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    columns = [[row[i] for row in rows] for i in range(len(evidence.columns))]
-    for name, values in zip(evidence.columns, columns, strict=True):
-        numeric = any(is_number(one) for one in values) and not any(isinstance(one, str) for one in values)
-        table.add_column(Text(clean(name)), justify="right" if numeric else "left", overflow="fold")
-    for texts in zip(*(column_shown(values) for values in columns), strict=True):
-        table.add_row(*(Text(one) for one in texts))
+    body = table(evidence.columns, rows, room=room, plain=plain)
     more = [Text(f"and {len(evidence.rows) - len(rows):,} more", style="dim")] if len(evidence.rows) > len(rows) else []
-    return Group(Text(clean(evidence.title), style="bold"), table, *more)
+    return Group(_title(evidence), Text(), body, *more)
+
+
+def _title(evidence: Evidence, *more: str) -> Text:
+    """Return the title, and what else is known of the figures: their unit, their range."""
+    from rich.text import Text
+
+    title = Text(clean(evidence.title), style="bold")
+    told = [one for one in more if one]
+    if told:
+        title.append(f"  {'; '.join(told)}", style="not bold dim")
+    return title
 
 
 def _bars(evidence: Evidence, plain: bool) -> Group:
@@ -136,7 +143,7 @@ def _bars(evidence: Evidence, plain: bool) -> Group:
             grid.add_row(Text(label), Text(shown(value)), Text(bar, style=style))
     if len(evidence.rows) > len(rows):
         grid.add_row(Text(f"and {len(evidence.rows) - len(rows):,} more", style="dim"))
-    return Group(Text(clean(evidence.title), style="bold"), grid)
+    return Group(_title(evidence, clean(evidence.y)), grid)
 
 
 def _bar(share: float, plain: bool) -> str:
@@ -155,16 +162,19 @@ def _lines(evidence: Evidence, plain: bool) -> Group | None:
     first = 2 if evidence.drawing == "histogram" else 1
     grid = Table.grid(padding=(0, 1))
     start, end = shown(evidence.rows[0][0]), shown(evidence.rows[-1][first - 1])
-    title = Text(clean(evidence.title), style="bold")
-    title.append(f"  {clean(evidence.x or evidence.columns[0])} {start} to {end}", style="not bold dim")
+    across = clean(evidence.x or evidence.columns[0])
+    # The axis of a distribution has the name of its chart; it need not be said twice.
+    reach = f"{start} to {end}" if across == clean(evidence.title) else f"{across} {start} to {end}"
+    series = [clean(name) for name in evidence.columns[first:]]
+    title = _title(evidence, reach, clean(evidence.y) if [clean(evidence.y)] != series else "")
     grid.add_column(overflow="fold", max_width=28)
     for _ in range(2):
         grid.add_column(no_wrap=True)
     for place, name in enumerate(evidence.columns[first:], start=first):
         values = [float(row[place]) for row in evidence.rows if is_number(row[place])]
         if values:
-            reach = f"{shown(min(values))} to {shown(max(values))}"
-            grid.add_row(Text(clean(name)), Text(_spark(values, plain), style="blue"), Text(reach, style="dim"))
+            extent = f"{shown(min(values))} to {shown(max(values))}"
+            grid.add_row(Text(clean(name)), Text(_spark(values, plain), style="blue"), Text(extent, style="dim"))
     return Group(title, grid) if grid.row_count else None
 
 

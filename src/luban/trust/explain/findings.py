@@ -81,7 +81,7 @@ def contribution_finding(
         what=f"{names[order[0]]} moves predictions most, by {most} {short_unit(task)} on average ({told.note})",
         evidence=(
             Evidence(
-                title="Mean absolute contribution (Shapley values)",
+                title="Contributions of the columns (Shapley values)",
                 columns=("column", "contribution"),
                 rows=tuple((names[i], significant(by_column[i])) for i in shown),
                 drawing="bar",
