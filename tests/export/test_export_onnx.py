@@ -21,9 +21,9 @@ from luban.core.serial import from_json
 from luban.core.task import Task
 from luban.export.onnx import members
 from luban.export.onnx.build import build
-from luban.export.onnx.columns import feeds
 from luban.export.onnx.exporter import OnnxExporter
 from luban.export.onnx.parity import LIMIT, parity
+from luban.learners.graph.columns import feeds
 
 ROWS = small.random_table(500)
 EXAMPLES = Examples(table=ROWS, target=np.zeros(500))

@@ -16,6 +16,7 @@ GROUPS = (
     "checks",
     "executors",
     "exporters",
+    "forms",
     "learners",
     "metrics",
     "modalities",

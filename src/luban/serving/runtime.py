@@ -16,11 +16,10 @@ import numpy as np
 from luban.data.conform import conform
 from luban.data.row import RowReader, check_missing, row_reader
 from luban.export.onnx.build import label_values
-from luban.export.onnx.columns import feeds
-from luban.export.onnx.parity import value_output
-from luban.export.onnx.session import open_session, run_session
+from luban.learners.graph.feeding import Feeding, row_table
+from luban.learners.graph.outputs import value_output
+from luban.learners.graph.session import open_session
 from luban.serving.answers import Answer, answer, answer_row
-from luban.serving.feeding import row_feeder, row_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,8 +86,8 @@ class Runtime:
             "error": row_reader(columns),
             "fill": row_reader(columns, missing="fill"),
         }
-        self._feed = row_feeder(columns)
         self._one: Any = None if graph is None else open_session(graph, threads=1)
+        self._feeding = None if graph is None else Feeding(self._one, columns)
         self._many: Any = None
         self._lock = threading.Lock()
         self.empty = self._empty_answer()
@@ -136,19 +135,19 @@ class Runtime:
         """Return values of shape (1, K), (1,) or (1, Q)."""
         check_missing(missing)
         read = self._readers[missing](row)
-        if self._one is None:
+        if self._feeding is None:
             return self.values(row_table(read, self.signature.inputs))
-        found: np.ndarray = self._one.run(self._output, self._feed(read))[0]
+        found: np.ndarray = self._one.run(self._output, self._feeding.row(read))[0]
         return found.astype(np.float64)
 
     def values(self, table: pa.Table) -> np.ndarray:
         """Return the model's values for canonical rows."""
         if not table.num_rows:
             return self.empty.outputs[self._output[0]]
-        if self._graph is None:
+        if self._feeding is None:
             return np.asarray(self._fitted.model.predict(table))
         session = self._one if table.num_rows <= FEW_ROWS else self._session_of_many()
-        found: np.ndarray = run_session(session, self._output, feeds(table, self.signature.inputs))[0]
+        found = self._feeding.run(session, self._output, table)[0]
         return found.astype(np.float64)
 
     def _empty_answer(self) -> Answer:

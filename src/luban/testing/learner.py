@@ -295,9 +295,9 @@ class LearnerConformance:
 
     def test_its_graph_predicts_the_same(self, task: Task, model: Model) -> None:
         """Where it can be written as ONNX: the same predictions, on missing and unseen values too."""
-        from luban.export.onnx.columns import feeds
         from luban.export.onnx.graph import OnnxGraph
-        from luban.export.onnx.session import open_session
+        from luban.learners.graph.feeding import Feeding
+        from luban.learners.graph.session import open_session
 
         if not isinstance(model, Exportable):
             pytest.skip("it cannot be written as ONNX")
@@ -310,7 +310,7 @@ class LearnerConformance:
         table = examples_of(task, 300, 10).table
         table = table.set_column(3, "town", pa.array(["Atlantis"] * 100 + table["town"].to_pylist()[100:]))
         expected = model.predict(table)
-        found = session.run(None, feeds(table, SCHEMA.columns))[0].reshape(expected.shape)
+        found = Feeding(session, SCHEMA.columns).run(session, ["output"], table)[0].reshape(expected.shape)
         scale = 1.0 if task.classifies else max(float(np.abs(expected).max()), 1.0)
         assert np.abs(found - expected).max() <= self.parity * scale
 

@@ -17,13 +17,15 @@ import onnx
 from onnx import helper, numpy_helper, shape_inference
 
 from luban.core.errors import NotFound, Unsupported
-from luban.export.onnx import contributed
+from luban.export.onnx import contributed, inline
 from luban.export.onnx.attributes import fill_attribute
-from luban.export.onnx.columns import OUTPUTS, tensor_name, tensor_type
+from luban.learners.graph import metadata as travelling
+from luban.learners.graph.columns import OUTPUTS, is_tensor, tensor_name, tensor_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from luban.core.preparation import Preparation
     from luban.core.schema import Column
 
 OPSET = 20  # every ONNX Runtime since 1.17 reads it
@@ -41,12 +43,8 @@ class OnnxGraph:
     Parameters
     ----------
     columns : sequence of Column
-        The input columns, in order. All of them become inputs of the graph, used or not.
-
-    Raises
-    ------
-    Unsupported
-        If a column's kind is no tensor of one value a row.
+        The input columns, in order. All of them become inputs of the graph, used or not, but those that are
+        no tensor of one value a row, and those that are read through preparations alone.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -60,8 +58,15 @@ class OnnxGraph:
         self._known: dict[bytes, tuple[str, ...]] = {}
         self._ml_opsets: set[int] = set(ML_OPSETS)
         self._counts: dict[str, int] = {}
+        self._prepared: dict[bytes, travelling.Prepared] = {}
+        self._models: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        self._weights: dict[bytes, str] = {}
+        self._others: dict[str, Column] = {}
         for column in columns:
-            self._declare(column)
+            if is_tensor(column):
+                self._declare(column)
+            else:
+                self._others[column.name] = column
 
     def _declare(self, column: Column) -> None:
         name = tensor_name(column.name)
@@ -73,9 +78,91 @@ class OnnxGraph:
 
     def column(self, name: str) -> str:
         """Return the tensor of an input column, shape (n, 1): float32, string, or int64 microseconds."""
+        if name in self._others:
+            tensor_type(self._others[name])  # which says why it is none
         if name not in self._columns:
             raise NotFound.named("input column", name, self._columns)
         return self._columns[name]
+
+    def prepared(self, preparation: Preparation) -> Mapping[str, str]:
+        """Return the tensors that a preparation makes outside of the graph, by their names there.
+
+        They become inputs of the graph, and the preparation travels in the same file. Equal preparations are kept once.
+        """
+        key = _preparation_key(preparation)
+        if key not in self._prepared:
+            inputs = {}
+            for name, tensor in preparation.tensors.items():
+                inputs[name] = self._free(name)
+                element = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+                sizes = [
+                    size if size is not None else f"{inputs[name]}_{place}" for place, size in enumerate(tensor.shape)
+                ]
+                value = helper.make_tensor_value_info(inputs[name], element, [ROWS, *sizes])
+                self._inputs.append(value)
+                self._types[inputs[name]] = value.type
+            self._prepared[key] = travelling.Prepared(preparation=preparation, inputs=inputs)
+        return self._prepared[key].inputs
+
+    def subgraph(self, model: bytes, inputs: Mapping[str, str]) -> tuple[str, ...]:
+        """Add all nodes of a serialised ONNX model and return the names of its outputs.
+
+        Weights that are equal bit for bit are kept once, and so is the same model with the same inputs.
+
+        Parameters
+        ----------
+        inputs : mapping of str to str
+            For each input of the model the tensor of this graph that it reads.
+
+        Raises
+        ------
+        Unsupported
+            If the inputs do not fit, or a part of it cannot be expressed in this graph's opset.
+        """
+        key = (hashlib.sha256(model).digest(), tuple(sorted(inputs.items())))
+        if key not in self._models:
+            other = inline.read(model, OPSET)
+            self._check_model(other, inputs)
+            made = inline.inlined(other, inputs, self._fresh("model") + ".", self._weight)
+            self._nodes.extend(made.nodes)
+            for tensor in made.initialisers:
+                self._values[tensor.name] = tensor
+                self._types[tensor.name] = helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+            self._types.update(made.outputs)
+            self._models[key] = tuple(made.outputs)
+        return self._models[key]
+
+    def _check_model(self, model: onnx.ModelProto, inputs: Mapping[str, str]) -> None:
+        """Raise `Unsupported` unless a model's inputs are given and of its types, and its domains are known."""
+        needed = inline.needed_inputs(model)
+        if set(needed) != set(inputs):
+            raise Unsupported("the ONNX model wants other inputs", seen=f"{sorted(inputs)}, not {sorted(needed)}")
+        for name, tensor in inputs.items():
+            if tensor not in self._types:
+                raise Unsupported("an input of the ONNX model is no tensor of this graph", seen=repr(tensor))
+            if self.element(tensor) != needed[name].tensor_type.elem_type:
+                raise Unsupported(
+                    f"the input {name!r} of the ONNX model is of another type",
+                    seen=f"{_describe(self._types[tensor])}, not {_describe(needed[name])}",
+                )
+        for node in model.graph.node:
+            if node.domain == ML_DOMAIN:
+                self._schema(node.op_type, ML_DOMAIN, {one.name: one for one in node.attribute})
+            elif node.domain not in ("", "ai.onnx", contributed.DOMAIN):
+                raise Unsupported(
+                    f"the operator {node.op_type} is of the domain {node.domain!r}, which not every runtime has"
+                )
+
+    def _weight(self, tensor: onnx.TensorProto) -> str:
+        content = onnx.TensorProto()
+        content.CopyFrom(tensor)
+        content.ClearField("name")
+        content.ClearField("doc_string")
+        key = hashlib.sha256(content.SerializeToString(deterministic=True)).digest()
+        if key not in self._weights:
+            self._weights[key] = self._fresh("weight")
+            self._types[self._weights[key]] = onnx.TypeProto()  # the name is taken
+        return self._weights[key]
 
     def constant(self, values: np.ndarray) -> str:
         """Return the name of a constant tensor; equal ones (bit for bit) are kept once."""
@@ -150,21 +237,48 @@ class OnnxGraph:
         # Put together in place: an ensemble has tens of megabytes, and onnx's helpers copy them at every step.
         model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="luban", producer_version=producer_version)
         model.graph.name = name
-        model.graph.node.extend(self._nodes)
-        model.graph.input.extend(self._inputs)
+        nodes, used = self._needed()
+        model.graph.node.extend(nodes)
+        idle = {
+            self._columns[column]
+            for one in self._prepared.values()
+            for column in one.preparation.columns
+            if column in self._columns and self._columns[column] not in used
+        }
+        model.graph.input.extend(one for one in self._inputs if one.name not in idle)
         model.graph.output.extend(self._outputs)
-        used = {one for node in self._nodes for one in node.input}
         model.graph.initializer.extend(tensor for key, tensor in self._values.items() if key in used)
-        domains = {node.domain for node in self._nodes}
+        domains = {node.domain for node in nodes}
         model.opset_import.append(helper.make_opsetid("", OPSET))
         if ML_DOMAIN in domains:
             model.opset_import.append(helper.make_opsetid(ML_DOMAIN, min(self._ml_opsets)))
         if contributed.DOMAIN in domains:
             model.opset_import.append(helper.make_opsetid(contributed.DOMAIN, 1))
-        helper.set_model_props(model, dict(metadata))
+        properties = dict(metadata)
+        if self._prepared:
+            properties[travelling.KEY] = travelling.written(tuple(self._prepared.values()))
+        helper.set_model_props(model, properties)
         serialised: bytes = model.SerializeToString(deterministic=True)
         onnx.checker.check_model(serialised)
         return serialised
+
+    def _needed(self) -> tuple[list[onnx.NodeProto], set[str]]:
+        """Return the nodes that an output rests on, in order, and the names that they read."""
+        used: set[str] = {one.name for one in self._outputs}
+        kept = []
+        for node in reversed(self._nodes):
+            if used.intersection(node.output):
+                used |= inline.reads(node)
+                kept.append(node)
+        return kept[::-1], used
+
+    def _free(self, name: str) -> str:
+        """Return a name for an input that no column and no other tensor has."""
+        found, number = name, 1
+        while found in self._types or found in OUTPUTS:
+            number += 1
+            found = f"{name}_{number}"
+        return found
 
     def _fresh(self, stem: str) -> str:
         # Names of columns are anything at all; generated names keep clear of them.
@@ -241,6 +355,14 @@ def _offered(operator: str, domain: str, version: int, attributes: Mapping[str, 
         return None
     schema = onnx.defs.get_schema(operator, version, domain)
     return None if schema.deprecated or set(attributes) - set(schema.attributes) else schema
+
+
+def _preparation_key(preparation: Preparation) -> bytes:
+    """Return a key that equal preparations share: name, columns and payloads."""
+    digest = hashlib.sha256(repr((preparation.name, tuple(preparation.columns))).encode())
+    for name, content in sorted(preparation.save().items()):
+        digest.update(repr((name, hashlib.sha256(content).digest())).encode())
+    return digest.digest()
 
 
 def _is_long(node: onnx.NodeProto) -> bool:

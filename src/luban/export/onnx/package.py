@@ -14,9 +14,9 @@ from luban.core.errors import Unavailable
 from luban.core.serial import to_json
 from luban.export.onnx import contributed
 from luban.export.onnx.build import label_values
-from luban.export.onnx.columns import feeds, tensor_name, tensor_type
 from luban.export.onnx.graph import IR_VERSION
 from luban.export.onnx.members import names
+from luban.learners.graph.columns import feeds, tensor_name, tensor_type
 
 if TYPE_CHECKING:
     from pathlib import Path

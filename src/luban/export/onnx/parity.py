@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luban.export.onnx.columns import feeds
-from luban.export.onnx.session import open_session, run_session
+from luban.learners.graph.feeding import Feeding
+from luban.learners.graph.outputs import value_output
+from luban.learners.graph.session import open_session
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from luban.core.task import Task
 
 LIMIT = 1e-4
 
@@ -62,17 +61,10 @@ def measure(fitted: Any, graph: bytes, table: pa.Table) -> Parity:
     # The second term is what float32 itself costs where predictions are large and nearly constant.
     spread = float(np.std(expected)) + 0.01 * float(np.abs(expected).max(initial=0.0))
     limit = LIMIT if fitted.task.classifies else LIMIT * spread
-    found = run_session(open_session(graph), [value_output(fitted.task)], feeds(table, fitted.signature.inputs))[
-        0
-    ].reshape(expected.shape)
+    session = open_session(graph)
+    feeding = Feeding(session, fitted.signature.inputs)
+    found = feeding.run(session, [value_output(fitted.task)], table)[0].reshape(expected.shape)
     return Parity(difference=largest_difference(expected, found), limit=limit, rows=len(expected))
-
-
-def value_output(task: Task) -> str:
-    """Return the name of the output that holds what `Model.predict` returns."""
-    if task.classifies:
-        return "probabilities"
-    return "quantiles" if task.quantiles else "prediction"
 
 
 def largest_difference(expected: np.ndarray, found: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -27,17 +27,3 @@ def open_session(graph: bytes, *, threads: int = 1) -> onnxruntime.InferenceSess
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; warnings about shapes help nobody who serves
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def run_session(session: Any, outputs: list[str], feeds: dict[str, Any], *, rows: int = 16384) -> list[Any]:
-    """Return the named outputs for all rows, computed at most `rows` rows at a time, so that memory is bounded."""
-    import numpy as np
-
-    count = len(next(iter(feeds.values())))
-    if count <= rows:
-        return list(session.run(outputs, feeds))
-    parts = [
-        session.run(outputs, {name: values[start : start + rows] for name, values in feeds.items()})
-        for start in range(0, count, rows)
-    ]
-    return [np.concatenate(one) for one in zip(*parts, strict=True)]

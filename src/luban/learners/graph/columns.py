@@ -31,6 +31,11 @@ def tensor_name(column: str) -> str:
     return f"input:{column}" if column in OUTPUTS else column
 
 
+def is_tensor(column: Column) -> bool:
+    """Return whether the values of a column are tensors of one value a row."""
+    return column.kind in _TYPES
+
+
 def tensor_type(column: Column) -> Any:
     """Return the NumPy type of a column's input tensor (``object`` for strings).
 
