@@ -53,7 +53,12 @@ class Candidate:
     @property
     def words(self) -> str:
         """The parameters in one line."""
-        return ", ".join(f"{name}={_short(value)}" for name, value in self.parameters.items())
+        return words_of(self.parameters)
+
+
+def words_of(parameters: Mapping[str, Any]) -> str:
+    """Return parameters in one line."""
+    return ", ".join(f"{name}={_short(value)}" for name, value in parameters.items())
 
 
 def _short(value: Any) -> str:

@@ -13,7 +13,7 @@ from luban.evaluation.metrics import metric
 from luban.learners.composite import Composite
 from luban.search import scratch
 from luban.search.calibrate import calibrate
-from luban.search.candidate import seed_of
+from luban.search.candidate import seed_of, words_of
 from luban.search.course import LISTEN, disturbs
 from luban.search.final import Ending, ending, folds_kept, refit_candidate, refit_seconds
 from luban.search.fold import fit_fold
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from luban.core.protocols import Model
+    from luban.search.ahead import Ahead
     from luban.search.candidate import Candidate
     from luban.search.course import Course
     from luban.search.standing import Standing
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def finish(
-    course: Course, *, unsuitable: Mapping[str, str], begun: float, interrupted: Callable[[], bool]
+    course: Course, *, unsuitable: Mapping[str, str], ahead: Ahead, begun: float, interrupted: Callable[[], bool]
 ) -> StudyResult:
     """Return the result of a study whose search has ended.
 
@@ -77,7 +78,7 @@ def finish(
     )
     return StudyResult(
         composite=composite,
-        leaderboard=leaderboard(course, standing, unsuitable),
+        leaderboard=(*leaderboard(course, standing, unsuitable), *_left_out(ahead)),
         predictions=predictions,
         target=target,
         rows=standing.rows,
@@ -86,6 +87,8 @@ def finish(
         seconds=time.monotonic() - begun,
         interrupted=interrupted(),
         notes=tuple(course.notes),
+        plan=ahead.plan,
+        findings=ahead.findings,
     )
 
 
@@ -111,6 +114,23 @@ def leaderboard(course: Course, standing: Standing, unsuitable: Mapping[str, str
     return tuple(lines)
 
 
+def _left_out(ahead: Ahead) -> list[LeaderboardRow]:
+    """Return the candidates that were left out before the work began."""
+    return [
+        LeaderboardRow(
+            learner=line.learner,
+            parameters=words_of(line.parameters),
+            score=None,
+            fit_seconds=0.0,
+            weight=0.0,
+            state="unsuitable",
+            reason=line.reason,
+        )
+        for line in ahead.plan
+        if line.reason
+    ]
+
+
 def _line(course: Course, trial: Trial, weight: float) -> LeaderboardRow:
     whole = course.rows.folds_a_repeat
     state, reason = trial.state, trial.reason
@@ -131,6 +151,7 @@ def _line(course: Course, trial: Trial, weight: float) -> LeaderboardRow:
         state=state,
         folds=trial.depth,
         reason=reason,
+        curve=trial.results[0].curve if 0 in trial.results else (),
     )
 
 

@@ -62,7 +62,7 @@ def fit_fold(
     """
     begun = time.monotonic()
     report({"started": begun})
-    rows = _rows(folder, (Path(folder) / "study.json").stat().st_mtime_ns)
+    rows = rows_of(folder)
     limit = min(
         math.inf if seconds is None else begun + seconds,
         math.inf if deadline is None else deadline,
@@ -74,8 +74,8 @@ def fit_fold(
     model = learner_named(learner).fit(
         rows.task,
         rows.schema,
-        _examples(rows, None if fold is None else rows.learnt(fold)),
-        None if fold is None else _examples(rows, rows.judged(fold)),
+        examples_of(rows, None if fold is None else rows.learnt(fold)),
+        None if fold is None else examples_of(rows, rows.judged(fold)),
         parameters=dict(parameters),
         effort=Effort(deadline=limit, threads=threads, seed=seed, checkpoint=str(checkpoint), cache=cache),
         report=_kept(curve, _sparse(report)),
@@ -101,13 +101,19 @@ def fit_fold(
     return {"loss": loss, "seconds": result.seconds}
 
 
+def rows_of(folder: str) -> scratch.Rows:
+    """Return the rows of the study in a folder, mapped once a process."""
+    return _rows(folder, (Path(folder) / "study.json").stat().st_mtime_ns)
+
+
 @lru_cache(maxsize=1)
 def _rows(folder: str, written: int) -> scratch.Rows:  # noqa: ARG001
     """Map the rows of a study once a process; a study that was begun anew in the same folder was written later."""
     return scratch.read_rows(Path(folder))
 
 
-def _examples(rows: scratch.Rows, chosen: np.ndarray | None) -> Examples:
+def examples_of(rows: scratch.Rows, chosen: np.ndarray | None) -> Examples:
+    """Return the rows of these numbers, or all where it is None, to learn from or to judge by."""
     if chosen is None:
         return Examples(table=rows.table, target=np.asarray(rows.target), weight=_array(rows.weight))
     return Examples(

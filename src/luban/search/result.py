@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from luban.core.recipe import Recipe
+    from luban.core.report import Finding
     from luban.learners.composite import Composite
+    from luban.search.ahead import Planned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,8 @@ class StudyEvent:
     ----------
     kind : str
         ``model`` when the first model stands, ``better`` when the ensemble has improved, ``trial`` when a candidate has
-        finished, was pruned or failed, ``refit`` when the members learn from all rows, ``note`` for what else matters.
+        finished, was pruned or failed, ``refit`` when the members learn from all rows, ``plan`` for what was forecast
+        and found before the work, ``note`` for what else matters.
     done : float
         Share of the study that is over, 0 to 1.
     score : float, optional
@@ -47,6 +50,8 @@ class LeaderboardRow:
         How many folds the score is of.
     reason : str
         Why it did not finish or take part, in words.
+    curve : tuple of (int, float)
+        Validation loss by step on the first fold, as its learner told it.
     """
 
     learner: str
@@ -57,6 +62,7 @@ class LeaderboardRow:
     state: str
     folds: int = 0
     reason: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +87,10 @@ class StudyResult:
         Whether the study was asked to stop before its time.
     notes : tuple of str
         What a user should know, in words.
+    plan : tuple of Planned
+        What was forecast before the work.
+    findings : tuple of Finding
+        What was found before it.
     """
 
     composite: Composite
@@ -93,3 +103,5 @@ class StudyResult:
     seconds: float
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+    plan: tuple[Planned, ...] = ()
+    findings: tuple[Finding, ...] = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from luban.execution.deadline import Plan
 from luban.search import scratch
+from luban.search.ahead import look_ahead, told
 from luban.search.course import Course
 from luban.search.exploration import Exploration
 from luban.search.finish import finish
@@ -132,8 +133,20 @@ def run_study(
         forward=moments is not None,
     )
     scratch.begin(folder, rows, seed=seed, resume=resume)
-    schedule = Schedule(
+    tell = on_event or (lambda _event: None)
+    ahead = look_ahead(
         found.portfolio,
+        folder=folder,
+        executor=executor,
+        seconds=plan.study_remaining(),
+        seed=seed,
+        cache=None if cache is None else str(cache),
+        named=learners or (),
+    )
+    for message in told(ahead):
+        tell(StudyEvent(kind="plan", message=message, done=0.0))
+    schedule = Schedule(
+        ahead.portfolio,
         Exploration(found.spaces, searcher, seed=seed),
         folds=rows.folds_a_repeat,
         repeats=len(rows.folds),
@@ -148,7 +161,7 @@ def run_study(
         seed=seed,
         members=members,
         cache=None if cache is None else str(cache),
-        on_event=on_event or (lambda _event: None),
+        on_event=tell,
     )
     with interruptible() as wish:
 
@@ -156,4 +169,4 @@ def run_study(
             return wish.asked or (stop is not None and stop())
 
         course.run(stopped)
-        return finish(course, unsuitable=found.unsuitable, begun=begun, interrupted=stopped)
+        return finish(course, unsuitable=found.unsuitable, ahead=ahead, begun=begun, interrupted=stopped)

@@ -1,0 +1,240 @@
+"""What is looked at before a study begins: what each dear fit would take, and what would spoil it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from luban.core.budget import Effort
+from luban.core.errors import InputError
+from luban.core.protocols import Forecast, Job, Plannable, Preflight, Unsuitable
+from luban.core.report import Finding  # noqa: TC001 (read when findings come back as JSON)
+from luban.core.serial import from_json, to_json
+from luban.execution.resources import resources
+from luban.search.candidate import words_of
+from luban.search.fold import examples_of, rows_of
+from luban.search.learners import learner_named
+from luban.search.schedule import FIRST_FOLD_SHARE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from luban.core.protocols import Executor
+    from luban.search.candidate import Candidate
+
+# Of the time of a study: a look at one candidate, and at all of them.
+_ONE_SHARE, _ALL_SHARE = 0.06, 0.2
+_LEAST_SECONDS, _MOST_SECONDS = 4.0, 30.0
+# Of the machine's memory a fit may take so much.
+_MEMORY_SHARE = 0.85
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One candidate of the portfolio as it stands before the work.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        Least that a fit takes, as it was forecast; None where its learner makes no forecasts.
+    memory : int, optional
+        Bytes.
+    reason : str
+        Why it is left out; empty where it is tried.
+    note : str
+        What was measured.
+    """
+
+    learner: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    memory: int | None = None
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """What was seen before a study.
+
+    Parameters
+    ----------
+    portfolio : tuple of Candidate
+        Those that are tried, in order.
+    plan : tuple of Planned
+        All of them.
+    findings : tuple of Finding
+        What would spoil fits, or is worth knowing; each once.
+    """
+
+    portfolio: tuple[Candidate, ...]
+    plan: tuple[Planned, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def look_ahead(
+    portfolio: Sequence[Candidate],
+    *,
+    folder: Path,
+    executor: Executor,
+    seconds: float,
+    seed: int,
+    cache: str | None,
+    named: Sequence[str] = (),
+) -> Ahead:
+    """Ask the learners that can tell, in a worker, what their fits would take and what would spoil them.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study; its rows are there.
+    seconds : float
+        Left to the study; infinite for a budget in rounds, where no clock decides.
+    named : sequence of str
+        Learners that were asked for by name: what spoils one of them is an error, not a reason to leave it out.
+
+    Raises
+    ------
+    InputError
+        If what was found forbids every candidate, or one that was asked for by name.
+    """
+    lines: list[Planned] = []
+    tried: list[Candidate] = []
+    findings: dict[str, Finding] = {}
+    begun, left = time.monotonic(), seconds
+    for candidate in portfolio:
+        seen = _Seen()
+        if _can_tell(candidate.learner) and time.monotonic() - begun < _ALL_SHARE * seconds:
+            limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds))
+            seen = _ask(candidate, folder, executor, limit=limit, seed=seed, cache=cache)
+        findings |= {finding.what: finding for finding in seen.findings}
+        blocking = next((finding for finding in seen.findings if finding.verdict == "block"), None)
+        if blocking is not None and candidate.learner in named:
+            raise InputError(blocking.what, seen=_words(blocking.value), remedy=blocking.remedy or None)
+        share = candidate.share or FIRST_FOLD_SHARE
+        reason = blocking.what if blocking is not None else _too_much(seen, share * left, left)
+        lines.append(
+            Planned(
+                learner=candidate.learner,
+                parameters=dict(candidate.parameters),
+                seconds=None if seen.forecast is None else seen.forecast.seconds,
+                memory=None if seen.forecast is None else seen.forecast.memory,
+                reason=reason,
+                note="" if seen.forecast is None else seen.forecast.note,
+            )
+        )
+        if not reason:
+            tried.append(replace(candidate, needs=0.0 if seen.forecast is None else seen.forecast.seconds))
+            # What is fitted once takes all that it may.
+            left -= share * left if candidate.once else 0.0
+    if not tried and findings:
+        worst = next((finding for finding in findings.values() if finding.verdict == "block"), None)
+        if worst is not None:
+            raise InputError(worst.what, seen=_words(worst.value), remedy=worst.remedy or None)
+    return Ahead(portfolio=tuple(tried), plan=tuple(lines), findings=tuple(findings.values()))
+
+
+def told(ahead: Ahead) -> list[str]:
+    """Return in words what was forecast and found, a line each."""
+    lines = [f"{finding.what}. {finding.remedy}".strip() for finding in ahead.findings]
+    for line in ahead.plan:
+        words = f"{line.learner} {words_of(line.parameters)}".strip()
+        if line.reason:
+            lines.append(f"left out: {words}: {line.reason}")
+        elif line.seconds is not None and line.memory is not None:
+            lines.append(f"{words}: about {line.seconds:.0f} s at least, {line.memory / 1e9:.1f} GB")
+    return lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What a look at one candidate gave."""
+
+    forecast: Forecast | None = None
+    unsuitable: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+def look(
+    report: Callable[[Any], bool],  # noqa: ARG001
+    *,
+    folder: str,
+    learner: str,
+    parameters: Mapping[str, Any],
+    seconds: float,
+    threads: int,
+    seed: int,
+    cache: str | None,
+) -> Any:
+    """Look at one candidate, in a worker, and return what was seen as JSON."""
+    rows = rows_of(folder)
+    examples = examples_of(rows, rows.learnt(0))
+    effort = Effort(deadline=time.monotonic() + seconds, threads=threads, seed=seed, cache=cache)
+    able = learner_named(learner)
+    findings: tuple[Finding, ...] = ()
+    if isinstance(able, Preflight):
+        findings = tuple(able.preflight(rows.task, rows.schema, examples, parameters=dict(parameters), effort=effort))
+    forecast: Forecast | Unsuitable | None = None
+    if isinstance(able, Plannable) and not any(finding.verdict == "block" for finding in findings):
+        forecast = able.forecast(rows.task, rows.schema, examples, parameters=dict(parameters), effort=effort)
+    return to_json(
+        _Seen(
+            forecast=forecast if isinstance(forecast, Forecast) else None,
+            unsuitable=forecast.reason if isinstance(forecast, Unsuitable) else "",
+            findings=findings,
+        )
+    )
+
+
+def _can_tell(learner: str) -> bool:
+    return isinstance(learner_named(learner), Plannable | Preflight)
+
+
+def _ask(
+    candidate: Candidate, folder: Path, executor: Executor, *, limit: float, seed: int, cache: str | None
+) -> _Seen:
+    threads: int = getattr(executor, "threads", 1) * getattr(executor, "workers", 1)
+    job = executor.submit(
+        Job(
+            function="luban.search.ahead:look",
+            arguments={
+                "folder": str(folder),
+                "learner": candidate.learner,
+                "parameters": dict(candidate.parameters),
+                "seconds": limit,
+                "threads": threads,
+                "seed": seed,
+                "cache": cache,
+            },
+            # Importing what a network needs takes its time as well.
+            deadline=time.monotonic() + 2.0 * limit + _MOST_SECONDS,
+        )
+    )
+    for event in executor.events():
+        if event.job != job or event.kind == "progress":
+            continue
+        if event.kind == "finished":
+            return from_json(_Seen, event.value)
+        if event.kind == "failed":
+            return _Seen(unsuitable=f"a probe of it failed: {event.value['error']}")
+        break
+    return _Seen(unsuitable=f"a probe of it did not end within {limit:.0f} s")
+
+
+def _too_much(seen: _Seen, allowed: float, left: float) -> str:
+    """Return why a candidate that was looked at is left out, or nothing."""
+    if seen.unsuitable or seen.forecast is None:
+        return seen.unsuitable
+    memory = resources().memory
+    if seen.forecast.memory > _MEMORY_SHARE * memory:
+        return f"it would take {seen.forecast.memory / 1e9:.1f} GB of memory and there are {memory / 1e9:.1f} GB"
+    if math.isfinite(left) and seen.forecast.seconds > allowed:
+        return f"it would take {seen.forecast.seconds:.0f} s at least and {allowed:.0f} s are its share of the time"
+    return ""
+
+
+def _words(value: Any) -> str | None:
+    return None if value is None else str(value)
