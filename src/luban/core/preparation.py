@@ -90,3 +90,28 @@ class Inspecting(Protocol):
 
     def inspect(self, table: pa.Table) -> Sequence[Finding]:
         """Return what is worth knowing before training, each with its fix, from at most some thousand of the rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A preparation as a few lines of Python that need no Luban.
+
+    Parameters
+    ----------
+    source : str
+        A module with ``prepare(rows, folder)``, which returns the tensors by name: rows is a list of dicts of plain
+        values by column (a file is given by its path or a data URI), folder the `pathlib.Path` of the payloads.
+    packages : tuple of str
+        What it imports beside the standard library and NumPy, by the names that pip knows.
+    """
+
+    source: str
+    packages: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """Ability of a preparation: it can leave the house with a graph, as a program that a person can read."""
+
+    def program(self) -> Program:
+        """Return the program that makes the same tensors from what `Preparation.save` wrote."""
