@@ -1,24 +1,19 @@
-"""Decision trees of any origin as flat arrays, and from there to ONNX.
+"""Decision trees of any origin as flat arrays.
 
-The learners that grow trees each read their own library's format into `Trees`; the way from there is one.
+The learners that grow trees each read their own library's format into `Trees`; the way from there to ONNX is one
+(`luban.learners.tree_nodes`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from luban.core.errors import Tampered
 
-if TYPE_CHECKING:
-    from luban.core.protocols import Graph
-
-AT_MOST, BELOW, EQUAL = 0, 1, 2
-"""Tests of a node: the left child is taken where the feature is <=, < or == its threshold."""
-
-_MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_EQ")
+AT_MOST, BELOW = 0, 1
+"""Tests of a node: the left child is taken where the feature is <= or < its threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +30,7 @@ class Trees:
     threshold : numpy.ndarray
         Shape (inner nodes,), float32.
     test : numpy.ndarray
-        Shape (inner nodes,), uint8: `AT_MOST`, `BELOW` or `EQUAL`.
+        Shape (inner nodes,), uint8: `AT_MOST` or `BELOW`.
     missing_left : numpy.ndarray
         Shape (inner nodes,), bool: where NaN goes.
     left, right : numpy.ndarray
@@ -48,6 +43,9 @@ class Trees:
         Shape (leaves,) or, for vector leaves, (leaves, outputs); float64.
     base : numpy.ndarray
         Shape (outputs,), float64: what the sum starts from.
+    mostly_left : numpy.ndarray, optional
+        Shape (inner nodes,), bool: whether most training rows that reached the node went left; None where that is not
+        known. It changes no sum, only how fast it is found.
     """
 
     feature: np.ndarray
@@ -61,6 +59,7 @@ class Trees:
     output: np.ndarray
     value: np.ndarray
     base: np.ndarray
+    mostly_left: np.ndarray | None = None
 
     @property
     def outputs(self) -> int:
@@ -87,6 +86,8 @@ def checked(trees: Trees, features: int, name: str) -> Trees:
     """
     inner, leaves = len(trees.feature), len(trees.value)
     sizes = {len(trees.threshold), len(trees.test), len(trees.missing_left), len(trees.left), len(trees.right)}
+    if trees.mostly_left is not None:
+        sizes.add(len(trees.mostly_left))
     tree = np.repeat(np.arange(len(trees.inner)), np.maximum(trees.inner, 0))
     sound = (
         sizes == {inner}
@@ -167,96 +168,5 @@ def _compacted(trees: Trees, child: np.ndarray, alive: np.ndarray, replaced: np.
         output=trees.output,
         value=trees.value[used],
         base=trees.base,
+        mostly_left=None if trees.mostly_left is None else trees.mostly_left[alive],
     )
-
-
-def to_graph(trees: Trees, graph: Graph, features: str) -> str:
-    """Add one ``TreeEnsembleRegressor`` (ai.onnx.ml, since version 3; gone in 5) and return its output, (n, outputs).
-
-    Its successor ``TreeEnsemble`` has one value a leaf and so cannot hold vector leaves; onnxruntime runs both
-    equally fast.
-    """
-    tensor: str = graph.node(
-        "TreeEnsembleRegressor",
-        features,
-        domain="ai.onnx.ml",
-        n_targets=trees.outputs,
-        aggregate_function="SUM",
-        post_transform="NONE",
-        base_values=trees.base.astype(np.float32).tolist(),
-        **_attributes(trees),
-    )
-    return tensor
-
-
-def _attributes(trees: Trees) -> dict[str, Any]:
-    """Return the node's parallel lists; in each tree the inner nodes come first, then the leaves."""
-    inner, leaves = trees.inner, trees.leaves
-    start = np.cumsum(inner + leaves) - (inner + leaves)
-    first_inner, first_leaf = np.cumsum(inner) - inner, np.cumsum(leaves) - leaves
-    tree_of_node, tree_of_leaf = np.repeat(np.arange(len(inner)), inner), np.repeat(np.arange(len(leaves)), leaves)
-    node_id = np.arange(len(trees.feature)) - first_inner[tree_of_node]
-    leaf_id = np.arange(len(trees.value)) - first_leaf[tree_of_leaf] + inner[tree_of_leaf]
-    node_place, leaf_place = start[tree_of_node] + node_id, start[tree_of_leaf] + leaf_id
-    total = int((inner + leaves).sum())
-
-    def spread(at_nodes: np.ndarray, dtype: Any) -> np.ndarray:
-        values = np.zeros(total, dtype=dtype)
-        values[node_place] = at_nodes
-        return values
-
-    def child_id(child: np.ndarray) -> np.ndarray:
-        is_leaf = child < 0
-        local = np.empty(len(child), dtype=np.int64)
-        local[~is_leaf] = node_id[child[~is_leaf]]
-        local[is_leaf] = leaf_id[~child[is_leaf]]
-        return local
-
-    ids = spread(node_id, np.int64)
-    ids[leaf_place] = leaf_id
-    modes = np.full(total, "LEAF", dtype=object)
-    modes[node_place] = np.array(_MODES, dtype=object)[trees.test]
-    wide = trees.value.ndim == 2
-    targets = np.tile(np.arange(trees.outputs), len(trees.value)) if wide else trees.output[tree_of_leaf]
-    repeats = trees.outputs if wide else 1
-    return {
-        "nodes_treeids": np.repeat(np.arange(len(inner)), inner + leaves).tolist(),
-        "nodes_nodeids": ids.tolist(),
-        "nodes_featureids": spread(trees.feature, np.int64).tolist(),
-        "nodes_modes": modes.tolist(),
-        "nodes_values": spread(trees.threshold, np.float32).tolist(),
-        "nodes_truenodeids": spread(child_id(trees.left), np.int64).tolist(),
-        "nodes_falsenodeids": spread(child_id(trees.right), np.int64).tolist(),
-        "nodes_missing_value_tracks_true": spread(trees.missing_left, np.int64).tolist(),
-        "target_treeids": np.repeat(tree_of_leaf, repeats).tolist(),
-        "target_nodeids": np.repeat(leaf_id, repeats).tolist(),
-        "target_ids": targets.tolist(),
-        "target_weights": trees.value.astype(np.float32).reshape(-1).tolist(),
-    }
-
-
-def session(trees: Trees, threads: int) -> Any:
-    """Return an ONNX Runtime session that sums the trees: from ``features``, float32, to (n, outputs)."""
-    import onnxruntime
-    from onnx import TensorProto, helper
-
-    node = helper.make_node(
-        "TreeEnsembleRegressor",
-        ["features"],
-        ["sum"],
-        domain="ai.onnx.ml",
-        n_targets=trees.outputs,
-        base_values=trees.base.astype(np.float32).tolist(),
-        **_attributes(trees),
-    )
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width])
-        for name, width in (("features", None), ("sum", trees.outputs))
-    ]
-    graph = helper.make_graph([node], "trees", ends[:1], ends[1:])
-    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

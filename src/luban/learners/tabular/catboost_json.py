@@ -52,7 +52,7 @@ def _read(model: Mapping[str, Any], outputs: int) -> Trees:
     scale, bias = model["scale_and_bias"]
     grown = model["oblivious_trees"]
     shapes = {depth: _Shape.of(depth) for depth in {len(tree["splits"] or ()) for tree in grown}}
-    feature, threshold, left, right, value, inner, leaves = ([] for _ in range(7))  # type: ignore[var-annotated]
+    feature, threshold, left, right, value, inner, leaves, likelier = ([] for _ in range(8))  # type: ignore[var-annotated]
     first_inner = first_leaf = 0
     for tree in grown:
         # The first split is the lowest bit of a leaf's number, so the last one is at the root.
@@ -67,6 +67,8 @@ def _read(model: Mapping[str, Any], outputs: int) -> Trees:
         value.append(np.array(tree["leaf_values"], dtype=np.float64).reshape(2 ** len(splits), outputs))
         inner.append(len(shape.level))
         leaves.append(2 ** len(splits))
+        rows = np.array(tree.get("leaf_weights") or np.zeros(2 ** len(splits)), dtype=np.float64)
+        likelier.append(_mostly_left(rows.reshape(2 ** len(splits))))
         first_inner += inner[-1]
         first_leaf += leaves[-1]
     values = np.concatenate(value) * scale
@@ -83,4 +85,15 @@ def _read(model: Mapping[str, Any], outputs: int) -> Trees:
         output=np.zeros(len(inner), dtype=np.int64),
         value=values[:, 0] if outputs == 1 else values,
         base=np.broadcast_to(np.array(bias, dtype=np.float64), (outputs,)),
+        mostly_left=np.concatenate(likelier),
     )
+
+
+def _mostly_left(leaves: np.ndarray) -> np.ndarray:
+    """Return for each inner node of a complete tree, the root first, whether its left leaves hold more rows."""
+    levels = []
+    while len(leaves) > 1:
+        pairs = leaves.reshape(-1, 2)
+        levels.append(pairs[:, 0] > pairs[:, 1])
+        leaves = pairs.sum(axis=1)
+    return np.concatenate([np.zeros(0, dtype=bool), *levels[::-1]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,13 +12,13 @@ import numpy as np
 
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Choice, Integer
-from luban.learners import link, trees
+from luban.learners import link, tree_nodes
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit
 from luban.learners.threads import threads
-from luban.learners.trees import AT_MOST, Trees, round_down
+from luban.learners.trees import AT_MOST, Trees, checked, round_down
 from luban.modalities.tabular.options import PLAIN_TREES
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ForestKernel:
 
     @cached_property
     def _session(self) -> Any:
-        return trees.session(self.trees, threads())
+        return tree_nodes.session(self.trees, threads())
 
     def _mean(self, features: np.ndarray) -> np.ndarray:
         mean = self._session.run(None, {"features": features})[0].astype(np.float64)
@@ -136,7 +136,9 @@ class ForestKernel:
 
     def to_graph(self, graph: Graph, features: str) -> str:
         """Add the trees, and for classes the logarithms."""
-        mean = trees.to_graph(self.trees, graph, features)
+        one = self.trees
+        below = [self.cover[np.where(child >= 0, child, len(one.feature) + ~child)] for child in (one.left, one.right)]
+        mean = tree_nodes.to_graph(replace(one, mostly_left=below[0] > below[1]), graph, features)
         if not self.task.classifies:
             return mean
         if self.task.kind == "binary":
@@ -280,6 +282,6 @@ def _read(task: Task, features: int, payloads: Mapping[str, bytes]) -> ForestKer
     arrays["threshold"] = read.take("threshold", "float32", (None,))
     arrays["value"] = read.take("value", "float32", (None, link.width(task)))
     made = _trees(task, arrays, read.take("inner", "int64", (None,)), read.take("leaves", "int64", (None,)))
-    checked = trees.checked(made, features, _FILE)
-    cover = read.take("cover", "float32", (len(checked.feature) + len(checked.value),))
-    return ForestKernel(task=task, trees=checked, features=features, cover=cover.astype(np.float64))
+    sound = checked(made, features, _FILE)
+    cover = read.take("cover", "float32", (len(sound.feature) + len(sound.value),))
+    return ForestKernel(task=task, trees=sound, features=features, cover=cover.astype(np.float64))

@@ -10,7 +10,7 @@ import numpy as np
 
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
-from luban.learners import link, trees
+from luban.learners import link, tree_nodes, trees
 from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import lightgbm_text, monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
@@ -137,7 +137,7 @@ class LightGBMKernel:
 
     def to_graph(self, graph: Graph, features: str) -> str:
         """Add the trees."""
-        return trees.to_graph(self.trees(), graph, features)
+        return tree_nodes.to_graph(self.trees(), graph, features)
 
 
 class LightGBMLearner:

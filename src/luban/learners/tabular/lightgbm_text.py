@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luban.learners.payloads import damaged
-from luban.learners.trees import AT_MOST, EQUAL, Trees, checked, round_down
+from luban.learners.trees import AT_MOST, Trees, checked, round_down
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +33,7 @@ class _Arrays:
     left: np.ndarray
     right: np.ndarray
     value: np.ndarray
+    mostly_left: np.ndarray
 
 
 def read(texts: Iterable[str], features: int, outputs: int) -> Trees:
@@ -91,6 +92,7 @@ def _tree(body: str) -> _Arrays:
         left=left,
         right=right,
         value=numbers("leaf_value", np.float64),
+        mostly_left=_mostly_left(left, right, numbers("internal_count", np.float64), numbers("leaf_count", np.float64)),
     )
     categorical = np.flatnonzero(kind & _CATEGORICAL)
     if not len(categorical):
@@ -99,17 +101,27 @@ def _tree(body: str) -> _Arrays:
     return _with_chains(tree, categorical, threshold, boundaries, words)
 
 
+def _mostly_left(left: np.ndarray, right: np.ndarray, inner: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+    """Return whether most training rows of each node went left."""
+    if len(inner) != len(left) or len(leaves) != len(left) + 1 or not len(left):
+        return np.zeros(len(left), dtype=bool)
+    rows = np.concatenate([inner, leaves[::-1]])  # ~leaf counts from the end
+    inside = (np.minimum(left, right) >= -len(leaves)) & (np.maximum(left, right) < len(inner))
+    return np.asarray(inside & (rows[np.where(inside, left, 0)] > rows[np.where(inside, right, 0)]))
+
+
 def _with_chains(
     tree: _Arrays, categorical: np.ndarray, place: np.ndarray, boundaries: np.ndarray, words: np.ndarray
 ) -> _Arrays:
-    """Return the tree with each set of categories as a chain of nodes ``feature == code`` that share a left child.
+    """Return the tree with each set of categories as a chain of nodes ``feature <= code``, one an end of a run.
 
-    A chain stands where its set stood, so that children still come after their parents.
+    Left and right of the set are each the child of several nodes of its chain. A chain stands where its set stood, so
+    that children still come after their parents.
     """
-    chains = {int(node): _codes(int(place[node]), boundaries, words) for node in categorical}
+    chains = {int(node): _ends(_codes(int(place[node]), boundaries, words)) for node in categorical}
     length = np.ones(len(tree.feature), dtype=np.int64)
-    for node, codes in chains.items():
-        length[node] = len(codes)
+    for node, ends in chains.items():
+        length[node] = len(ends)
     first = np.cumsum(length) - length
     source = np.repeat(np.arange(len(length)), length)
 
@@ -126,14 +138,29 @@ def _with_chains(
         left=moved(tree.left)[source],
         right=moved(tree.right)[source],
         value=tree.value,
+        mostly_left=tree.mostly_left[source],
     )
-    for node, codes in chains.items():
-        span = slice(first[node], first[node] + len(codes))
-        longer.threshold[span] = codes
-        longer.test[span] = EQUAL
+    for node, ends in chains.items():
+        span = slice(first[node], first[node] + len(ends))
+        longer.threshold[span] = [code for code, _ in ends]
         longer.missing_left[span] = False
-        longer.right[span][:-1] = np.arange(first[node] + 1, first[node] + len(codes))
+        longer.mostly_left[span] = False
+        # Below a run is not in the set, up to its end is; above the last one is not.
+        longer.left[span] = np.where([within for _, within in ends], longer.left[span], longer.right[span])
+        longer.right[span][:-1] = np.arange(first[node] + 1, first[node] + len(ends))
     return longer
+
+
+def _ends(codes: list[int]) -> list[tuple[int, bool]]:
+    """Return the codes, ascending, up to which a code is in the set or not (unless it was decided before)."""
+    ends: list[tuple[int, bool]] = []
+    for code in codes:
+        if ends and ends[-1] == (code - 1, True):
+            ends.pop()
+        elif code > 0:
+            ends.append((code - 1, False))
+        ends.append((code, True))
+    return ends
 
 
 def _codes(place: int, boundaries: np.ndarray, words: np.ndarray) -> list[int]:
@@ -174,4 +201,5 @@ def _joined(trees: list[_Arrays], output: list[int], outputs: int) -> Trees:
         output=np.array(output),
         value=np.concatenate([tree.value for tree in trees]),
         base=np.zeros(outputs),
+        mostly_left=np.concatenate([tree.mostly_left for tree in trees]),
     )
