@@ -1,0 +1,1 @@
+"""Bodies of networks: each file builds an empty one from its configuration (group ``luban.architectures``)."""

@@ -1,0 +1,22 @@
+"""The backbones that Luban knows by name (group ``luban.backbones``), one file each."""
+
+TASKS = ("binary", "multiclass", "multilabel", "regression")
+"""What every backbone serves."""
+
+TEXT_TASKS = (*TASKS, "tokens", "matching")
+
+ATTENTION_WAYS = (
+    "linear_probe",
+    "full",
+    "lora",
+    "dora",
+    "adalora",
+    "ia3",
+    "adapter",
+    "prefix",
+    "prompt",
+    "bitfit",
+    "few_shot",
+    "zero_shot",
+)
+"""Ways that suit a text encoder made of attention layers."""

@@ -1,0 +1,182 @@
+"""Frozen features: the vectors that a backbone gives the rows of a column, computed once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from luban.core.errors import InputError, LubanError, OutOfTime
+from luban.foundation.cache import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from luban.core.budget import Effort
+    from luban.core.preparation import Preparation
+    from luban.foundation.backbone import Backbone
+
+_VALUE = "value"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """The vectors of n values.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        float32, shape (n, d); zeros where a value is missing, broken or was not reached in time.
+    present : numpy.ndarray
+        bool, shape (n,): whether the row has a vector.
+    """
+
+    values: np.ndarray
+    present: np.ndarray
+
+
+def features(
+    backbone: Backbone,
+    table: pa.Table,
+    column: str,
+    *,
+    effort: Effort,
+    batch: int = 32,
+    partial: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Features:
+    """Return the frozen features of one column, from the cache where they are there.
+
+    Equal values are computed once, in batches of similar length.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Canonical.
+    effort : Effort
+        Its deadline, threads and cache are kept to.
+    batch : int
+        Rows computed at once.
+    partial : bool
+        Return what is ready at the deadline rather than raise.
+    progress : callable, optional
+        Called as ``progress(done, all)`` with numbers of values after each batch.
+
+    Raises
+    ------
+    OutOfTime
+        If the deadline came before all were ready and `partial` is not set; what was computed stays in the cache.
+    """
+    # Under one name for all columns, so that equal values of two columns share their vectors.
+    preparation = backbone.preparation((_VALUE,))
+    values = table.column(column).combine_chunks()
+    contents, sizes = _contents(backbone.card.kind, values)
+    present = np.array([one is not None for one in contents], dtype=bool)
+    keys = [one for one in contents if one is not None]
+    places = {key: i for i, key in reversed(list(enumerate(contents))) if key is not None}
+    unique = list(dict.fromkeys(keys))
+    vectors = np.zeros((len(unique), backbone.dimension), dtype=np.float32)
+    ready = np.zeros(len(unique), dtype=bool)
+    shelf = None
+    if effort.cache is not None and unique:
+        shelf = Shelf(Path(effort.cache) / "features" / _shelf_name(backbone, preparation), backbone.dimension)
+        vectors, ready = shelf.get(unique)
+    todo = sorted(np.flatnonzero(~ready), key=lambda i: (sizes[places[unique[i]]], i))
+    with _threads(effort.threads):
+        for start in range(0, len(todo), batch):
+            if effort.expired:
+                break
+            chosen = todo[start : start + batch]
+            rows = pa.table({_VALUE: values.take(pa.array([places[unique[i]] for i in chosen]))})
+            made = encode(backbone, preparation, rows)
+            vectors[chosen] = made
+            ready[chosen] = True
+            if shelf is not None:
+                shelf.put([unique[i] for i in chosen], made)
+            if progress is not None:
+                progress(min(start + batch, len(todo)), len(todo))
+    if not ready.all() and not partial:
+        raise OutOfTime(
+            f"the time was up after {int(ready.sum()):,} of {len(unique):,} values of {column!r} had been read",
+            remedy="Give more time: what was computed is kept and will not be computed again.",
+        )
+    place = {key: i for i, key in enumerate(unique)}
+    index = np.array([place[one] if one is not None else -1 for one in contents], dtype=np.int64)
+    result = np.zeros((len(contents), backbone.dimension), dtype=np.float32)
+    result[present] = vectors[index[present]]
+    present[present] = ready[index[present]]
+    return Features(values=result, present=present)
+
+
+def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table) -> np.ndarray:
+    """Return the pooled vectors of some rows, float32 of shape (n, d)."""
+    import torch
+
+    with torch.inference_mode():
+        tensors = {name: torch.from_numpy(one) for name, one in preparation(rows).items()}
+        pooled: np.ndarray = backbone.body(**tensors).pooled.float().numpy()
+    if not np.isfinite(pooled).all():
+        raise InputError(
+            f"the backbone {backbone.card.name} gives vectors that are no numbers",
+            remedy="Its weights are damaged or too large for the arithmetic: choose another backbone.",
+        )
+    return pooled
+
+
+def pair_features(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return what tells how two vectors a row relate: [u, v, |u - v|, u * v] (Conneau et al. 2017), shape (n, 4 d)."""
+    return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors of length 1 along the last axis; zeros stay zeros."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12))
+
+
+def _contents(kind: str, values: pa.Array) -> tuple[list[bytes | None], list[int]]:
+    """Return the digest of each value's content (None where missing or unreadable), and its size."""
+    digests: list[bytes | None] = []
+    sizes: list[int] = []
+    for value in values.to_pylist():
+        content = None if not value else _content(kind, value)
+        digests.append(None if content is None else hashlib.sha256(content).digest())
+        sizes.append(0 if content is None else len(content))
+    return digests, sizes
+
+
+def _content(kind: str, value: str) -> bytes | None:
+    if kind == "text":
+        return value.encode("utf-8", "surrogatepass")
+    from luban.data.media import content
+
+    try:
+        read: bytes = content(value)
+    except LubanError:
+        return None
+    return read
+
+
+def _shelf_name(backbone: Backbone, preparation: Preparation) -> str:
+    total = hashlib.sha256(backbone.digest.encode())
+    for name, content in sorted(preparation.save().items()):
+        total.update(f"\0{name}\0{len(content)}\0".encode())
+        total.update(content)
+    return f"{backbone.card.kind}-{total.hexdigest()[:32]}"
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
