@@ -153,6 +153,7 @@ def test_database_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Workspace.open(tmp_path / ".luban")
     assert "127.0.0.1" in str(told.value)
     assert "secret" not in str(told.value)
+    assert not (tmp_path / ".luban").exists(), "what cannot be opened must not be found by later commands"
 
 
 def test_database_that_does_not_exist(postgresql_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -315,7 +315,7 @@ def _check_numbers(target: str, numbers: np.ndarray) -> None:
     if infinite.any():
         raise InputError(
             f"the target {target!r} holds infinities",
-            seen=f"{int(infinite.sum()):,} values, the first in row {int(infinite.argmax()) + 1}",
+            seen=f"{int(infinite.sum()):,} of {len(infinite):,} values, the first in row {int(infinite.argmax()) + 1}",
             remedy="Leave those rows out or correct them: the cleaning step 'infinities' makes them missing.",
         )
     if numbers.min() == numbers.max():

@@ -85,9 +85,11 @@ class Workspace:
         store = os.environ.get("LUBAN_STORE") or URL.create("sqlite", database=str(root / DATABASE))
         if not create and not root.is_dir():
             raise NotFound("there is no workspace here", seen=str(root), remedy="Import data or fit a model first.")
-        _make(root)
         database = Database(store)
+        if database.dialect == "sqlite":
+            _make(root)
         upgrade(database)
+        _make(root)  # not before a server of databases has answered: a failure leaves nothing behind
         blobs = Blobs(os.environ.get("LUBAN_BLOBS") or root / "blobs", cache=root / "cache")
         return cls(root, database, blobs, actor or _user())
 
