@@ -138,9 +138,10 @@ def _same_operators(graph: onnx.GraphProto, version: int, other: int) -> bool:
 
 def _renamed_node(node: onnx.NodeProto, renamed: Callable[[str], str], prefix: str) -> onnx.NodeProto:
     # Neither comments nor metadata are taken over: exporters write stack traces there, with the paths of a machine.
-    made = onnx.NodeProto(op_type=node.op_type, domain=node.domain, name=prefix + node.name)
+    made = onnx.NodeProto(op_type=node.op_type, domain=node.domain)
     made.input.extend(renamed(name) for name in node.input)
     made.output.extend(renamed(name) for name in node.output)
+    made.name = prefix + node.name if node.name else f"{made.output[0]}:node"  # outputs are unique
     for attribute in node.attribute:
         kept = made.attribute.add()
         kept.CopyFrom(attribute)
