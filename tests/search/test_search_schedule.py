@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,14 +141,33 @@ def rows() -> Rows:
     return Rows(task=task, schema=None, table=None, target=np.zeros(80), weight=None, folds=folds)
 
 
+def kept(standing: Standing) -> list[int]:
+    """How many fold models stay of each member; 0 where it learns again."""
+    end = ending(standing, rows(), workers=1)
+    again = {trial.candidate.key for trial in end.refit}
+    keys = [trial.candidate.key for trial in standing.members]
+    return [0 if key in again else end.kept[key] for key in keys]
+
+
 def test_small_fold_models_stay_and_large_ones_are_collapsed() -> None:
-    assert ending(members(1, 8, 1000), rows(), workers=1).folds == min(8, MOST_MODELS)
-    assert ending(members(2, 8, 1000), rows(), workers=1).folds == MOST_MODELS // 2
-    assert len(ending(members(6, 8, 1000), rows(), workers=1).refit) == 6, "too many to keep three folds of each"
-    large = ending(members(2, 8, MOST_BYTES // 4), rows(), workers=1)
+    assert kept(members(1, 8, 1000)) == [min(8, MOST_MODELS)]
+    assert kept(members(2, 8, 1000)) == [MOST_MODELS // 2] * 2
+    large = ending(members(2, 8, MOST_BYTES // 3), rows(), workers=1)
     assert len(large.refit) == 2
     assert large.seconds > 4.0
-    assert ending(members(2, 8, MOST_BYTES // 4), rows(), workers=2).seconds < large.seconds
+    assert ending(members(2, 8, MOST_BYTES // 3), rows(), workers=2).seconds < large.seconds
+
+
+def test_the_heaviest_members_keep_their_fold_models_where_not_all_can() -> None:
+    """By number, and by size; one with too few folds learns again."""
+    assert kept(members(6, 8, 1000)) == [3, 0, 0, 0, 0, 0]
+    assert kept(replace(members(3, 8, 1000), weights=np.array([0.1, 0.3, 0.6]))) == [0, 3, 3]
+    assert kept(members(2, 8, MOST_BYTES // 5)) == [4, 0]
+    first, second = members(2, 8, 1000).members
+    shallow = replace(
+        members(2, 2, 1000), members=(replace(first, results=dict(list(first.results.items())[:2])), second)
+    )
+    assert kept(shallow) == [0, 7]
 
 
 def test_a_holdout_learns_again_from_all_rows() -> None:

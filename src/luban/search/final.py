@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from luban.search.candidate import Candidate
     from luban.search.scratch import Rows
     from luban.search.standing import Standing
     from luban.search.trial import Trial
 
-# Models that may answer together: one row takes about 0.005 ms a model through ONNX, besides what its trees take.
+# What answers together where fold models are kept. One row takes about 0.005 ms a model through ONNX and 0.02 ms a
+# megabyte of its trees, together less than 0.15 ms.
 MOST_MODELS = 8
-MOST_BYTES = 3_000_000  # of fold models; fewer than a single model may take, because they are many
-# So many fold models of each member are at least as good as one model of all rows.
+MOST_BYTES = 4_500_000
+# So many fold models of a member are at least as good as one model of all rows.
 BAG = 3
 # A fit on all rows takes longer than one on a fold in proportion to the rows; it has no rows to judge.
 REFIT_SLACK = 1.0
@@ -26,8 +29,8 @@ class Ending:
 
     Parameters
     ----------
-    folds : int
-        How many fold models stand for a member that is not learnt again, the first ones.
+    kept : mapping of str to int
+        By the key of a member, how many fold models stand for it unless it is learnt again, the first ones.
     refit : tuple of Trial
         Members to learn again from all rows, the heaviest first.
     seconds : float
@@ -36,7 +39,7 @@ class Ending:
         Why, in words.
     """
 
-    folds: int
+    kept: Mapping[str, int]
     refit: tuple[Trial, ...]
     seconds: float
     reason: str
@@ -46,36 +49,64 @@ def ending(standing: Standing, rows: Rows, *, workers: int) -> Ending:
     """Return how to end where time allows.
 
     The mean of a few fold models is at least as good as one model of all rows, and costs no more time; it is kept
-    where it is small and quick enough. Otherwise each member is collapsed into one model, as quick as one fold, at
-    the price of one more fit. What is fitted once stays as its first fold left it.
+    where it is small and quick enough, for the heaviest members first. Each other member is collapsed into one model,
+    as quick as one fold, at the price of one more fit. What is fitted once stays as its first fold left it.
     """
+    enough = min(BAG, rows.folds_a_repeat)
     # Forward in time only the first fold learnt from nearly all rows, and even that one misses the latest.
-    folds = 1 if rows.forward else bag_size(standing)
-    if not rows.forward and (folds >= BAG or folds >= rows.folds_a_repeat):
-        return Ending(folds=folds, refit=(), seconds=0.0, reason=f"each member is the mean of {folds} fold models")
-    order = sorted(range(len(standing.members)), key=lambda place: -standing.weights[place])
-    refit = tuple(standing.members[place] for place in order if not standing.members[place].candidate.once)
-    if not refit:
-        return Ending(folds=1, refit=(), seconds=0.0, reason="each member is the model of its first fold")
+    kept = {trial.candidate.key: 1 for trial in standing.members} if rows.forward else bags(standing, enough)
+    refit = tuple(
+        trial for trial in _heaviest_first(standing) if kept[trial.candidate.key] < enough and not trial.candidate.once
+    )
     times = [refit_seconds(trial, rows) for trial in refit]
     alone = sum(time for trial, time in zip(refit, times, strict=True) if trial.candidate.alone)
-    seconds = max(*times, 0.0, alone + (sum(times) - alone) / workers)
-    return Ending(folds=folds, refit=refit, seconds=seconds, reason="each member learns once more, from all rows")
+    seconds = max(*times, 0.0, alone + (sum(times) - alone) / workers) if refit else 0.0
+    return Ending(kept=kept, refit=refit, seconds=seconds, reason=_reason(standing, kept, refit))
 
 
-def bag_size(standing: Standing) -> int:
-    """Return how many fold models of each member may be kept: at least 1."""
-    depth = min((trial.depth for trial in standing.members if not trial.candidate.once), default=1)
-    for folds in range(depth, 1, -1):
-        size = sum(trial.results[fold].bytes for trial in standing.members for fold in range(folds_kept(trial, folds)))
-        if folds * len(standing.members) <= MOST_MODELS and size <= MOST_BYTES:
-            return folds
-    return 1
+def bags(standing: Standing, enough: int) -> dict[str, int]:
+    """Return by the key of each member how many fold models may be kept: 1, or at least `enough`."""
+    kept = {trial.candidate.key: 1 for trial in standing.members}
+    candidates = [
+        trial for trial in _heaviest_first(standing) if trial.depth >= enough > 1 and not trial.candidate.once
+    ]
+    bagged = []
+    for trial in candidates:
+        more = kept | {trial.candidate.key: enough}
+        if _fits(standing, more):
+            kept = more
+            bagged.append(trial)
+    while bagged:
+        more = kept | {trial.candidate.key: min(kept[trial.candidate.key] + 1, trial.depth) for trial in bagged}
+        if more == kept or not _fits(standing, more):
+            break
+        kept = more
+    return kept
 
 
-def folds_kept(trial: Trial, folds: int) -> int:
-    """Return how many fold models of a member stay where the others keep so many."""
-    return 1 if trial.candidate.once else folds
+def _fits(standing: Standing, kept: Mapping[str, int]) -> bool:
+    """Return whether so many answer quickly together; a model of all rows is as large as the largest of its folds."""
+    size = 0
+    for trial in standing.members:
+        folds = kept[trial.candidate.key]
+        sizes = [trial.results[fold].bytes for fold in range(trial.depth)]
+        size += sum(sizes[:folds]) if folds > 1 else max(sizes)
+    return sum(kept.values()) <= MOST_MODELS and size <= MOST_BYTES
+
+
+def _heaviest_first(standing: Standing) -> list[Trial]:
+    order = sorted(range(len(standing.members)), key=lambda place: -standing.weights[place])
+    return [standing.members[place] for place in order]
+
+
+def _reason(standing: Standing, kept: Mapping[str, int], refit: Sequence[Trial]) -> str:
+    again = {trial.candidate.key for trial in refit}
+    words = []
+    for trial in _heaviest_first(standing):
+        key = trial.candidate.key
+        count = "the model of its first fold" if kept[key] == 1 else f"the mean of {kept[key]} fold models"
+        words.append(f"{key}: {'learnt once more, from all rows' if key in again else count}")
+    return "; ".join(words)
 
 
 def refit_seconds(trial: Trial, rows: Rows) -> float:

@@ -15,7 +15,7 @@ from luban.search import scratch
 from luban.search.calibrate import calibrate
 from luban.search.candidate import seed_of, words_of
 from luban.search.course import LISTEN, disturbs
-from luban.search.final import Ending, ending, folds_kept, refit_candidate, refit_seconds
+from luban.search.final import Ending, ending, refit_candidate, refit_seconds
 from luban.search.fold import fit_fold
 from luban.search.learners import learner_named
 from luban.search.result import LeaderboardRow, StudyResult
@@ -213,7 +213,7 @@ def _members(
         learner = learner_named(trial.candidate.learner)
         candidate = whole.get(trial.candidate.key, trial.candidate)
         refit = trial.candidate.key in whole
-        folds: list[int | None] = [None] if refit else list(range(folds_kept(trial, plan.folds)))
+        folds: list[int | None] = [None] if refit else list(range(plan.kept[trial.candidate.key]))
         for fold in folds:
             models.append(learner.load(scratch.read_payloads(course.folder, candidate.key, fold)))
             weights.append(float(weight) / len(folds))
