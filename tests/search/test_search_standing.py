@@ -12,7 +12,7 @@ from luban.core.schema import Schema
 from luban.core.task import Task
 from luban.search import scratch
 from luban.search.candidate import Candidate
-from luban.search.standing import MOST_BYTES, OutOfFold, stand
+from luban.search.standing import MOST_BYTES_TOGETHER, OutOfFold, stand
 from luban.search.trial import Trial
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_the_members_of_the_first_fold_decide_when_they_are_deeper(tmp_path: Pat
 
 
 def test_models_too_large_together_are_thinned_out(tmp_path: Path) -> None:
-    size = int(0.6 * MOST_BYTES)
+    size = int(0.6 * MOST_BYTES_TOGETHER)
     trials = [trial(tmp_path, "one", 2.0, size=size), trial(tmp_path, "three", 2.0, size=size)]
     assert len(stand(OutOfFold(tmp_path, ROWS), trials, members=6).members) == 1
 

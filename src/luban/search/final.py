@@ -89,7 +89,7 @@ def _fits(standing: Standing, kept: Mapping[str, int]) -> bool:
     size = 0
     for trial in standing.members:
         folds = kept[trial.candidate.key]
-        sizes = [trial.results[fold].bytes for fold in range(trial.depth)]
+        sizes = [trial.results[fold].searched_bytes for fold in range(trial.depth)]
         size += sum(sizes[:folds]) if folds > 1 else max(sizes)
     return sum(kept.values()) <= MOST_MODELS and size <= MOST_BYTES
 

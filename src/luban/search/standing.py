@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from luban.search.scratch import Rows
     from luban.search.trial import Trial
 
-# Bytes of the models that answer together. One row takes about 0.04 ms a megabyte of trees through ONNX, so an
-# ensemble for two classes, which seldom has more than ten, answers in less than half a millisecond; one of many classes
-# may take a millisecond. Everything on disk, the graph included, stays under 50 MB.
+# Bytes of one model: with its graph everything on disk stays under 50 MB.
 MOST_BYTES = 24_000_000
+# Bytes of the models that answer together. One row takes 0.017 to 0.025 ms a megabyte of trees through ONNX, and 0.1 ms
+# besides where there are many columns; it is to be answered in less than half a millisecond.
+MOST_BYTES_TOGETHER = 15_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members:
     while True:
         weights = greedy_weights(task, target, stack[skilled], members=members)
         chosen = np.flatnonzero(weights)
-        if len(chosen) == 1 or size[skilled[chosen]].sum() <= MOST_BYTES:
+        if len(chosen) == 1 or size[skilled[chosen]].sum() <= MOST_BYTES_TOGETHER:
             break
         # Too large together: without the one that takes most room for its weight.
         skilled = np.delete(skilled, chosen[np.argmax(size[skilled[chosen]] / weights[chosen])])
