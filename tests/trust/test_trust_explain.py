@@ -307,6 +307,32 @@ def test_the_budget_holds_for_a_slow_model() -> None:
     assert any("so a hint only" in what for what in whats)
 
 
+def test_exact_values_that_would_be_late_are_estimated() -> None:
+    """A library that takes long to import is not begun where the budget is shorter; the report says so."""
+
+    @dataclass
+    class Late(Formula):
+        warm_up: float = 3.0
+        asked: int = 0
+
+        def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+            self.asked += 1
+            a = np.nan_to_num(table["a"].to_numpy())
+            values = np.zeros((table.num_rows, len(COLUMNS), 1))
+            values[:, 0, 0] = 3 * a
+            return values, np.zeros(1)
+
+    table = formula_rows(300)
+    late = Late()
+    hurried = explain(formula_fitted(late), table, Formula().predict(table), budget=1)
+    assert not late.asked
+    assert not hurried.figures["exact"]
+    assert any("exact values would take about 3 s" in one.what for one in hurried.findings)
+    assert explain(formula_fitted(late), table, Formula().predict(table), budget=6).figures["exact"]
+    spent = explain(formula_fitted(late), table, budget=6, began=time.monotonic() - 5)
+    assert not spent.figures["exact"], "what was spent before the call counts"
+
+
 def test_a_binary_row_tells_its_decision_and_the_unit_of_each_push() -> None:
     """The class that is decided comes first, by the model's own threshold; pushes name their class and unit."""
     from luban.learners.composite import Composite

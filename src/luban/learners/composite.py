@@ -140,6 +140,11 @@ class Composite:
         return float(sum(self.shares[place] for place in self._explainable))
 
     @property
+    def warm_up(self) -> float:
+        """Seconds that the first contributions take besides the rows, such as for the import of a library."""
+        return max((getattr(self.members[place], "warm_up", 0.0) for place in self._explainable), default=0.0)
+
+    @property
     def _explainable(self) -> list[int]:
         return [
             place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +53,14 @@ def explain(
     from luban.operations.reading import labelled, read_table
     from luban.trust.explain.explain import explain as examine
 
+    began = time.monotonic()
     version = workspace.models.get(model)
     ready = fitted(workspace, model)
     table = read_table(workspace, data if data is not None else version.dataset)
     target = None
     if version.task.target in table.column_names:
         table, target = labelled(version.task, table)
-    report = examine(ready, table, target, rows=rows, budget=float(budget), seed=seed, subject=version.reference)
+    report = examine(
+        ready, table, target, rows=rows, budget=float(budget), began=began, seed=seed, subject=version.reference
+    )
     return Explained(model=version.reference, rows=table.num_rows, report=report)

@@ -84,6 +84,11 @@ class ExplainableModel(EncodedModel):
 
     kernel: ExplainableKernel
 
+    @property
+    def warm_up(self) -> float:
+        """Seconds that the first contributions take besides the rows, such as for the import of a library."""
+        return float(getattr(self.kernel, "warm_up", 0.0))
+
     def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Return (values, base), shapes (n, columns, width) and (width,).
 

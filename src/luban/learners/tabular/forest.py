@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -34,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {"trees": 200, "min_samples_leaf": None, "max_feat
 _STEP = 10
 _MOST_LEAVES = 500_000
 _FILE = "forest.npz"
+_SHAP_SECONDS = 3.0  # what importing shap takes, about: it brings plotting and compiling libraries along
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,11 @@ class ForestKernel:
         mean = self._mean(features)
         return link.margins(self.task, mean) if self.task.classifies else mean
 
+    @property
+    def warm_up(self) -> float:
+        """Seconds until shap is imported, which takes longer than to explain some rows."""
+        return 0.0 if "shap" in sys.modules else _SHAP_SECONDS
+
     def contributions(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return TreeSHAP values, shapes (n, features, width), (width,).
 
@@ -73,9 +82,7 @@ class ForestKernel:
         (Chen, Lundberg and Lee 2022, "Explaining a series of models by propagating Shapley values"): each row's
         values are scaled so that they sum to the difference of the margins.
         """
-        import shap
-
-        explainer = shap.TreeExplainer({"trees": self._shap_trees()})
+        explainer = _shap().TreeExplainer({"trees": self._shap_trees()})
         outputs = self.trees.outputs
         values = np.asarray(explainer.shap_values(features.astype(np.float64), check_additivity=False))
         values = values.reshape(len(features), self.features, outputs)
@@ -218,6 +225,20 @@ class ForestLearner(ABC):
         """Return the model that was saved."""
         model: EncodedModel = read_model(self.name, payloads, lambda task, size: _read(task, size, payloads), _kind())
         return model
+
+
+def _shap() -> Any:
+    """Import shap without what it and matplotlib, which it brings along, say to people who draw with them."""
+    logger = logging.getLogger("matplotlib")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import shap
+    finally:
+        logger.setLevel(before)
+    return shap
 
 
 def _kind() -> type[EncodedModel]:

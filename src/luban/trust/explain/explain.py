@@ -36,6 +36,7 @@ def explain(
     *,
     rows: Sequence[int] | None = None,
     budget: float = 30.0,
+    began: float | None = None,
     seed: int = 0,
     subject: str = "",
     lines: bool = False,
@@ -55,6 +56,8 @@ def explain(
         the highest prediction of a sample.
     budget : float
         Seconds to take at most; rows are sampled to fit in, and the report says so.
+    began : float, optional
+        Value of `time.monotonic` from which they count; by default from the call.
     lines : bool
         Whether partial dependence shows the curves of single rows too.
 
@@ -69,7 +72,7 @@ def explain(
     InputError
         If there are no rows, or a row that is asked for does not exist.
     """
-    start = time.monotonic()
+    start = time.monotonic() if began is None else began
     task, model = fitted.task, fitted.model
     inputs = conform(table, fitted.signature.inputs).table
     asked = _asked(rows, inputs.num_rows)

@@ -33,6 +33,15 @@ class PartlyExplained(Protocol):
         """From 0 to 1."""
 
 
+@runtime_checkable
+class WarmingUp(Protocol):
+    """Ability of a model: it tells how long its first contributions take besides the rows."""
+
+    @property
+    def warm_up(self) -> float:
+        """Seconds, such as for the import of a library; 0 once that is done."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contributions:
     """Shapley values of some rows.
@@ -71,7 +80,10 @@ def contributions(
         Rows to explain in any case; others follow at random while the time lasts.
     """
     order = _order(table.num_rows, wanted, seed)
-    if isinstance(model, Explainable):
+    warm_up = model.warm_up if isinstance(model, WarmingUp) else 0.0
+    if 0.5 * warm_up > clock.left:  # the half, as the clock is a share of a budget whose other shares can wait
+        why = f"exact values would take about {warm_up:.0f} s before the first row"
+    elif isinstance(model, Explainable):
         try:
             return _exact(model, table, order, len(wanted), clock)
         except Unsupported as reason:
