@@ -54,6 +54,7 @@ DEFAULTS: Mapping[str, Any] = {
 """pytabkit's tuned defaults for classification."""
 
 REGRESSION: Mapping[str, Any] = {"learning_rate": 0.09, "depth": 9, "leaf_estimation_iterations": 20}
+_HEADER = 8  # bytes: "CBM1" and the size of what follows
 _MISSING = np.float32(-3e38)  # smaller than everything that can be seen
 
 
@@ -70,6 +71,9 @@ class CatBoostKernel:
         """The model that the content describes."""
         import catboost
 
+        # CatBoost believes the size that its header names, and reads on behind a content that is shorter.
+        if len(self.content) < _HEADER + int.from_bytes(self.content[4:_HEADER], "little"):
+            raise damaged("model.cbm", f"it ends after {len(self.content)} bytes")
         model = catboost.CatBoost()
         try:
             model.load_model(blob=self.content)
