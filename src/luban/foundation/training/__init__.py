@@ -1,0 +1,1 @@
+"""Training that holds: a small loop with a hard deadline, checkpoints, guards and curves."""

@@ -1,0 +1,137 @@
+"""Where a network runs: the one place that chooses a processor, an arithmetic and the processes that share the work."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process trains.
+
+    Attributes
+    ----------
+    device : torch.device
+    rank, processes : int
+        This process and how many share each step.
+    accelerator
+        Accelerate's own object where several do.
+    """
+
+    device: torch.device
+    rank: int = 0
+    processes: int = 1
+    accelerator: Any = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this process reports and writes."""
+        return self.rank == 0
+
+    def wrap(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Return the network on the device, with gradients averaged over the processes."""
+        if self.accelerator is None:
+            return network.to(self.device)
+        prepared: torch.nn.Module = self.accelerator.prepare(network)
+        return prepared
+
+    def put(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return tensors on the device."""
+        if self.device.type == "cpu":
+            return tensors
+        return {name: one.to(self.device, non_blocking=True) for name, one in tensors.items()}
+
+    def any(self, *, flag: bool) -> bool:
+        """Return whether the flag is set in any process."""
+        return self.largest(float(flag)) > 0
+
+    def largest(self, value: float) -> float:
+        """Return the largest of the values of all processes."""
+        if self.processes == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(shared, op=torch.distributed.ReduceOp.MAX)
+        return float(shared)
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return the values of all processes, by rank."""
+        if self.processes == 1:
+            return [value]
+        values: list[Any] = [None] * self.processes
+        torch.distributed.all_gather_object(values, value)
+        return values
+
+
+def here() -> Place:
+    """Return where this process trains: CUDA where there is one, with its fellows where it was launched with some."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from accelerate import Accelerator
+
+        accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        return Place(accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator)
+    return Place(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def arithmetic(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Return the context in which a body computes: ``float32`` or ``bfloat16``."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def may_be_faster(device: torch.device) -> bool:
+    """Return whether the processor multiplies bfloat16 in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(_has(name) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+
+
+def _has(question: str) -> bool:
+    ask: Callable[[], bool] | None = getattr(torch.cpu, question, None)
+    return ask is not None and bool(ask())
+
+
+def measured(device: torch.device, work: Callable[[], object]) -> str:
+    """Return the precision that was faster in trials of `work`; bfloat16 must be a tenth faster to be taken.
+
+    Parameters
+    ----------
+    work : callable
+        One forward and backward pass; its gradients are not used.
+    """
+    if not may_be_faster(device):
+        return "float32"
+    seconds = {}
+    for precision in ("float32", "bfloat16"):
+        with arithmetic(device, precision):
+            work()
+            taken = []
+            for _ in range(2):
+                started = time.perf_counter()
+                work()
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                taken.append(time.perf_counter() - started)
+        seconds[precision] = min(taken)
+    return "bfloat16" if seconds["bfloat16"] < 0.9 * seconds["float32"] else "float32"
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let PyTorch run so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, count))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
