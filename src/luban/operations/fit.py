@@ -28,6 +28,8 @@ class LeaderboardLine:
         Cross-validated value of the metric, in its natural sense.
     weight : float
         Its share of the final model.
+    folds : int
+        How many parts of the rows its score is of; the fewer, the less sure it is.
     state : str
         ``finished``, ``pruned``, ``failed``, ``out of time`` or ``unsuitable``.
     reason : str
@@ -38,6 +40,7 @@ class LeaderboardLine:
     score: float | None
     fit_seconds: float
     weight: float
+    folds: int = 0
     state: str = "finished"
     parameters: str = ""
     reason: str = ""
@@ -55,6 +58,10 @@ class Fit:
         Time from the call to the registered model.
     interrupted : bool
         Whether the search was stopped by the user before its budget was spent.
+    report : Report
+        The evaluation on rows that the model did not learn from.
+    course : Report
+        The account of the fit: leaderboard, budget, data, run.
     """
 
     model: str
@@ -67,6 +74,7 @@ class Fit:
     leaderboard: tuple[LeaderboardLine, ...]
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+    course: Report | None = None
     report: Report | None = None
 
 

@@ -56,7 +56,9 @@ def ending(standing: Standing, rows: Rows, *, workers: int) -> Ending:
     # Forward in time only the first fold learnt from nearly all rows, and even that one misses the latest.
     kept = {trial.candidate.key: 1 for trial in standing.members} if rows.forward else bags(standing, enough)
     refit = tuple(
-        trial for trial in _heaviest_first(standing) if kept[trial.candidate.key] < enough and not trial.candidate.once
+        trial
+        for trial in _heaviest_first(standing)
+        if (rows.forward or kept[trial.candidate.key] < enough) and not trial.candidate.once
     )
     times = [refit_seconds(trial, rows) for trial in refit]
     alone = sum(time for trial, time in zip(refit, times, strict=True) if trial.candidate.alone)

@@ -44,10 +44,17 @@ def finish(
     standing = course.standing or _last_resort(course, unsuitable)
     task, rows = course.rows.task, course.rows
     plan = ending(standing, rows, workers=course.workers)
+    refit_begun = time.monotonic()
     whole = _refit(course, plan, interrupted)
+    learnt_again = time.monotonic() - refit_begun
     if plan.refit and not interrupted() and len(whole) < len(plan.refit):
         course.notes.append(
             "There was no time to learn all members again from all rows; models of folds stand for them."
+        )
+    if standing.depth < rows.folds_a_repeat:
+        course.notes.append(
+            f"The score is of {len(standing.rows):,} of {len(rows.target):,} rows, {standing.depth} of "
+            f"{rows.folds_a_repeat} folds."
         )
     models, weights, steps = _members(course, standing, plan, whole)
     target = np.asarray(rows.target[standing.rows])
@@ -85,6 +92,7 @@ def finish(
         score=metric(task.metric, task)(task, target, predictions),
         recipe=Recipe(steps=(*steps, join), seed=course.seed),
         seconds=time.monotonic() - begun,
+        refit_seconds=learnt_again,
         interrupted=interrupted(),
         notes=tuple(course.notes),
         plan=ahead.plan,
@@ -139,7 +147,7 @@ def _line(course: Course, trial: Trial, weight: float) -> LeaderboardRow:
         if trial.candidate.once and trial.depth:
             reason = f"fitted once, judged on 1 of {whole} folds"
         elif 0 < trial.depth < whole:
-            reason = f"compared on {trial.depth} of {whole} folds"
+            reason = f"judged on {trial.depth} of {whole} folds, so its score is less sure"
         elif not trial.depth:
             reason = "its first fold had not finished"
     return LeaderboardRow(

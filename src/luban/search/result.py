@@ -83,6 +83,8 @@ class StudyResult:
         Their numbers, ascending.
     score : float
         Of `predictions`, in the metric's natural sense.
+    seconds, refit_seconds : float
+        Of the whole study, and of these what members took to learn again from all rows.
     interrupted : bool
         Whether the study was asked to stop before its time.
     notes : tuple of str
@@ -101,6 +103,7 @@ class StudyResult:
     score: float
     recipe: Recipe
     seconds: float
+    refit_seconds: float = 0.0
     interrupted: bool = False
     notes: tuple[str, ...] = ()
     plan: tuple[Planned, ...] = ()

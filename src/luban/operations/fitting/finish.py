@@ -39,7 +39,9 @@ def finish(
     from luban.learners import artifact
     from luban.learners.fitted import fitted as make_fitted
     from luban.operations.fit import Fit, LeaderboardLine
+    from luban.operations.fitting.account import Spent, account
 
+    before = plan.elapsed
     tell(Progress(stage="finish", message="writing the model"))
     fitted = make_fitted(result.composite, prepared.schema)
     digest = artifact.write(workspace.blobs, fitted)
@@ -68,6 +70,22 @@ def finish(
     workspace.runs.set_tag(run.id, "model", version.reference)
     _record_trials(workspace, run, result)
     workspace.runs.finish(run.id, "interrupted" if result.interrupted else "finished", scores=scores)
+    lines = tuple(
+        LeaderboardLine(
+            learner=line.learner,
+            score=line.score,
+            fit_seconds=round(line.fit_seconds, 3),
+            weight=round(line.weight, 4),
+            folds=line.folds,
+            state=line.state,
+            parameters=line.parameters,
+            reason=line.reason,
+        )
+        for line in result.leaderboard
+    )
+    spent = Spent.of(result, plan, before=before)
+    course = account(version.reference, prepared, lines, result, run, notes=notes, plan=plan, spent=spent)
+    workspace.models.attach_report(version.reference, course.check, workspace.blobs.put_json(to_json(course)))
     return Fit(
         model=version.reference,
         run=run.id,
@@ -76,20 +94,10 @@ def finish(
         metric=metric,
         score=result.score,
         seconds=round(plan.elapsed, 3),
-        leaderboard=tuple(
-            LeaderboardLine(
-                learner=line.learner,
-                score=line.score,
-                fit_seconds=round(line.fit_seconds, 3),
-                weight=round(line.weight, 4),
-                state=line.state,
-                parameters=line.parameters,
-                reason=line.reason,
-            )
-            for line in result.leaderboard
-        ),
+        leaderboard=lines,
         interrupted=result.interrupted,
         notes=tuple(notes),
+        course=course,
         report=report,
     )
 
