@@ -78,6 +78,57 @@ class Fit:
     report: Report | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlanLine:
+    """One candidate of a fit that was planned and not run.
+
+    Attributes
+    ----------
+    way, backbone : str
+        How a pre-trained network would be adapted, and which one; empty where there is none.
+    seconds : float, optional
+        Least that one fit takes, measured on a few steps; None where nothing was measured.
+    memory : int, optional
+        Bytes at the worst moment.
+    runs : bool
+        Whether it would be tried.
+    reason : str
+        Why not.
+    """
+
+    learner: str
+    way: str = ""
+    backbone: str = ""
+    parameters: str = ""
+    seconds: float | None = None
+    memory: int | None = None
+    runs: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitPlan:
+    """What a fit would do; nothing was written.
+
+    Attributes
+    ----------
+    rows : int
+        To learn from.
+    budget : float, optional
+        Seconds; None for a budget in rounds.
+    report : Report
+        What was looked for before training, and found.
+    """
+
+    task: str
+    metric: str
+    rows: int
+    budget: float | None
+    lines: tuple[PlanLine, ...]
+    notes: tuple[str, ...] = ()
+    report: Report | None = None
+
+
 @operation(permission="models:write", long=True)
 def fit(
     workspace: Workspace,
@@ -98,7 +149,8 @@ def fit(
     learners: tuple[str, ...] = (),
     searcher: str = "tpe",
     resume: str | None = None,
-) -> Fit:
+    dry_run: bool = False,
+) -> Fit | FitPlan:
     """Fit a model: understand the task, try learners, tune, ensemble, calibrate, register.
 
     Parameters
@@ -138,6 +190,8 @@ def fit(
         How parameters are searched after the portfolio: tpe, random or grid.
     resume
         Identifier of an interrupted or killed fit to go on with, instead of data and target.
+    dry_run
+        Only say what would be tried, with the time and memory that it would take, and what would spoil it.
     """
     began = monotonic_clock()
     if budget is not None and rounds is not None:
@@ -175,6 +229,10 @@ def fit(
         searcher=searcher,
         source=source_of(data),
     )
+    if dry_run:
+        from luban.operations.fitting.dry import plan_alone
+
+        return plan_alone(workspace, data, request, began=began)
     return begin(workspace, data, request, began=began)
 
 

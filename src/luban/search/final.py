@@ -69,8 +69,11 @@ def ending(standing: Standing, rows: Rows, *, workers: int) -> Ending:
 def bags(standing: Standing, enough: int) -> dict[str, int]:
     """Return by the key of each member how many fold models may be kept: 1, or at least `enough`."""
     kept = {trial.candidate.key: 1 for trial in standing.members}
+    # Several networks would each read a row from the start, which is dear; one of all rows reads it once.
     candidates = [
-        trial for trial in _heaviest_first(standing) if trial.depth >= enough > 1 and not trial.candidate.once
+        trial
+        for trial in _heaviest_first(standing)
+        if trial.depth >= enough > 1 and not trial.candidate.once and not trial.results[0].tensors
     ]
     bagged = []
     for trial in candidates:

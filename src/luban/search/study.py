@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from luban.execution.deadline import Plan
 from luban.search import scratch
-from luban.search.ahead import look_ahead, told
+from luban.search.ahead import Planned, look_ahead, told
 from luban.search.course import Course
 from luban.search.exploration import Exploration
 from luban.search.finish import finish
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from luban.core.protocols import Executor
     from luban.core.schema import Schema
     from luban.core.task import Task
+    from luban.search.ahead import Ahead
     from luban.search.result import StudyResult
 
-__all__ = ["StudyEvent", "run_study", "warm"]
+__all__ = ["StudyEvent", "plan_study", "run_study", "warm"]
 
 _WORKER_MODULES = ("luban.search.fold", "luban.learners.composite")
 
@@ -119,18 +121,10 @@ def run_study(
     if rounds is not None:
         plan = Plan(started=plan.started)
     found = survey(task, schema, len(target), plan.study_remaining(), learners, exclude)
+    folds = _divided(task, target, groups, moments, seed=seed, repeat=rounds is None)
+    forward = moments is not None
     rows = scratch.Rows(
-        task=task,
-        schema=schema,
-        table=table,
-        target=target,
-        weight=weight,
-        folds=(
-            divide(task, target, groups, seed=seed, repeat=rounds is None)
-            if moments is None
-            else divide_forward(task, target, moments)
-        ),
-        forward=moments is not None,
+        task=task, schema=schema, table=table, target=target, weight=weight, folds=folds, forward=forward
     )
     scratch.begin(folder, rows, seed=seed, resume=resume)
     tell = on_event or (lambda _event: None)
@@ -170,3 +164,58 @@ def run_study(
 
         course.run(stopped)
         return finish(course, unsuitable=found.unsuitable, ahead=ahead, begun=begun, interrupted=stopped)
+
+
+def plan_study(
+    *,
+    task: Task,
+    schema: Schema,
+    table: pa.Table,
+    target: np.ndarray,
+    folder: Path,
+    executor: Executor,
+    groups: np.ndarray | None = None,
+    moments: np.ndarray | None = None,
+    seconds: float = math.inf,
+    seed: int = 0,
+    learners: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+) -> Ahead:
+    """Return what a study of these rows would try, what that would take and what would spoil it, and fit nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        Scratch folder; the rows are written there for the workers.
+    seconds : float
+        That the study would have.
+
+    Raises
+    ------
+    LubanError
+        If a learner that is asked for is not there, or what was found forbids the study.
+    """
+    found = survey(task, schema, len(target), seconds, learners, exclude)
+    folds = _divided(task, target, groups, moments, seed=seed, repeat=False)
+    forward = moments is not None
+    rows = scratch.Rows(task=task, schema=schema, table=table, target=target, weight=None, folds=folds, forward=forward)
+    scratch.begin(folder, rows, seed=seed, resume=False)
+    ahead = look_ahead(
+        found.portfolio,
+        folder=folder,
+        executor=executor,
+        seconds=seconds,
+        seed=seed,
+        cache=None,
+        named=learners or (),
+    )
+    unsuitable = tuple(Planned(learner=name, reason=reason) for name, reason in found.unsuitable.items())
+    return replace(ahead, plan=(*ahead.plan, *unsuitable))
+
+
+def _divided(
+    task: Task, target: np.ndarray, groups: np.ndarray | None, moments: np.ndarray | None, *, seed: int, repeat: bool
+) -> np.ndarray:
+    if moments is not None:
+        return divide_forward(task, target, moments)
+    return divide(task, target, groups, seed=seed, repeat=repeat)

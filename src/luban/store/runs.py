@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
 
 MetricRow = tuple[str, int, float] | tuple[str, int, float, datetime]
 """(metric, step, value) or (metric, step, value, moment)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """Work that has ended, to be recorded at once.
+
+    Parameters
+    ----------
+    history : sequence of (str, int, float)
+        Metrics by step, beside the scores.
+    """
+
+    request: Mapping[str, Any]
+    state: RunState
+    scores: Mapping[str, float]
+    history: Sequence[tuple[str, int, float]] = ()
 
 
 class Runs:
@@ -76,7 +93,7 @@ class Runs:
     def record(
         self,
         operation: str,
-        ended: Iterable[tuple[Mapping[str, Any], RunState, Mapping[str, float]]],
+        ended: Iterable[Ended],
         *,
         parent: str | None = None,
     ) -> None:
@@ -84,16 +101,17 @@ class Runs:
 
         Parameters
         ----------
-        ended : iterable of (request, state, scores)
+        ended : iterable of Ended
         """
         moment = now()
         shared = {"operation": operation, "parent": parent, "started": moment, "ended": moment, "actor": self._actor}
         with self._database.writing() as connection:
-            for request, state, scores in ended:
+            for one in ended:
                 id = new_run_id()  # noqa: A001
-                values = {"id": id, "request": to_json(request), "state": state, "environment": {}, **shared}
+                values = {"id": id, "request": to_json(one.request), "state": one.state, "environment": {}, **shared}
                 connection.execute(insert(runs).values(values))
-                metrics.write(connection, [metrics.value_of(id, name, 0, score) for name, score in scores.items()])
+                rows = [*((name, 0, score) for name, score in one.scores.items()), *one.history]
+                metrics.write(connection, [metrics.value_of(id, *row) for row in rows])
 
     def finish(
         self,

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from luban.core import plugins
 from luban.core.budget import Duration
 from luban.core.errors import NotFound
+from luban.core.report import Report
 from luban.surfaces.call import call, variants
 from luban.surfaces.ending import ended, keep_standard_output, write_json
 from luban.version import __version__
@@ -104,7 +105,8 @@ def _common(operation: Operation) -> list[inspect.Parameter]:
             None,
         ),
     ]
-    if "report" in getattr(operation.returns, "__dataclass_fields__", {}) or operation.returns.__name__ == "Report":
+    results = get_args(operation.returns) or (operation.returns,)
+    if any(one is Report or "report" in getattr(one, "__dataclass_fields__", {}) for one in results):
         words = "Also write the report as one HTML page."
         common.append(("html_page", Annotated[Path | None, typer.Option("--html", help=words)], None))
     return [

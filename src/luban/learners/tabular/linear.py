@@ -117,8 +117,8 @@ class LinearLearner:
         loss = loss_of(task, training.target, training.weight)
         # Threads that wait for each other cost more than small products do.
         with threadpool_limits(limits=effort.threads if matrix.size > _WORTH_THREADS else 1):
-            solved = _path(matrix, loss, strengths, iterations=int(own["iterations"]), effort=effort)
-            strength, kernel = _best(solved, loss, validation, held_out, report, effort)
+            solved = path(matrix, loss, strengths, iterations=int(own["iterations"]), effort=effort)
+            strength, kernel = best_of(solved, loss, validation, held_out, report, effort)
         learned = {"strength": strength}
         return ExplainableModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
 
@@ -137,7 +137,7 @@ class LinearLearner:
         return model
 
 
-def _path(
+def path(
     matrix: np.ndarray, loss: Loss, strengths: tuple[float, ...], *, iterations: int, effort: Effort
 ) -> Iterator[tuple[float, LinearKernel]]:
     """Yield each strength and its solution, coefficients in units of centred and scaled features turned back."""
@@ -151,7 +151,7 @@ def _path(
         yield strength, LinearKernel(weights=plain, intercept=intercept - mean @ plain, mean=mean)
 
 
-def _best(
+def best_of(
     solved: Iterator[tuple[float, LinearKernel]],
     loss: Loss,
     validation: Examples | None,
@@ -159,6 +159,7 @@ def _best(
     report: Callable[[int, float], bool] | None,
     effort: Effort,
 ) -> tuple[float, LinearKernel]:
+    """Return the solution with the lowest validation loss, or the first one without validation."""
     best, lowest = next(solved), np.inf
     if validation is None or held_out is None:
         return best

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core.progress import Progress, tell
 from luban.core.protocols import Job
 from luban.core.serial import to_json
+from luban.operations.fitting.course import with_course
 from luban.version import __version__
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def finish(
     notes = [*prepared.notes, *result.notes]
     digest, graph_note = _with_graph(workspace, prepared, digest, executor, plan)
     notes.extend(graph_note)
-    report = _report(prepared, result, name, plan)
+    report = with_course(_report(prepared, result, name, plan), result)
+    notes.extend(
+        f"{finding.what}. {finding.remedy}".strip() for finding in result.findings if finding.verdict == "warn"
+    )
     metric = prepared.task.metric
     notes.extend(_bare(result, report, metric, plan))
     scores = {key: value for key, value in report.figures["metrics"].items() if value is not None}
@@ -181,6 +185,8 @@ def _bare(result: StudyResult, report: Report, name: str, plan: Plan) -> list[st
 
 def _record_trials(workspace: Workspace, run: Run, result: StudyResult) -> None:
     """Write each candidate as a child run."""
+    from luban.store.runs import Ended
+
     states: dict[str, Any] = {"finished": "finished", "pruned": "killed", "failed": "failed"}
     trials = []
     for line in result.leaderboard:
@@ -189,5 +195,7 @@ def _record_trials(workspace: Workspace, run: Run, result: StudyResult) -> None:
             if line.score is not None:
                 scores["score"] = line.score
             request = {"learner": line.learner, "parameters": line.parameters, "reason": line.reason}
-            trials.append((request, states.get(line.state, "killed"), scores))
+            history = [("loss", step, loss) for step, loss in line.curve]
+            state = states.get(line.state, "killed")
+            trials.append(Ended(request=request, state=state, scores=scores, history=history))
     workspace.runs.record("trial", trials, parent=run.id)

@@ -166,6 +166,7 @@ def _search(
         learners=request.learners or None,
         searcher=request.searcher,
         resume=resume,
+        cache=workspace.root / "cache",
         on_event=lambda event: _tell(event, plan),
         stop=asked_to_stop,
     )

@@ -46,7 +46,9 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options: Mapping[str, Any]) -> Prepared:
+def prepare(
+    workspace: Workspace, data: Any, *, name: str, target: str, options: Mapping[str, Any], keep: bool = True
+) -> Prepared:
     """Read and check the rows before anything is written, then keep them as a version of a data set.
 
     Parameters
@@ -55,12 +57,16 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
         ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``: what the user decided
         instead of Luban.
 
+    keep : bool
+        Whether rows that are new become a version of a data set; else nothing is written, and its version is 0.
+
     Raises
     ------
     InputError
         If nothing can be learnt from the rows as they are.
     """
     from luban.core import plugins
+    from luban.core.dataset import Dataset
     from luban.data import conform, infer, versions
     from luban.data.target import encode_target
     from luban.data.task import infer_task
@@ -93,6 +99,8 @@ def prepare(workspace: Workspace, data: Any, *, name: str, target: str, options:
     groups, times = group_codes(rows, deciding.group), moments(rows, schema, deciding.time)
     inputs = inference.schema.select(task.inputs)
     conformed = conform.conform(rows.select(inputs.names), inputs.columns)
+    if dataset is None and not keep:
+        dataset = Dataset(name=name, version=0, schema=schema, rows=table.num_rows, fingerprint="")
     if dataset is None:
         dataset = versions.add_version(workspace, table.to_batches(), name=name, schema=schema, source=source_of(data))
     return Prepared(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from luban.operations.demo import Demonstrated
 from luban.operations.evaluate import Evaluated
-from luban.operations.fit import Fit, LeaderboardLine
+from luban.operations.fit import Fit, FitPlan, LeaderboardLine, PlanLine
 from luban.operations.models.list_ import ModelList
 from luban.operations.runs.list_ import RunList
 from luban.surfaces.render import terminal
@@ -47,6 +47,28 @@ def _fit(result: Fit, console: Console) -> None:
     name = result.model.split("/")[0]
     verbs = (f"explain {name}", f"evaluate {name} FILE", f"predict {name} FILE -o predictions.parquet", f"serve {name}")
     _next([f"luban {verb}" for verb in verbs], console)
+
+
+@render.register(FitPlan)
+def _fit_plan(result: FitPlan, console: Console) -> None:
+    """Show what would be tried, what it would take, and what stands against it."""
+    budget = "as many rounds as asked for" if result.budget is None else f"{result.budget:.0f} s"
+    console.print(f"\n{result.task}, judged by {result.metric}, {result.rows:,} rows, {budget}; nothing was run")
+    table("", [_planned(line) for line in result.lines], console, short=True)
+    found = result.report.findings if result.report is not None else ()
+    terminal.lines("Notes", [*(f"{one.what}. {one.remedy}".strip() for one in found), *result.notes], console)
+
+
+def _planned(line: PlanLine) -> dict[str, Any]:
+    return {
+        "learner": line.learner,
+        "way": line.way or None,
+        "backbone": line.backbone or None,
+        "least s": None if line.seconds is None else round(line.seconds, 1),
+        "memory GB": None if line.memory is None else round(line.memory / 1e9, 2),
+        "runs": "yes" if line.runs else "no",
+        "": line.reason or line.parameters,
+    }
 
 
 def _next(commands: Sequence[str], console: Console) -> None:

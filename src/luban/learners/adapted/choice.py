@@ -1,0 +1,82 @@
+"""Which columns a backbone can read, and which backbone reads them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from luban.core import plugins
+from luban.core.protocols import Unsuitable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from luban.core.schema import Column, Schema
+    from luban.foundation.backbone import Backbone, Card
+
+_TOLD = 200
+
+
+@lru_cache(maxsize=1)
+def cards() -> Mapping[str, Card]:
+    """Return what is known of each backbone of the zoo, by name; no weights are read."""
+    return {name: plugins.create("backbones", name).card() for name in plugins.names("backbones")}
+
+
+def readable(schema: Schema) -> list[Column]:
+    """Return the input columns of a kind that some backbone reads."""
+    kinds = {card.kind for card in cards().values()}
+    return [column for column in schema.inputs if column.kind in kinds]
+
+
+def missing(schema: Schema) -> Unsuitable | None:
+    """Return why no backbone can serve these columns, or None where one can: what is absent, or what to install."""
+    columns = readable(schema)
+    if not columns:
+        kinds = sorted({card.kind for card in cards().values()})
+        return Unsuitable(f"no input is of a kind that a backbone reads ({', '.join(kinds)})")
+    for kind in dict.fromkeys(column.kind for column in columns):
+        known = [card for card in cards().values() if card.kind == kind]
+        if all(card.needs for card in known):
+            return Unsuitable(f"no backbone that reads {kind} is installed; run: {known[0].needs}")
+    return None
+
+
+def kind_of(schema: Schema, name: str) -> str:
+    """Return the kind of a column."""
+    return schema.column(name).kind
+
+
+def backbone_named(name: str | None, kind: str, table: pa.Table, columns: Sequence[str], **options: Any) -> Backbone:
+    """Return a backbone of its own, freshly loaded: the one named if it reads this kind, else the default for the rows.
+
+    Parameters
+    ----------
+    name : str, optional
+        Of the zoo, a hub identifier or a folder.
+    """
+    from luban.foundation import zoo
+
+    if name is not None and zoo.find(name).card().kind == kind:
+        return zoo.find(name).load(**options)
+    told = [one for column in columns for one in table.column(column).slice(0, _TOLD).to_pylist() if one]
+    return zoo.default(kind, told).load(**options)
+
+
+@lru_cache(maxsize=3)
+def _frozen(name: str) -> Backbone:
+    from luban.foundation import zoo
+
+    return zoo.find(name).load()
+
+
+def frozen_backbone(name: str | None, kind: str, table: pa.Table, columns: Sequence[str]) -> Backbone:
+    """Return a backbone that is never changed, so that one copy serves the whole process."""
+    from luban.foundation import zoo
+
+    if name is None or zoo.find(name).card().kind != kind:
+        told = [one for column in columns for one in table.column(column).slice(0, _TOLD).to_pylist() if one]
+        name = zoo.default(kind, told).card().name
+    return _frozen(name)
