@@ -64,6 +64,7 @@ def test_all_built_in_parts_can_be_imported() -> None:
     for group in (
         "sources",
         "modalities",
+        "preparations",
         "learners",
         "searchers",
         "metrics",

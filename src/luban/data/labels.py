@@ -60,3 +60,18 @@ def spelling(label: Any) -> str:
         code = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
         return plain if code or number != number or "_" in plain else str(text(number))  # noqa: PLR0124
     return str(text(label))
+
+
+def look_alikes(labels: Iterable[Any]) -> list[tuple[str, ...]]:
+    """Return the groups of different labels that are the same but for case and spaces, sorted.
+
+    Examples
+    --------
+    >>> look_alikes(["Cat", "cat ", "dog"])
+    [('Cat', 'cat ')]
+    """
+    groups: dict[str, set[str]] = {}
+    for label in labels:
+        if isinstance(label, str):
+            groups.setdefault("".join(label.split()).casefold(), set()).add(label)
+    return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)

@@ -21,6 +21,7 @@ GROUPS = (
     "metrics",
     "modalities",
     "operations",
+    "preparations",
     "searchers",
     "sources",
     "wires",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -30,11 +31,11 @@ def mapped(function: Callable[[Given], Made], values: Iterable[Given], *, thread
     function : callable
     values : iterable
     threads : int, optional
-        By default the processors that this process may use, eight at most.
+        By default those that this process may run, eight at most.
     """
     values = iter(values)
     first = [value for _, value in zip(range(FEW), values, strict=False)]
-    threads = min(resources().cpus, MOST_THREADS) if threads is None else threads
+    threads = _threads() if threads is None else threads
     if len(first) < FEW or threads < 2:
         yield from map(function, first)
         yield from map(function, values)
@@ -52,3 +53,8 @@ def mapped(function: Callable[[Given], Made], values: Iterable[Given], *, thread
         finally:
             for one in waiting:
                 one.cancel()
+
+
+def _threads() -> int:
+    told = os.environ.get("OMP_NUM_THREADS", "")  # what a worker process was given of the processors
+    return min(resources().cpus, int(told) if told.isdecimal() else MOST_THREADS, MOST_THREADS)

@@ -38,7 +38,9 @@ def content(reference: str) -> bytes:
         raise NotFound(f"there is no file {shown(reference)}", remedy="Check the path.") from None
     except (OSError, ValueError) as error:
         raise Unavailable(
-            f"the file {shown(reference)} cannot be read", seen=str(error)[:120], remedy="Check the path and its rights."
+            f"the file {shown(reference)} cannot be read",
+            seen=str(error)[:120],
+            remedy="Check the path and its rights.",
         ) from error
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from luban.core import plugins
 from luban.core.errors import InputError, MissingExtra
 from luban.data.sources.location import is_folder, suffixes
+from luban.data.sources.media_folder import holds_media
 from luban.data.sources.unify import agreed, fit
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ class FolderSource:
     """Files of the same columns and the same ending; other files are left out only where they are hidden."""
 
     def matches(self, location: Any) -> bool:
-        """Return whether `location` is a folder."""
-        return is_folder(location)
+        """Return whether `location` is a folder, unless it holds pictures or sounds, which another source reads."""
+        return is_folder(location) and not holds_media(Path(location).expanduser())
 
     def read(self, location: Any, **options: Any) -> Iterator[pa.RecordBatch]:
         """Yield the rows of all files; the options go to the source of each.

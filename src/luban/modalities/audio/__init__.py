@@ -1,0 +1,1 @@
+"""Sounds: decoded, prepared for a network, varied and described."""

@@ -1,0 +1,1 @@
+"""Texts: their scripts and languages, their tokens, and how they are varied."""

@@ -1,0 +1,94 @@
+"""What a tokenizer would lose of some texts, said before training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from luban.core.report import Finding
+from luban.modalities.text.scripts import scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luban.modalities.text.text_tokens import TextTokens
+
+MOST_ROWS = 2_000
+MANY_UNKNOWN = 0.1
+ALMOST_ALL = 0.5
+
+
+def inspect(preparation: TextTokens, table: pa.Table) -> Sequence[Finding]:
+    """Return findings on at most 2,000 rows, spread evenly: what is cut, what is empty, what is not known."""
+    if table.num_rows > MOST_ROWS:
+        table = table.take(pa.array(np.linspace(0, table.num_rows - 1, MOST_ROWS).astype(np.int64)))
+    if not table.num_rows:
+        return []
+    return [*_cut(preparation, table), *_empty(preparation, table), *_unknown(preparation, table)]
+
+
+def _cut(preparation: TextTokens, table: pa.Table) -> list[Finding]:
+    lengths = preparation.lengths(table)
+    limit = preparation.max_length
+    over = lengths > limit
+    if not over.any():
+        return []
+    share = float(over.mean())
+    lost = float((lengths[over] - limit).sum() / lengths.sum())
+    enough = int(np.quantile(lengths, 0.95))
+    return [
+        Finding(
+            what=f"{share:.0%} of the texts are longer than {limit} tokens; what is beyond is cut off, "
+            f"{lost:.0%} of all tokens (the longest has {lengths.max():,})",
+            verdict="warn" if share > 0.05 else "info",
+            value=round(share, 4),
+            threshold=0.05,
+            remedy=f"A max_length of {enough} would keep 95% of the texts whole, where the backbone takes as many; "
+            "or put what matters first.",
+        )
+    ]
+
+
+def _empty(preparation: TextTokens, table: pa.Table) -> list[Finding]:
+    empty = np.ones(table.num_rows, dtype=bool)
+    for name in preparation.columns:
+        empty &= np.array([not (one or "").strip() for one in table.column(name).to_pylist()], dtype=bool)
+    if not empty.any():
+        return []
+    share = float(empty.mean())
+    return [
+        Finding(
+            what=f"{share:.0%} of the rows have no text"
+            if share >= 0.01
+            else f"{int(empty.sum()):,} rows have no text",
+            verdict="block" if share == 1 else "warn" if share > 0.05 else "info",
+            value=round(share, 4),
+            threshold=0.05,
+            remedy="They teach nothing but the share of each class among them; leave them out if they are mistakes.",
+        )
+    ]
+
+
+def _unknown(preparation: TextTokens, table: pa.Table) -> list[Finding]:
+    shares = preparation.unknown(table)
+    share = float(shares.mean())
+    if share <= MANY_UNKNOWN:
+        return []
+    strange = [
+        text
+        for name in preparation.columns
+        for text, bad in zip(table.column(name).to_pylist(), shares > ALMOST_ALL, strict=True)
+        if bad
+    ]
+    names = ", ".join(scripts(strange or table.column(preparation.columns[0]).to_pylist())) or "signs"
+    return [
+        Finding(
+            what=f"The tokenizer does not know {share:.0%} of the tokens: a script ({names}) that the backbone has not learnt",
+            verdict="block" if share > ALMOST_ALL else "warn",
+            value=round(share, 4),
+            threshold=MANY_UNKNOWN,
+            remedy="Take a multilingual backbone: luban zoo list tells the languages of each.",
+        )
+    ]
