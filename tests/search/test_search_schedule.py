@@ -170,6 +170,18 @@ def test_the_heaviest_members_keep_their_fold_models_where_not_all_can() -> None
     assert kept(shallow) == [0, 7]
 
 
+def test_fold_models_of_large_networks_do_not_stay() -> None:
+    """A network of tens of megabytes is read once a row; the tables of an encoding are no network."""
+
+    def with_tensors(size: int) -> Standing:
+        standing = members(1, 8, 1000)
+        results = {fold: replace(one, tensors=size, bytes=size) for fold, one in standing.members[0].results.items()}
+        return replace(standing, members=(replace(standing.members[0], results=results),))
+
+    assert kept(with_tensors(2_000)) == [8]
+    assert kept(with_tensors(90_000_000)) == [0]
+
+
 def test_a_holdout_learns_again_from_all_rows() -> None:
     assert len(ending(members(3, 1, 1000), rows(), workers=1).refit) == 3
 

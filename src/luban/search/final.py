@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # megabyte of its trees, together less than 0.15 ms.
 MOST_MODELS = 8
 MOST_BYTES = 4_500_000
+# Bytes of a network's weights; encodings keep some kilobytes of the kind as well.
+MOST_TENSORS = 1_000_000
 # So many fold models of a member are at least as good as one model of all rows.
 BAG = 3
 # A fit on all rows takes longer than one on a fold in proportion to the rows; it has no rows to judge.
@@ -69,11 +71,11 @@ def ending(standing: Standing, rows: Rows, *, workers: int) -> Ending:
 def bags(standing: Standing, enough: int) -> dict[str, int]:
     """Return by the key of each member how many fold models may be kept: 1, or at least `enough`."""
     kept = {trial.candidate.key: 1 for trial in standing.members}
-    # Several networks would each read a row from the start, which is dear; one of all rows reads it once.
+    # Several large networks would each read a row from the start, which is dear; one of all rows reads it once.
     candidates = [
         trial
         for trial in _heaviest_first(standing)
-        if trial.depth >= enough > 1 and not trial.candidate.once and not trial.results[0].tensors
+        if trial.depth >= enough > 1 and not trial.candidate.once and trial.results[0].tensors <= MOST_TENSORS
     ]
     bagged = []
     for trial in candidates:
