@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from luban.core import plugins
+from luban.core.errors import InputError
 from luban.core.protocols import Unsuitable
 
 if TYPE_CHECKING:
@@ -80,3 +81,29 @@ def frozen_backbone(name: str | None, kind: str, table: pa.Table, columns: Seque
         told = [one for column in columns for one in table.column(column).slice(0, _TOLD).to_pylist() if one]
         name = zoo.default(kind, told).card().name
     return _frozen(name)
+
+
+def single(schema: Schema) -> tuple[str, ...] | Unsuitable:
+    """Return the one column, or the pair of texts, that a network of one backbone reads, or why there is none."""
+    columns = readable(schema)
+    kinds = list(dict.fromkeys(column.kind for column in columns))
+    for kind in kinds:
+        names = tuple(column.name for column in columns if column.kind == kind)
+        if len(names) == 1 or (kind == "text" and len(names) == 2):
+            return names
+    counted = ", ".join(f"{sum(column.kind == kind for column in columns)} of {kind}" for kind in kinds)
+    return Unsuitable(f"a network reads one column, or a pair of texts, and there are {counted or 'none'}")
+
+
+def columns_of(schema: Schema) -> tuple[str, ...]:
+    """Return the columns that a network of one backbone reads.
+
+    Raises
+    ------
+    InputError
+        If there are none, or too many.
+    """
+    found = single(schema)
+    if isinstance(found, Unsuitable):
+        raise InputError(found.reason, remedy="Leave the other columns out with --ignore.")
+    return found

@@ -124,7 +124,7 @@ class Frozen:
 
     def to_graph(self, graph: Graph) -> str:
         """Add preparations, bodies and what follows them; the result has shape (n, width)."""
-        from luban.foundation.to_onnx import body_to_graph
+        from luban.learners.adapted.graph import body_to_graph
 
         blocks = []
         for part in self.parts:

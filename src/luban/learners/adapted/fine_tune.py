@@ -1,0 +1,112 @@
+"""Fine-tuning: a pre-trained backbone goes on learning on the rows of the task, in one of several ways."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from luban.core import plugins
+from luban.core.protocols import Suggestion, Suitable, Unsuitable
+from luban.core.space import Choice, Real
+from luban.learners.adapted import choice, model
+from luban.learners.adapted.adapting import AUGMENT, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from luban.core.budget import Effort
+    from luban.core.protocols import Examples
+    from luban.core.schema import Schema
+    from luban.core.space import Space
+    from luban.core.task import Task
+    from luban.learners.adapted.model import AdaptedModel
+
+# Starting PyTorch and loading a backbone takes as long; what is left would not train anything.
+_LEAST_SECONDS = 15.0
+_SHARE = 0.8
+
+
+class FineTuneLearner:
+    """All weights of a backbone, or a few beside them, trained with a new head."""
+
+    name = "fine_tune"
+
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
+        """Return whether one column, or a pair of texts, can be read by a backbone, and there is time to train it."""
+        if "monotonic" in task.constraints:
+            return Unsuitable("a network knows no direction, and predictions must be monotonic")
+        absent = choice.missing(schema)
+        if absent is not None:
+            return absent
+        columns = choice.single(schema)
+        if isinstance(columns, Unsuitable):
+            return columns
+        if seconds < _LEAST_SECONDS:
+            return Unsuitable(f"it needs {_LEAST_SECONDS:.0f} s at least and there are {seconds:.0f} s")
+        return Suitable() if rows >= 8 else Unsuitable(f"{rows} rows are too few to train a network on")
+
+    def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
+        """Return all weights first, then the few of LoRA, which take less memory."""
+        return [
+            Suggestion(parameters={"way": "full"}, order=20, once=True, share=_SHARE),
+            Suggestion(parameters={"way": "lora"}, order=95, once=True, share=_SHARE),
+        ]
+
+    def space(self, task: Task) -> Space:
+        """Return the ways, their own parameters, the backbones and the strength of augmentation."""
+        ways = tuple(name for name in plugins.names("ways") if _trains(name))
+        spaces = [plugins.create("ways", name).space(task) for name in ways] if find_spec("torch") else []
+        own: dict[str, Any] = {name: one for space in spaces for name, one in space.items() if name != "learning_rate"}
+        names = tuple(sorted(name for name, card in choice.cards().items() if not card.needs))
+        return {
+            **own,
+            "way": Choice(ways),
+            "backbone": Choice((None, *names)),
+            "batch": Choice((16, 32, 64)),
+            "rate_factor": Real(0.3, 3.0, log=True),
+            AUGMENT: Choice((0.0, 0.3, 0.6)),
+        }
+
+    def fit(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        validation: Examples | None,
+        *,
+        parameters: Mapping[str, Any],
+        effort: Effort,
+        report: Callable[[int, float], bool] | None = None,
+    ) -> AdaptedModel:
+        """Train until the validation loss rests, the epochs are done or the time is up."""
+        own = dict(parameters)
+        way = str(own.pop("way", None) or "full")
+        factor = float(own.pop("rate_factor", None) or 1.0)
+        columns = choice.columns_of(schema)
+        backbone = choice.backbone_named(
+            own.pop("backbone", None), choice.kind_of(schema, columns[0]), training.table, columns
+        )
+        rate = float(own.pop("learning_rate", None) or plugins.create("ways", way).rate)
+        own["learning_rate"] = rate * factor
+        adapted = train(
+            backbone,
+            way,
+            task,
+            columns,
+            training,
+            validation,
+            parameters=own,
+            effort=effort,
+            report=report,
+        )
+        learned = {"way": way, "backbone": backbone.card.name, **adapted.learned}
+        return model.AdaptedModel(learner=self.name, adapted=adapted, learned=learned)
+
+    def load(self, payloads: Mapping[str, bytes]) -> AdaptedModel:
+        """Return the model that was saved."""
+        return model.load(self.name, payloads)
+
+
+def _trains(way: str) -> bool:
+    """Return whether a way trains the network with a head, step by step."""
+    return hasattr(plugins.load("ways", way), "learn")

@@ -1,0 +1,81 @@
+"""A network that was adapted to a task, as a model of the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luban.core.errors import InputError
+from luban.core.serial import to_json
+from luban.learners import link
+from luban.learners.adapted.graph import network_to_graph
+from luban.learners.payloads import damaged, placed, read_json, under, write_json
+from luban.learners.threads import threads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from luban.core.protocols import Graph
+    from luban.core.task import Task
+    from luban.foundation.adapted import Adapted
+
+_ABOUT, _FOLDER = "model.json", "network"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptedModel:
+    """A `luban.core.protocols.Model` that is also Exportable."""
+
+    learner: str
+    adapted: Adapted
+    learned: Mapping[str, Any]
+
+    @property
+    def task(self) -> Task:
+        """What it was made for."""
+        return self.adapted.task
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of how it was trained."""
+        return tuple(self.adapted.notes)
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        """Return float64 predictions, see `luban.core.protocols.Model.predict`."""
+        if not table.num_rows:
+            return link.predictions(self.task, np.zeros((0, link.width(self.task))))
+        return link.predictions(self.task, self.adapted.margins(table, threads=threads()))
+
+    def save(self) -> Mapping[str, bytes]:
+        """Return the typed payloads, by file name."""
+        about = {"learner": self.learner, "learned": to_json(self.learned)}
+        return {_ABOUT: write_json(about), **placed(_FOLDER, self.adapted.save())}
+
+    def to_graph(self, graph: Graph) -> str:
+        """Add preparation, network and link to the graph; return the predictions."""
+        margin = network_to_graph(graph, self.adapted.module, self.adapted.preparation)
+        return link.predictions_to_graph(self.task, graph, margin)
+
+
+def load(learner: str, payloads: Mapping[str, bytes]) -> AdaptedModel:
+    """Return what `AdaptedModel.save` wrote.
+
+    Raises
+    ------
+    Tampered
+        If a payload is missing or damaged.
+    """
+    from luban.foundation import adapted
+
+    about = read_json(payloads, _ABOUT)
+    if about.get("learner") != learner or not isinstance(about.get("learned"), dict):
+        raise damaged(_ABOUT, f"it is of {about.get('learner')!r}")
+    try:
+        found = adapted.load(under(payloads, _FOLDER))
+    except InputError as error:
+        raise damaged(_FOLDER, str(error)) from error
+    return AdaptedModel(learner=learner, adapted=found, learned=about["learned"])

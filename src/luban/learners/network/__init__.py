@@ -1,0 +1,1 @@
+"""Small networks that learn from nothing, in minutes, without a graphics card."""

@@ -1,0 +1,125 @@
+"""Image network: a small residual net of convolutions that learns pictures from nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luban.core.errors import InputError
+from luban.core.protocols import Suggestion, Suitable, Unsuitable
+from luban.core.space import Choice, Integer, Real
+from luban.learners.adapted import model
+from luban.learners.adapted.adapting import AUGMENT
+from luban.learners.network import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
+
+    from luban.core.budget import Effort
+    from luban.core.protocols import Examples
+    from luban.core.schema import Schema
+    from luban.core.space import Space
+    from luban.core.task import Task
+    from luban.learners.adapted.model import AdaptedModel
+
+DEFAULTS: Mapping[str, Any] = {
+    "width": 24,
+    "depth": 3,
+    "epochs": 25.0,
+    "learning_rate": 3e-3,
+    "batch": 64,
+    AUGMENT: 0.4,
+}
+# Pictures are looked at to choose the size and the channels; larger ones are shrunk to the larger size.
+_LOOKED_AT = 40
+_SIZES = (28, 32, 48, 64, 96)
+# What is told from a picture turned round, as letters and digits are not, may be learnt from it.
+_GREY, _COLOUR = 1, 3
+
+
+class ImageNetworkLearner:
+    """A small net of convolutions with augmentation, for pictures of any content."""
+
+    name = "image_network"
+
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
+        """Return whether there is one column of pictures, with enough rows and time."""
+        return scratch.suits(task, schema, rows, seconds, kind="image", needs="PIL")
+
+    def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
+        """Return the usual net, after the frozen features of a backbone."""
+        return [Suggestion(order=25, once=True, share=0.6)]
+
+    def space(self, task: Task) -> Space:  # noqa: ARG002
+        """Return rate, width, depth, batch and augmentation."""
+        return {
+            "learning_rate": Real(5e-4, 1e-2, log=True),
+            "width": Integer(16, 48, log=True),
+            "depth": Integer(2, 4),
+            "batch": Choice((32, 64, 128)),
+            AUGMENT: Real(0.0, 0.8),
+        }
+
+    def fit(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        validation: Examples | None,
+        *,
+        parameters: Mapping[str, Any],
+        effort: Effort,
+        report: Callable[[int, float], bool] | None = None,
+    ) -> AdaptedModel:
+        """Train until the validation loss rests, the epochs are done or the time is up."""
+        column = scratch.column_of(schema, "image")
+        if isinstance(column, Unsuitable):
+            raise InputError(column.reason)
+        own = {**DEFAULTS, **parameters}
+        size, channels = looked_at(training.table, column)
+        mean, deviation = (0.5,) * channels, (0.25,) * channels
+        body = scratch.body(
+            self.name,
+            "image",
+            width=int(own.pop("width")),
+            depth=int(own.pop("depth")),
+            channels=channels,
+            preparation="image_pixels",
+            settings={
+                "size": [size, size],
+                "fit": "squash",
+                "channels": channels,
+                "mean": mean,
+                "deviation": deviation,
+            },
+            seed=effort.seed,
+        )
+        own.setdefault("flip", channels == _COLOUR)
+        return scratch.fit(
+            self.name, body, task, column, training, validation, parameters=own, effort=effort, report=report
+        )
+
+    def load(self, payloads: Mapping[str, bytes]) -> AdaptedModel:
+        """Return the model that was saved."""
+        return model.load(self.name, payloads)
+
+
+def looked_at(table: pa.Table, column: str) -> tuple[int, int]:
+    """Return the side that suits most pictures of a column, and 1 channel where all are grey, else 3."""
+    from luban.data.media import content
+    from luban.modalities.image.decode import opened
+
+    values = table.column(column).drop_null()
+    chosen = np.linspace(0, len(values) - 1, min(_LOOKED_AT, len(values))).astype(np.int64)
+    sides, coloured = [], False
+    for reference in values.take(chosen).to_pylist():
+        image = opened(content(reference))
+        sides.append(min(image.size))
+        pixels = np.asarray(image.convert("RGB").resize((16, 16)), dtype=np.int16)
+        coloured = coloured or bool(np.ptp(pixels, axis=2).max() > 8)
+    usual = float(np.median(sides)) if sides else _SIZES[0]
+    size = next((one for one in _SIZES if one >= usual), _SIZES[-2])
+    return size, _COLOUR if coloured else _GREY
