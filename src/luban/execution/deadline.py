@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +29,18 @@ class Plan:
     def of(cls, budget: float | None, *, started: float | None = None, finalise: float | None = None) -> Plan:
         """Return the plan of a budget in seconds, or of one without a clock where it is None.
 
-        The seconds kept for the end are 7 % of the budget, at least 1.5 s (but never more than a quarter) and at most
-        60 s, unless they are given.
+        The seconds kept for the end are 7 % of the budget, at least 1.5 s and at most 60 s, unless they are given. A
+        budget below about 6 s keeps less, down to a tenth: a model that has learnt something is worth more than an
+        end in comfort, and the end may take a little longer than is kept for it.
         """
         begun = time.monotonic() if started is None else started
         if budget is None:
             return cls(started=begun)
-        kept = min(0.25 * budget, max(1.5, min(60.0, 0.07 * budget))) if finalise is None else finalise
+        kept = (
+            min(max(0.1 * budget, 0.4 * (budget - 2.5)), max(1.5, min(60.0, 0.07 * budget)))
+            if finalise is None
+            else finalise
+        )
         return cls(started=begun, deadline=begun + budget, finalise=kept)
 
     @property
@@ -66,7 +71,3 @@ class Plan:
     def study_remaining(self) -> float:
         """Seconds left to the study, never negative."""
         return max(0.0, self.study_deadline - time.monotonic())
-
-    def with_finalise(self, seconds: float) -> Plan:
-        """Return the plan with this many seconds kept for the end, as measured meanwhile."""
-        return replace(self, finalise=min(seconds, 0.5 * self.budget) if self.timed else 0.0)

@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 LISTEN = 0.2
 # How much longer than allowed a fold may take before its process is killed: a share, and seconds.
 _PATIENCE_SHARE, _PATIENCE_SECONDS = 0.25, 2.0
-# What the end of a study takes besides fitting again: loading the models, calibrating.
-_CLOSING_SECONDS = 0.5
+# What the end of a study takes besides fitting again: loading the models, calibrating. A short budget cannot keep as
+# much, nor has it as many models.
+_CLOSING_SECONDS, _CLOSING_SHARE = 0.5, 0.1
+# With a shorter budget than this, folds learn from so many rows a second of it: something that is learnt from a sample
+# is worth more than a constant that is learnt from all.
+_HURRY_SECONDS, _HURRY_ROWS = 5.0, 4000
 # So many searched trials in a row without a better ensemble, and the study has converged.
 _CONVERGED_TRIALS = 60
 
@@ -76,6 +80,7 @@ class Course:
         self._predictions = OutOfFold(folder, rows)
         self._running: dict[int, Unit] = {}
         self._started: dict[int, float] = {}
+        self._closing_seconds = min(_CLOSING_SECONDS, _CLOSING_SHARE * plan.budget)
         self._ending_seconds = 0.0
         self._stale = False
         self._trials_at_best = 0
@@ -147,7 +152,7 @@ class Course:
     def job(self, candidate: Candidate, fold: int | None, seconds: float) -> Job:
         """Return the work of one fit."""
         key = candidate.key
-        end = self._search_end() if fold is not None else self.plan.study_deadline - _CLOSING_SECONDS
+        end = self._search_end() if fold is not None else self.plan.study_deadline - self._closing_seconds
         return Job(
             function="luban.search.fold:fit_fold",
             arguments={
@@ -161,12 +166,13 @@ class Course:
                 "threads": self.threads * (self.workers if candidate.alone else 1),
                 "cache": self.cache,
                 "seed": seed_of(self.seed, key, fold),
+                "most_rows": int(_HURRY_ROWS * self.plan.budget) if self.plan.budget < _HURRY_SECONDS else None,
             },
             deadline=end + min(1.0, 0.02 * self.plan.budget) if math.isfinite(end) else None,
         )
 
     def _search_end(self) -> float:
-        return self.plan.study_deadline - _CLOSING_SECONDS - self._ending_seconds
+        return self.plan.study_deadline - self._closing_seconds - self._ending_seconds
 
     def _clock(self) -> Clock:
         return Clock(

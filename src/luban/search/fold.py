@@ -46,6 +46,7 @@ def fit_fold(
     threads: int,
     seed: int,
     cache: str | None = None,
+    most_rows: int | None = None,
 ) -> dict[str, Any]:
     """Fit one fold, or all rows where `fold` is None, keep the result in the folder, and return it in short.
 
@@ -59,6 +60,8 @@ def fit_fold(
         Value of `time.monotonic` at which it must be over, whenever it begins.
     cache : str, optional
         `Effort.cache`.
+    most_rows : int, optional
+        A fold learns from a random sample of so many rows where it has more.
     """
     begun = time.monotonic()
     report({"started": begun})
@@ -74,7 +77,7 @@ def fit_fold(
     model = learner_named(learner).fit(
         rows.task,
         rows.schema,
-        examples_of(rows, None if fold is None else rows.learnt(fold)),
+        examples_of(rows, None if fold is None else _sample(rows.learnt(fold), most_rows, seed)),
         None if fold is None else examples_of(rows, rows.judged(fold)),
         parameters=dict(parameters),
         effort=Effort(deadline=limit, threads=threads, seed=seed, checkpoint=str(checkpoint), cache=cache),
@@ -121,6 +124,12 @@ def examples_of(rows: scratch.Rows, chosen: np.ndarray | None) -> Examples:
         target=np.asarray(rows.target[chosen]),
         weight=None if rows.weight is None else np.asarray(rows.weight[chosen]),
     )
+
+
+def _sample(chosen: np.ndarray, most: int | None, seed: int) -> np.ndarray:
+    if most is None or len(chosen) <= most:
+        return chosen
+    return np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
 
 
 def _array(values: np.ndarray | None) -> np.ndarray | None:

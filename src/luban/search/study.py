@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyEvent", "plan_study", "run_study", "warm"]
 
-_WORKER_MODULES = ("luban.search.fold", "luban.learners.composite")
+# What any fold needs first, then what pyarrow, encodings and linear models import when they first work.
+_WORKER_MODULES = ("luban.search.fold", "luban.learners.composite", "pandas", "scipy.special", "scipy.optimize")
 
 
 def warm(executor: Executor, *modules: str) -> None:
