@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,8 +96,11 @@ def adapt(
         preparation = backbone.preparation(columns, **reading.options(task))
         objective = objective_for(task, training.target, balanced=settings.balanced, smoothing=settings.label_smoothing)
         original = None if chosen.rewrites else backbone.save()
+        applied = chosen.apply(backbone, options, Rows(preparation, training.table.slice(0, 1)).batch(np.arange(1)))
+        if applied.longest is not None and preparation.max_length > applied.longest:  # type: ignore[attr-defined]
+            reading = replace(reading, max_length=applied.longest)
+            preparation = backbone.preparation(columns, **reading.options(task))
         rows = Rows(preparation, training.table, augmentation=augmentation, seed=effort.seed)
-        applied = chosen.apply(backbone, options, rows.batch(np.arange(min(1, len(rows)))))
         head = objective.head(backbone.dimension, settings.dropout)
         network = Network(applied.body, head).to(place.device)
         if settings.checkpointing:

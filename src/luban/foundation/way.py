@@ -52,10 +52,13 @@ class Applied:
         It is changed in place.
     groups : sequence of Group
         What is trained of it; everything else is frozen.
+    longest : int, optional
+        Most steps that a row may have, where the way needs some of the body's for itself.
     """
 
     body: nn.Module
     groups: Sequence[Group] = field(default_factory=tuple)
+    longest: int | None = None
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:

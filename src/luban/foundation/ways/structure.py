@@ -57,3 +57,30 @@ def staged(names: Sequence[str], stages: Sequence[Sequence[str]]) -> Iterator[tu
 
 def _under(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(prefix if prefix.endswith(".") else prefix + ".")
+
+
+_KEYS_AND_VALUES = frozenset(("key", "value", "k_proj", "v_proj", "k_lin", "v_lin", "key_proj", "value_proj"))
+
+
+def keys_and_values(body: nn.Module) -> dict[str, nn.Module]:
+    """Return the dense layers that make the keys and values of attention, by name.
+
+    They are told by what the field calls them; layers that make queries, keys and values in one are not among them.
+    """
+    return {name: one for name, one in linear_layers(body).items() if name.rpartition(".")[2] in _KEYS_AND_VALUES}
+
+
+def narrowing(body: nn.Module) -> dict[str, nn.Module]:
+    """Return the dense layers that read more numbers than they write, by name: the second halves of feed-forward layers."""
+    return {name: one for name, one in linear_layers(body).items() if shape(one)[0] > shape(one)[1]}
+
+
+def transformer(body: nn.Module) -> tuple[nn.Module, str] | None:
+    """Return (parent, name of the attribute) of the transformers model inside a body, or None."""
+    from transformers import PreTrainedModel
+
+    for name, one in body.named_modules():
+        if isinstance(one, PreTrainedModel) and name:
+            parent, _, own = name.rpartition(".")
+            return body.get_submodule(parent), own
+    return None
