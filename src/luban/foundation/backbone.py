@@ -145,7 +145,7 @@ class Backbone:
         ----------
         columns : sequence of str
         options
-            Settings to use instead of the backbone's own, such as ``length=64``.
+            Settings to use instead of the backbone's own, such as ``max_length=64``.
         """
         files = {name.partition(".")[0]: content for name, content in self.prepares.files.items()}
         make = plugins.load("preparations", self.prepares.name)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +15,14 @@ from luban.core.errors import InputError, LubanError, OutOfTime
 from luban.foundation.cache import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from luban.core.budget import Effort
     from luban.core.preparation import Preparation
     from luban.foundation.backbone import Backbone
 
+Part = TypeVar("Part")
+Made = TypeVar("Made")
 _VALUE = "value"
 
 
@@ -87,19 +89,25 @@ def features(
         shelf = Shelf(Path(effort.cache) / "features" / _shelf_name(backbone, preparation), backbone.dimension)
         vectors, ready = shelf.get(unique)
     todo = sorted(np.flatnonzero(~ready), key=lambda i: (sizes[places[unique[i]]], i))
-    with _threads(effort.threads):
-        for start in range(0, len(todo), batch):
-            if effort.expired:
-                break
-            chosen = todo[start : start + batch]
-            rows = pa.table({_VALUE: values.take(pa.array([places[unique[i]] for i in chosen]))})
-            made = encode(backbone, preparation, rows)
-            vectors[chosen] = made
-            ready[chosen] = True
-            if shelf is not None:
-                shelf.put([unique[i] for i in chosen], made)
-            if progress is not None:
-                progress(min(start + batch, len(todo)), len(todo))
+
+    def work(chosen: Sequence[int]) -> tuple[Sequence[int], np.ndarray | None]:
+        if effort.expired:
+            return chosen, None
+        rows = pa.table({_VALUE: values.take(pa.array([places[unique[i]] for i in chosen]))})
+        return chosen, encode(backbone, preparation, rows)
+
+    parts = [todo[start : start + batch] for start in range(0, len(todo), batch)]
+    done = 0
+    for chosen, made in _in_threads(work, parts, effort.threads):
+        if made is None:
+            continue
+        vectors[chosen] = made
+        ready[chosen] = True
+        if shelf is not None:
+            shelf.put([unique[i] for i in chosen], made)
+        done += len(chosen)
+        if progress is not None:
+            progress(done, len(todo))
     if not ready.all() and not partial:
         raise OutOfTime(
             f"the time was up after {int(ready.sum()):,} of {len(unique):,} values of {column!r} had been read",
@@ -170,13 +178,22 @@ def _shelf_name(backbone: Backbone, preparation: Preparation) -> str:
     return f"{backbone.card.kind}-{total.hexdigest()[:32]}"
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _in_threads(work: Callable[[Part], Made], parts: Sequence[Part], count: int) -> Iterator[Made]:
+    """Yield ``work(part)`` for each part, with `count` parts in work at once.
+
+    Each part runs on one thread of its own. That is quicker than all threads on one part: nothing waits for a
+    slower neighbour after every layer, which costs most where other processes want the processors too.
+    """
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1)
     try:
-        yield
+        if count <= 1 or len(parts) <= 1:
+            yield from map(work, parts)
+            return
+        # One setting a thread: PyTorch keeps the number of threads for each of them.
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(work, parts)
     finally:
         torch.set_num_threads(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError
@@ -32,13 +33,17 @@ class TextEncoder(Body):
         if self.pooling not in _POOLING:
             raise InputError("unknown pooling", seen=repr(self.pooling), remedy=f"Choose {', '.join(_POOLING)}.")
         self.network = empty(configuration["transformers"])
+        # Other tensors of a preparation (which word a token is of) are for the heads.
+        self._takes = ["input_ids", "attention_mask"]
+        if "token_type_ids" in signature(self.network.forward).parameters:
+            self._takes.append("token_type_ids")
         self.dimension = int(self.network.config.hidden_size)
         self.stages = stages(self.network)
 
     def forward(self, **tensors: torch.Tensor) -> Encoded:
         """Return the vectors of texts given as ``input_ids`` and ``attention_mask`` (and ``token_type_ids``)."""
         mask = tensors["attention_mask"]
-        steps = self.network(**tensors).last_hidden_state
+        steps = self.network(**{name: tensors[name] for name in self._takes if name in tensors}).last_hidden_state
         # Prompt tuning puts steps of its own before those of the text.
         steps = steps[:, steps.shape[1] - mask.shape[1] :]
         if self.pooling == "first":

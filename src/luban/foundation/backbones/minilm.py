@@ -41,7 +41,7 @@ class MiniLM:
         Parameters
         ----------
         options
-            Settings of its preparation to use instead of its own, such as ``length=64``.
+            Settings of its preparation to use instead of its own, such as ``max_length=64``.
         """
         from luban.foundation import weights
         from luban.foundation.backbone import Prepares, assemble
@@ -54,7 +54,7 @@ class MiniLM:
             configuration={"transformers": json.loads(package.content(folder / "config.json")), "pooling": "mean"},
             prepares=Prepares(
                 name="text_tokens",
-                settings={"length": 256, **options},
+                settings={"max_length": 256, "types": True, "pad": 0, **options},
                 files={"tokenizer.json": package.content(folder / "tokenizer.json")},
             ),
             tensors={

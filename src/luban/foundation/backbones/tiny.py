@@ -31,7 +31,9 @@ def text(texts: Iterable[str] = (), *, seed: int = 0, width: int = 32, layers: i
         architecture="text_encoder",
         configuration={"transformers": _bert(vocabulary := wordpiece(texts), width, layers, length), "pooling": "mean"},
         prepares=Prepares(
-            name="text_tokens", settings={"length": length}, files={"tokenizer.json": vocabulary.encode()}
+            name="text_tokens",
+            settings={"max_length": length, "types": True, "pad": 0},
+            files={"tokenizer.json": vocabulary.encode()},
         ),
         seed=seed,
     )
