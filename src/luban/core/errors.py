@@ -63,12 +63,14 @@ class NotFound(LubanError):
 
     @classmethod
     def named(cls, what: str, name: str, known: Iterable[str], *, remedy: str | None = None) -> NotFound:
-        """Return an error that lists the nearest existing names."""
+        """Return an error that lists the nearest existing names, or the first where none is near."""
         names = sorted(known)
         near = get_close_matches(name, names, n=3, cutoff=0.5)
-        shown = near or names[:5]
-        if remedy is None:
-            remedy = f"Did you mean: {', '.join(shown)}?" if shown else f"There is no {what} yet."
+        if remedy is None and near:
+            remedy = f"Did you mean: {', '.join(near)}?"
+        elif remedy is None:
+            more = f", and {len(names) - 5} more" if len(names) > 5 else ""
+            remedy = f"There is: {', '.join(names[:5])}{more}." if names else f"There is no {what} yet."
         return cls(f"no {what} is named {name!r}", remedy=remedy)
 
 

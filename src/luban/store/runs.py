@@ -156,10 +156,11 @@ class Runs:
         parent: str | None = None,
         state: RunState | None = None,
         where: Sequence[Condition] = (),
+        roots: bool = False,
     ) -> int:
         """Return how many runs there are on all pages of `list`."""
         self._recorder.flush()
-        query = runs_query(operation=operation, parent=parent, state=state, where=where)
+        query = runs_query(operation=operation, parent=parent, state=state, where=where, roots=roots)
         with self._database.reading() as connection:
             return connection.scalar(select(func.count()).select_from(query.subquery())) or 0
 

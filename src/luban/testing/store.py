@@ -209,6 +209,7 @@ def _runs_are_filtered_and_sorted(open_workspace: Callable[[], Workspace]) -> No
         assert numbers(where=[("key", "==", 0.0)]) == [3, 0]
         assert numbers(where=[("key", "!=", 0.0)], order_by="other") == [2, 1]
         assert runs.count(operation="sort", where=[("key", ">", -1.0)]) == 4
+        assert runs.count(roots=True) == len(runs.list(roots=True, limit=1000))
         runs.finish(ids[0], "finished")
         assert numbers(state="finished") == [0]
         _raises(InputError, runs.list, where=[("key", "~", 1.0)])
