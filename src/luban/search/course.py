@@ -18,7 +18,7 @@ from luban.search.schedule import Clock, Schedule, Unit
 from luban.search.standing import MOST_BYTES, OutOfFold, Standing, stand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from luban.core.protocols import Executor
@@ -209,10 +209,14 @@ class Course:
         if event.kind == "progress":
             if "started" in event.value:
                 self._started[event.job] = event.value["started"]
+            elif "step" in event.value and self.schedule.hopeless(unit, event.value["step"], _loss(event.value)):
+                self.tell("trial", f"{unit.trial.candidate.learner} pruned: {unit.trial.reason}")
+                self.executor.cancel(event.job)
             return
         del self._running[event.job]
         self._started.pop(event.job, None)
         if event.kind == "finished":
+            self.schedule.fold_done(unit)
             self._take(unit)
         else:
             self._lose(unit, event)
@@ -304,6 +308,11 @@ class Course:
 def disturbs(candidate: Candidate, running: Sequence[Candidate]) -> bool:
     """Return whether a fit must wait for those that run: what uses all processors runs alone."""
     return bool(running) and (candidate.alone or any(other.alone for other in running))
+
+
+def _loss(value: Mapping[str, Any]) -> float:
+    """Return the loss that a fold has told; JSON has no NaN and no infinity."""
+    return math.inf if value["loss"] is None else float(value["loss"])
 
 
 def natural(name: str, loss: float) -> float:

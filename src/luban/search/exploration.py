@@ -44,6 +44,7 @@ class Exploration:
         self._generator = np.random.default_rng(seed)
         self._seen: set[str] = set()
         self._repeated: Counter[str] = Counter()
+        self._worst: dict[str, float] = {}
 
     def ask(self, trials: Sequence[Trial], affordable: Callable[[str], bool]) -> Trial | None:
         """Return a new trial, or None where no searcher has one."""
@@ -93,12 +94,25 @@ class Exploration:
         if trial.asked is not None:
             loss = float(np.mean([result.loss for result in trial.results.values()]))
             self._searcher(trial.candidate.learner).tell(trial.asked, loss)
+            if np.isfinite(loss):
+                worst = self._worst.get(trial.candidate.learner, loss)
+                self._worst[trial.candidate.learner] = max(worst, loss)
             trial.asked = None
 
     def drop(self, trial: Trial) -> None:
         """Tell the searcher of a trial that was pruned, failed or ran out of time."""
         if trial.asked is not None:
             self._searcher(trial.candidate.learner).tell(trial.asked, None)
+            trial.asked = None
+
+    def give_up(self, trial: Trial) -> None:
+        """Tell the searcher of a trial that was stopped before it had a loss: it counts as bad as the worst.
+
+        A failure would teach the searcher nothing, and it would ask for the same again.
+        """
+        if trial.asked is not None:
+            learner = trial.candidate.learner
+            self._searcher(learner).tell(trial.asked, self._worst.get(learner))
             trial.asked = None
 
     def _searcher(self, learner: str) -> Searcher:

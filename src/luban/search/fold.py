@@ -84,6 +84,9 @@ def fit_fold(
         report=_kept(curve, _sparse(report)),
     )
     fitted = time.monotonic()
+    if not report({"fitted": fitted}):  # nobody waits for the model of a fit that was stopped
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        return {"loss": None, "seconds": fitted - begun}
     prediction, loss = (None, math.nan) if fold is None else _judge(rows, fold, model)
     predicted = time.monotonic()
     payloads = model.save()

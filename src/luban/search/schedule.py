@@ -13,9 +13,11 @@ is asked of a searcher is asked only when all that was begun is finished.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from luban.search.pruning.hopeless import HopelessRule
 from luban.search.trial import Trial
 
 if TYPE_CHECKING:
@@ -104,6 +106,8 @@ class Schedule:
         self._folds = folds
         self._repeats = repeats
         self._rounds = rounds
+        # Fits of one learner on one fold tell losses that can be compared.
+        self._inside: defaultdict[tuple[str, int], HopelessRule] = defaultdict(HopelessRule)
 
     @property
     def work(self) -> int:
@@ -141,8 +145,30 @@ class Schedule:
         """Return how many folds make a candidate complete."""
         return 1 if candidate.once else self._folds
 
+    def hopeless(self, unit: Unit, step: int, loss: float) -> bool:
+        """Take a loss from inside a fold, and prune its trial where it was asked for by a searcher and has no hope.
+
+        With a budget in rounds none is: which losses come in time depends on the clock.
+        """
+        trial = unit.trial
+        if self._rounds is not None:
+            return False
+        behind = self._inside[trial.candidate.learner, unit.fold](trial.candidate.key, step, loss)
+        if not behind or trial.asked is None or trial.state != "open":
+            return False
+        trial.state = "pruned"
+        trial.reason = f"stopped inside fold {unit.fold + 1} at step {step}: it fell too slowly to catch up"
+        return True
+
+    def fold_done(self, unit: Unit) -> None:
+        """Take note that a fit has come to its end by itself."""
+        self._inside[unit.trial.candidate.learner, unit.fold].done(unit.trial.candidate.key)
+
     def settle(self, trial: Trial) -> None:
         """Take note that a fold of a trial has finished: prune it, or tell its searcher when it is complete."""
+        if trial.state == "pruned":
+            self._exploration.give_up(trial)
+            return
         if trial.state != "open":
             self._exploration.drop(trial)
             return
