@@ -149,7 +149,12 @@ class Backbone:
         """
         files = {name.partition(".")[0]: content for name, content in self.prepares.files.items()}
         make = plugins.load("preparations", self.prepares.name)
-        made: Preparation = make(columns=tuple(columns), **files, **{**self.prepares.settings, **options})
+        # JSON has no tuples.
+        settings = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in {**self.prepares.settings, **options}.items()
+        }
+        made: Preparation = make(columns=tuple(columns), **files, **settings)
         return made
 
     def save(self) -> Mapping[str, bytes]:
@@ -197,7 +202,7 @@ def assemble(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             body = build(configuration)
-        packed: Mapping[str, torch.Tensor] = {}
+        packed: dict[str, torch.Tensor] = {}
     else:
         with weights.unset():
             body = build(configuration)
@@ -208,7 +213,11 @@ def assemble(
     total = sum(parameter.numel() for parameter in body.parameters())
     return Backbone(
         card=replace(card, parameters=total, bytes=card.bytes or 4 * total),
-        digest=weights.digest(body.state_dict(), [architecture, configuration, prepares.settings], prepares.files),
+        digest=weights.digest(
+            weights.without(body.state_dict(), packed) | packed,
+            [architecture, configuration, prepares.name, prepares.settings],
+            prepares.files,
+        ),
         body=body,
         dimension=body.dimension,
         stages=body.stages,

@@ -71,8 +71,10 @@ def unpack(blocks: torch.Tensor) -> torch.Tensor:
     rows, count, _ = blocks.shape
     scale = blocks[:, :, :2].contiguous().view(torch.float16).float()
     halves = blocks[:, :, 2:]
-    codes = torch.cat([halves & 15, halves >> 4], dim=2).to(torch.int8) - 8
-    return (codes.float() * scale).reshape(rows, count * _BLOCK)
+    full = torch.empty((rows, count, 2, _BLOCK // 2), dtype=torch.float32)
+    full[:, :, 0] = halves & 15
+    full[:, :, 1] = halves >> 4
+    return full.sub_(8).mul_(scale.unsqueeze(-1)).reshape(rows, count * _BLOCK)
 
 
 def pack(tensors: Mapping[str, torch.Tensor], packed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -86,6 +88,11 @@ def pack(tensors: Mapping[str, torch.Tensor], packed: Mapping[str, torch.Tensor]
             del kept[name]
             kept[key] = blocks
     return kept
+
+
+def without(tensors: Mapping[str, torch.Tensor], packed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors that have no packed form."""
+    return {name: one for name, one in tensors.items() if packed_name(name) not in packed}
 
 
 def fill(body: torch.nn.Module, tensors: Mapping[str, torch.Tensor], *, name: str) -> None:
@@ -106,7 +113,8 @@ def fill(body: torch.nn.Module, tensors: Mapping[str, torch.Tensor], *, name: st
             seen=", ".join(parts),
             remedy="Weights and configuration must come from the same model.",
         )
-    body.load_state_dict({key: one.to(expected[key].dtype) for key, one in full.items()})
+    # Taken as they are rather than copied: the largest is 400 MB.
+    body.load_state_dict({key: one.to(expected[key].dtype) for key, one in full.items()}, assign=True)
 
 
 @contextmanager

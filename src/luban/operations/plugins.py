@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 GROUPS = (
+    "architectures",
+    "backbones",
     "checks",
     "executors",
     "exporters",

@@ -54,7 +54,7 @@ def image(*, seed: int = 0, width: int = 32, layers: int = 2, size: int = 32) ->
         _card("tiny_image", "image", TASKS),
         architecture="image_encoder",
         configuration={"transformers": configuration, "pooling": "first"},
-        prepares=Prepares(name="image_pixels", settings={"size": size}),
+        prepares=Prepares(name="image_pixels", settings={"size": [size, size]}),
         seed=seed,
     )
 

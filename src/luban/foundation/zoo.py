@@ -1,0 +1,110 @@
+"""Where backbones are found: built-in ones and those of other packages by name, folders, the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from luban.core import plugins
+from luban.core.errors import InputError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from luban.foundation.backbone import Card, Zoo
+
+_HUB = re.compile(r"[A-Za-z0-9][\w.\-]*/[\w.\-]+(@[\w.\-/]+)?")
+_ENOUGH = 2_000
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all backbones that installed packages provide, sorted."""
+    return plugins.names("backbones")
+
+
+def cards() -> tuple[Card, ...]:
+    """Return what is known of each of them, by kind and then from the smallest to the largest."""
+    found = [find(name).card() for name in names()]
+    return tuple(sorted(found, key=lambda card: (card.kind, card.bytes, card.name)))
+
+
+def find(name: str) -> Zoo:
+    """Return a backbone without loading it.
+
+    Parameters
+    ----------
+    name : str
+        A name of the zoo, the path of a folder, or an identifier of the Hugging Face hub (``owner/name``).
+
+    Raises
+    ------
+    NotFound
+        If it is none of them.
+    """
+    if name in names():
+        zoo: Zoo = plugins.create("backbones", name)
+        return zoo
+    if Path(name).is_dir():
+        from luban.foundation.backbones.folder import Folder
+
+        return Folder(name)
+    if _HUB.fullmatch(name) and not name.startswith("."):
+        from luban.foundation.backbones.hub import Hub
+
+        return Hub(name)
+    raise NotFound.named(
+        "backbone",
+        name,
+        names(),
+        remedy=f"Name one of {', '.join(names())}; a folder; or an identifier of the hub, such as owner/name.",
+    )
+
+
+def default(kind: str, sample: Iterable[str | None] = ()) -> Zoo:
+    """Return the backbone to take for a kind of column where none is named.
+
+    Of those that are installed: for texts the one for English where most letters of the sample are Latin, else the
+    one for most languages; of several the largest.
+
+    Parameters
+    ----------
+    kind : str
+        ``text``, ``image`` or ``audio``.
+    sample : iterable of str
+        Some values of the column.
+
+    Raises
+    ------
+    InputError
+        If no backbone of that kind is known or installed.
+    """
+    known = [card for card in cards() if card.kind == kind]
+    ready = [card for card in known if not card.needs]
+    if not ready:
+        raise InputError(
+            f"no backbone for {kind} is installed",
+            seen=", ".join(card.name for card in known) or "none known",
+            remedy=f"Run: {known[0].needs}" if known else "luban zoo list shows what there is.",
+        )
+    if kind == "text" and len(ready) > 1:
+        many = not mostly_latin(sample)
+        ready.sort(key=lambda card: (len(card.languages) > 1) == many)
+    return find(ready[-1].name)
+
+
+def mostly_latin(texts: Iterable[str | None]) -> bool:
+    """Return whether at least half of the letters of some texts are of Latin script (true where there is no letter).
+
+    Examples
+    --------
+    >>> mostly_latin(["Das Zimmer war schön"]), mostly_latin(["房间很大, very good"])
+    (True, True)
+    >>> mostly_latin(["房间很大"])
+    False
+    """
+    from luban.modalities.text.scripts import scripts
+
+    sample = [one for one, _ in zip((text for text in texts if text), range(_ENOUGH), strict=False)]
+    shares = scripts(sample)
+    return not shares or shares.get("Latin", 0.0) >= 0.5
