@@ -25,7 +25,7 @@ def test_tabular_modality_keeps_the_protocol():
         "count": "number",
         "city": "category",
         "open": "boolean",
-        "said": "text",
+        "said": None,
         "since": "date",
         "parts": None,
     }

@@ -10,11 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, LubanError
 from luban.data.booleans import FALSE_WORDS, TRUE_WORDS
 from luban.data.checks import check_names, check_nested
 from luban.data.dates import to_dates
 from luban.data.infer import kind_of_type
+from luban.data.media import marks
+from luban.data.media.endings import KINDS
+from luban.data.media.permission import paths_allowed
+from luban.data.media.value import reference
+from luban.data.media.verify import verified
 from luban.data.numbers import MISSING_WORDS, flat, to_numbers
 from luban.data.row import MISSING_COLUMN, check_missing, conform_row, row_reader
 from luban.data.sources.frame import FrameSource, to_table
@@ -37,7 +42,8 @@ class Conformed:
     ----------
     table : pyarrow.Table
         The columns asked for, in order: number as float64, boolean, category and text as string (booleans
-        ``true`` / ``false``), date as timestamp("us") without zone (UTC). Missing values are null. No infinities.
+        ``true`` / ``false``), date as timestamp("us") without zone (UTC), image and audio as references to files
+        that can be read. Missing values are null. No infinities.
     notes : tuple of str
     """
 
@@ -51,6 +57,7 @@ def conform(
     *,
     missing: Literal["error", "fill"] = "error",
     infinities: Literal["error", "missing"] = "error",
+    paths: bool | None = None,
 ) -> Conformed:
     """Return the canonical table of `columns` from anything tabular.
 
@@ -67,12 +74,18 @@ def conform(
         A column that is not there raises, or is missing in every row.
     infinities : {"error", "missing"}
         An infinity raises, or becomes missing with a note.
+    paths : bool, optional
+        Whether pictures and sounds may be given as paths of this machine; by default what
+        `luban.data.media.permission` says. Where not, only their content is taken.
 
     Raises
     ------
     InputError
         Naming the column, and the row and value where there is one: a missing column, text that is no number,
-        a word that is no boolean, an unreadable date, nested values, infinities.
+        a word that is no boolean, an unreadable date, nested values, infinities; more than half of the pictures or sounds
+        that cannot be read (fewer become missing, with a note).
+    Refused
+        If a path is given where only content is taken.
     """
     check_missing(missing)
     if not isinstance(data, pa.Table):
@@ -96,9 +109,16 @@ def conform(
     if extra:
         shown = ", ".join(extra[:8]) + (f" and {len(extra) - 8} more" if len(extra) > 8 else "")
         notes.append(f"Columns that are not asked for are left out: {shown}.")
-    check_nested(data, [column.name for column in columns if column.name in known])
-    arrays = []
+    check_nested(data, [one.name for one in columns if one.name in known and one.kind not in KINDS])
+    arrays, fields = [], []
+    take_paths = paths_allowed() if paths is None else paths
     for column in columns:
+        fields.append(pa.field(column.name, _TYPES[column.kind]))
+        if column.name in known and column.kind in KINDS:
+            field, references = _media(column, data.schema.field(column.name), data[column.name], take_paths)
+            fields[-1] = field
+            arrays.append(references)
+            continue
         if column.name not in known:
             arrays.append(pa.nulls(data.num_rows, _TYPES[column.kind]))
             continue
@@ -106,8 +126,23 @@ def conform(
         if column.kind == "number":
             array = _finite(column, array, infinities, notes)
         arrays.append(array)
-    schema = pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in columns])
-    return Conformed(table=pa.Table.from_arrays(arrays, schema=schema), notes=tuple(notes))
+    whole = verified(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
+    return Conformed(table=whole.table, notes=(*notes, *whole.notes))
+
+
+def _media(
+    column: Column, field: pa.Field, values: pa.ChunkedArray, paths: bool
+) -> tuple[pa.Field, pa.Array | pa.ChunkedArray]:
+    """Return references; a column that a source of ours marked holds them already."""
+    if marks.kind(field) is not None:
+        return field, values
+    try:
+        found = [reference(one, column.kind, paths=paths) for one in values.to_pylist()]
+    except LubanError as error:
+        raise type(error)(
+            f"the column {column.name!r}: {error.happened}", seen=error.seen, remedy=error.remedy
+        ) from error
+    return marks.marked(pa.field(column.name, pa.string()), column.kind), pa.array(found, pa.string())
 
 
 def _missing_column(absent: list[str], present: list[str]) -> InputError:
@@ -240,7 +275,7 @@ def _date(column: Column, values: pa.ChunkedArray) -> pa.Array:
 
 def _unreadable(column: Column, values: pa.ChunkedArray) -> pa.Array:
     raise InputError(
-        f"the column {column.name!r} is of kind {column.kind}, which no table can hold as plain values",
+        f"the column {column.name!r} is of kind {column.kind}, which no model can take",
         seen=str(values.type),
         remedy="Leave it out.",
     )
@@ -256,8 +291,6 @@ _READERS = {
     "text": _category,
     "date": _date,
     "nested": _unreadable,
-    "image": _unreadable,
-    "audio": _unreadable,
 }
 _TYPES = {
     "number": pa.float64(),

@@ -11,9 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luban.core import plugins
 from luban.core.errors import InputError
-from luban.core.report import Evidence
+from luban.core.protocols import Reporting
+from luban.core.report import Evidence, Finding
 from luban.data.conform import conform
+from luban.data.media.endings import KINDS
 from luban.data.numbers import flat
 
 if TYPE_CHECKING:
@@ -34,11 +37,14 @@ class Description:
     distinct : int
         Different values among the rows that were sampled.
     figures : mapping
-        For numbers and dates: min, quantiles, max, mean, deviation, outliers; for others: top values.
+        For numbers and dates: min, quantiles, max, mean, deviation, outliers; for categories: top values; for texts, pictures
+        and sounds what their modality tells.
     drawing : Evidence, optional
         A histogram, or a bar for each frequent value.
     values : numpy.ndarray, optional
         The sampled numbers, NaN where missing.
+    findings : tuple of Finding
+        What the modality says of it in words.
     """
 
     column: Column
@@ -47,6 +53,7 @@ class Description:
     figures: dict[str, Any]
     drawing: Evidence | None = None
     values: np.ndarray | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def describe(column: Column, whole: pa.ChunkedArray, sample: pa.ChunkedArray) -> Description:
@@ -56,6 +63,8 @@ def describe(column: Column, whole: pa.ChunkedArray, sample: pa.ChunkedArray) ->
         missing += int(pc.sum(pc.is_nan(whole)).as_py() or 0)
     if column.kind == "nested":
         return Description(column=column, missing=missing, distinct=0, figures={})
+    if column.kind in {"text", *KINDS}:
+        return _by_modality(column, missing, whole, sample)
     if column.kind in {"number", "date"}:
         return _numbers(column, missing, len(whole), sample)
     coded = flat(sample).dictionary_encode()
@@ -64,12 +73,19 @@ def describe(column: Column, whole: pa.ChunkedArray, sample: pa.ChunkedArray) ->
     top = [(coded.dictionary[int(place)].as_py(), int(counts[place])) for place in order]
     figures: dict[str, Any] = {"top": {str(value)[:60]: count for value, count in top}}
     drawing = None
-    if column.kind != "text" and len(top) > 1:
+    if len(top) > 1:
         rows = tuple((str(value)[:40], count) for value, count in top)
         drawing = Evidence(title=column.name, columns=("value", "rows"), rows=rows, drawing="bar", y="rows")
-    if column.kind == "text":
-        figures = {"characters": pc.mean(pc.utf8_length(coded.dictionary.cast(pa.string()))).as_py()}
     return Description(column=column, missing=missing, distinct=len(coded.dictionary), figures=figures, drawing=drawing)
+
+
+def _by_modality(column: Column, missing: int, whole: pa.ChunkedArray, sample: pa.ChunkedArray) -> Description:
+    modality = plugins.create("modalities", column.kind)
+    figures = dict(modality.profile(column.name, whole if column.kind in KINDS else sample))
+    found = modality.findings(column.name, figures) if isinstance(modality, Reporting) else ()
+    plain = {name: value for name, value in figures.items() if name not in {"kind", "rows", "missing"}}
+    distinct = len(flat(sample).unique().drop_null())
+    return Description(column=column, missing=missing, distinct=distinct, figures=plain, findings=tuple(found))
 
 
 def _numbers(column: Column, missing: int, rows: int, sample: pa.ChunkedArray) -> Description:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from luban.core.schema import Column, Kind, Role, Schema
 from luban.data.dates import detect_form, to_dates
+from luban.data.media import marks
+from luban.data.media.recognise import kind_of_references
 from luban.data.numbers import decimal_mark, flat, to_numbers
 from luban.data.storage import plain_type
 
@@ -55,6 +57,7 @@ def infer(
     Parameters
     ----------
     table : pyarrow.Table
+        Its marks (`luban.data.media.marks`) name columns of pictures and sounds, and the target where the source knows it.
     time, group, key : str, optional
         Columns with a special part; they get that role.
     rows : int, optional
@@ -63,15 +66,15 @@ def infer(
     rows = rows or table.num_rows
     sample = table if table.num_rows <= SAMPLE else table.take(np.linspace(0, table.num_rows - 1, SAMPLE).astype(int))
     columns, notes = [], []
-    for name in table.column_names:
-        column, note = _column(name, sample[name], table[name], rows)
+    for field in table.schema:
+        column, note = _column(field, sample[field.name], table[field.name], rows)
         columns.append(column)
-        if note:
-            notes.append(note)
+        notes += [one for one in (note, marks.note(field)) if one]
     if sample is not table:
         notes.append(f"Kinds of columns were inferred from {SAMPLE:,} of {rows:,} rows.")
     schema = Schema(columns=tuple(columns), time=time, group=group, key=key)
-    roles: tuple[tuple[str | None, Role], ...] = ((time, "time"), (group, "group"), (key, "key"))
+    target = marks.target(table.schema)
+    roles: tuple[tuple[str | None, Role], ...] = ((target, "target"), (time, "time"), (group, "group"), (key, "key"))
     for special, role in roles:
         if special is not None:
             schema = schema.with_role(role, special)
@@ -80,11 +83,15 @@ def infer(
     return Inference(schema=schema, notes=tuple(notes))
 
 
-def _column(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray, rows: int) -> tuple[Column, str]:
+def _column(field: pa.Field, sample: pa.ChunkedArray, whole: pa.ChunkedArray, rows: int) -> tuple[Column, str]:
+    name = field.name
     storage = plain_type(whole.type)
     column = Column(name=name, kind="category", nullable=whole.null_count > 0, storage=str(storage))
     if whole.null_count == len(whole):
         return replace(column, role="ignored"), f"The column {name!r} is empty and is not used."
+    media = marks.kind(field) or kind_of_references(sample)
+    if media is not None:
+        return replace(column, kind=media), ""
     if pa.types.is_string(storage):
         if pa.types.is_dictionary(whole.type):
             return column, ""

@@ -12,6 +12,8 @@ from luban.core.report import Evidence, Finding, Report, worst
 from luban.data.describe import Description, describe
 from luban.data.labels import order
 from luban.data.leakage import SURE, leaks
+from luban.data.media import marks
+from luban.data.media.verify import WORDS, told
 from luban.data.numbers import flat, words_for_missing
 from luban.data.rows import row_hashes
 from luban.data.shares import percent
@@ -59,6 +61,9 @@ def profile(table: pa.Table, schema: Schema, *, target: str | None = None, subje
     findings = [_overview(table, sample, found)]
     findings += _duplicates(table, duplicates)
     findings += _missing(table, found)
+    findings += _left_out(table, found)
+    for one in found.values():
+        findings += one.findings
     findings += _written(wholes, found)
     findings += _constants(found)
     findings += _levels(sample, found)
@@ -85,6 +90,7 @@ def profile(table: pa.Table, schema: Schema, *, target: str | None = None, subje
         "missing_cells": sum(one.missing for one in found.values()),
         "duplicate_rows": duplicates,
         "leaks": {leak.column: leak.share for leak in suspects},
+        "broken_files": {name: count for name in found if (count := marks.broken(table.schema.field(name))["count"])},
         "by_column": {name: _figures(one) for name, one in found.items()},
     }
     verdict = worst(tuple(findings))
@@ -166,6 +172,28 @@ def _missing(table: pa.Table, found: dict[str, Description]) -> list[Finding]:
             remedy="Learners handle missing values; drop a column that is almost empty." if shares[most] > 0.5 else "",
         )
     ]
+
+
+def _left_out(table: pa.Table, found: dict[str, Description]) -> list[Finding]:
+    """Tell which pictures and sounds could not be read when the rows were imported: they are missing now."""
+    findings = []
+    for name in found:
+        broken = marks.broken(table.schema.field(name))
+        if not broken["count"]:
+            continue
+        kind = marks.kind(table.schema.field(name)) or "image"
+        rows = tuple((one["name"], one["why"]) for one in broken["files"][:MOST_DRAWN])
+        findings.append(
+            Finding(
+                what=told(name, kind, broken),
+                verdict="warn",
+                value=broken["count"],
+                threshold=0,
+                evidence=(Evidence(title=f"Unreadable {WORDS[kind]}", columns=("file", "why"), rows=rows),),
+                remedy="Replace these files and import again, or leave their rows out.",
+            )
+        )
+    return findings
 
 
 def _written(wholes: dict[str, pa.ChunkedArray], found: dict[str, Description]) -> list[Finding]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
 from luban.core import plugins
-from luban.core.errors import InputError, MissingExtra
+from luban.core.errors import InputError, MissingExtra, NotFound
+from luban.data.media.recognise import recognised
 from luban.data.sources.location import exists, is_folder, is_path, no_table, open_binary, what_is_it
 from luban.data.sources.remote import is_url, without_password
 from luban.data.storage import plain_batch
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from luban.core.protocols import Source
 
 
-def batches(location: Any, *, reader: str | None = None, **options: Any) -> Iterator[pa.RecordBatch]:
+def batches(
+    location: Any, *, reader: str | None = None, media: str | None = None, **options: Any
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `location` in batches of bounded size, all of one Arrow schema.
+
+    Columns of pictures and sounds hold references and are marked so; see `luban.data.media.recognise`.
 
     Parameters
     ----------
@@ -28,6 +34,8 @@ def batches(location: Any, *, reader: str | None = None, **options: Any) -> Iter
         A file, a folder, a database URL, or a table in memory.
     reader : str, optional
         Name of the source to use (``luban plugins`` lists them); by default the first that matches.
+    media : str, optional
+        Folder that paths of pictures and sounds start from and must not leave; by default that of the file.
     **options
         Of the source: for CSV ``delimiter``, ``encoding``, ...; for SQL ``query`` or ``table``; for Excel ``sheet``.
 
@@ -37,14 +45,35 @@ def batches(location: Any, *, reader: str | None = None, **options: Any) -> Iter
         If there is no such file (with the nearest names).
     InputError
         If no source can read it, or what it holds is no table.
+    Refused
+        If a path of a picture or sound leaves the folder.
     """
     part = find(location) if reader is None else cast("Source", plugins.create("sources", reader))
-    return map(plain_batch, part.read(location, **options))
+    rows = map(plain_batch, part.read(location, **options))
+    in_memory = media is None and not is_path(location)
+    return recognised(rows, _start(location) if media is None else _folder(media), inside=not in_memory)
 
 
-def table(location: Any, *, reader: str | None = None, **options: Any) -> pa.Table:
+def table(location: Any, *, reader: str | None = None, media: str | None = None, **options: Any) -> pa.Table:
     """Return all rows of `location` in memory; see `batches`."""
-    return pa.Table.from_batches(list(batches(location, reader=reader, **options)))
+    return pa.Table.from_batches(list(batches(location, reader=reader, media=media, **options)))
+
+
+def _start(location: Any) -> str | None:
+    """Return the folder that relative paths in the rows start from."""
+    if not is_path(location):
+        return str(Path.cwd())
+    if is_url(location):
+        return None
+    path = Path(location).expanduser()
+    return str(path if path.is_dir() else path.parent)
+
+
+def _folder(media: str) -> str:
+    path = Path(media).expanduser()
+    if not path.is_dir():
+        raise NotFound(f"there is no folder {str(path)!r}", remedy="Name the folder that holds the pictures or sounds.")
+    return str(path)
 
 
 def find(location: Any) -> Source:

@@ -8,9 +8,11 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, LubanError
 from luban.data.booleans import FALSE_WORDS, TRUE_WORDS
 from luban.data.dates import NO_DATE, moment, parse_date
+from luban.data.media.endings import KINDS
+from luban.data.media.permission import paths_allowed
 from luban.data.numbers import MISSING_WORDS, parse_number
 from luban.data.sources.values import text
 
@@ -26,33 +28,43 @@ MISSING_COLUMN = (
 RowReader = Callable[[Mapping[str, Any]], dict[str, Value]]
 
 _ABSENT = object()
-_recent: dict[tuple[int, str], tuple[Sequence[Column], RowReader]] = {}
+_recent: dict[tuple[int, str, bool], tuple[Sequence[Column], RowReader]] = {}
 
 
-def conform_row(row: Mapping[str, Any], columns: Sequence[Column], *, missing: Missing = "error") -> dict[str, Value]:
+def conform_row(
+    row: Mapping[str, Any], columns: Sequence[Column], *, missing: Missing = "error", paths: bool | None = None
+) -> dict[str, Value]:
     """Return the values of one row by column name, in the order of `columns`.
 
     The same rules as `luban.data.conform.conform`. A number is a float (NaN where missing), a category, boolean
-    or text a str (``""`` where missing), a date an int: microseconds since 1970 (`NO_DATE` where missing).
+    or text a str (``""`` where missing), a date an int: microseconds since 1970 (`NO_DATE` where missing), a picture or
+    sound a reference to content that can be read (``""`` where missing).
 
     Raises
     ------
     InputError
         Naming the column and the value.
+    Refused
+        If a path is given where only content is taken.
     """
-    key = (id(columns), missing)
+    key = (id(columns), missing, paths_allowed() if paths is None else paths)
     held = _recent.get(key)
     if held is None or held[0] is not columns:
         if len(_recent) > 64:
             _recent.clear()
-        held = _recent[key] = (columns, row_reader(columns, missing=missing))
+        held = _recent[key] = (columns, row_reader(columns, missing=missing, paths=key[2]))
     return held[1](row)
 
 
-def row_reader(columns: Sequence[Column], *, missing: Missing = "error") -> RowReader:
-    """Return the function that conforms one row to these columns, made once for many rows."""
+def row_reader(columns: Sequence[Column], *, missing: Missing = "error", paths: bool | None = None) -> RowReader:
+    """Return the function that conforms one row to these columns, made once for many rows.
+
+    `paths` as in `luban.data.conform.conform`.
+    """
     check_missing(missing)
-    plan = tuple((column.name, partial(_READERS[column.kind], column)) for column in columns)
+    take_paths = paths_allowed() if paths is None else paths
+    readers = {**_READERS, **dict.fromkeys(KINDS, partial(_media, paths=take_paths))}
+    plan = tuple((column.name, partial(readers[column.kind], column)) for column in columns)
     fill = missing == "fill"
 
     def read(row: Mapping[str, Any]) -> dict[str, Value]:
@@ -163,6 +175,19 @@ def _date(column: Column, value: Any) -> int:
     raise _wrong(column, value, "no date")
 
 
+def _media(column: Column, value: Any, *, paths: bool) -> str:
+    from luban.data.media.value import reference
+    from luban.data.media.verify import sound
+
+    try:
+        found = reference(value, column.kind, paths=paths)
+    except LubanError as error:
+        raise type(error)(
+            f"the column {column.name!r}: {error.happened}", seen=error.seen, remedy=error.remedy
+        ) from error
+    return sound(column.name, column.kind, [found])[0][0] or ""
+
+
 def _unreadable(column: Column, value: Any) -> str:
     raise _wrong(column, value, f"of kind {column.kind}, which no plain row can hold")
 
@@ -174,6 +199,4 @@ _READERS: dict[str, Callable[[Column, Any], Value]] = {
     "text": _text,
     "date": _date,
     "nested": _unreadable,
-    "image": _unreadable,
-    "audio": _unreadable,
 }

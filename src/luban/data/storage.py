@@ -29,7 +29,7 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     if all(plain_type(field.type) == field.type for field in batch.schema):
         return batch
     arrays = [plain_array(column) for column in batch.columns]
-    fields = [pa.field(name, array.type) for name, array in zip(batch.schema.names, arrays, strict=True)]
+    fields = [field.with_type(array.type) for field, array in zip(batch.schema, arrays, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata=batch.schema.metadata))
 
 
@@ -41,4 +41,5 @@ def plain_table(table: pa.Table) -> pa.Table:
         pa.chunked_array([plain_array(chunk) for chunk in column.chunks], plain_type(column.type))
         for column in table.columns
     ]
-    return pa.table(columns, names=table.column_names)
+    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ from luban.core.errors import InputError, NotFound
 from luban.core.progress import Progress, tell
 from luban.data import read
 from luban.data.infer import SAMPLE, infer
+from luban.data.media import marks
+from luban.data.media.endings import KINDS
+from luban.data.media.keep import kept, resolved
+from luban.data.media.verify import MOST_LISTED, most_are_broken, told
 from luban.data.sources.location import is_path
 from luban.data.sources.remote import without_password
 from luban.data.storage import plain_type
@@ -95,6 +100,7 @@ def import_with_notes(
         )
     inferred = infer(written.sample, time=time, group=group, key=key, rows=written.rows)
     schema, notes = _verified(workspace, written, inferred.schema)
+    notes = [*_left_out(written), *notes]
     words = source or (str(location) if is_path(location) else type(location).__name__)
     manifest = {**written.manifest, "roles": {"time": time, "group": group, "key": key}}
     dataset = workspace.datasets.add(
@@ -118,7 +124,7 @@ def add_version(
     source: str = "",
 ) -> Dataset:
     """Store rows whose schema is known as a new version, made from its parents by a recipe."""
-    written = write(workspace, batches)
+    written = write(workspace, (_as_in(schema, batch) for batch in batches))
     roles = {"time": schema.time, "group": schema.group, "key": schema.key}
     return workspace.datasets.add(
         name=name,
@@ -141,6 +147,8 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a version chunk by chunk; each chunk is verified against its digest.
 
+    Columns of pictures and sounds hold the paths of their verified content.
+
     Raises
     ------
     NotFound
@@ -150,8 +158,16 @@ def batches(
     """
     if isinstance(dataset, str):
         dataset = workspace.datasets.get(dataset)
-    for chunk in workspace.datasets.manifest(dataset)["chunks"]:
-        yield from _chunk(workspace, chunk["digest"], columns)
+    manifest = workspace.datasets.manifest(dataset)
+    kinds = {one.name: one.kind for one in dataset.schema.columns if one.kind in KINDS}
+    targets = [one.name for one in dataset.schema.columns if one.role == "target"]
+    for chunk in manifest["chunks"]:
+        found = _chunk(workspace, chunk["digest"], columns)
+        if kinds:
+            found = resolved(workspace.blobs, found, kinds, manifest.get("broken", {}))
+        if targets:
+            found = found.replace_schema_metadata(marks.with_target(found.schema, targets[0]).metadata)
+        yield from found.to_batches()
 
 
 def name_of(location: Any) -> str:
@@ -173,11 +189,15 @@ class Written:
     sample: pa.Table
     nullable: frozenset[str]
     reading: Mapping[str, Any]
+    broken: Mapping[str, Mapping[str, Any]]
 
 
 def write(workspace: Workspace, incoming: Iterable[pa.RecordBatch]) -> Written:
     """Store rows as Parquet blobs of a fixed number of rows, whatever the sizes of the batches they come in."""
     chunks: list[dict[str, Any]] = []
+    known: dict[str, dict[str, Any]] = {}
+    broken: dict[str, dict[str, Any]] = {}
+    present: Counter[str] = Counter()
     nullable: set[str] = set()
     sample = _Sample()
     arrow: pa.Schema | None = None
@@ -187,9 +207,14 @@ def write(workspace: Workspace, incoming: Iterable[pa.RecordBatch]) -> Written:
         if arrow is None:
             choices = read.reading(chunk.schema)
             arrow = _plain(chunk.schema)
+            known = {one.name: dict(marks.broken(one)) for one in arrow if marks.is_sound(one)}
         chunk = _plain_table(chunk, arrow)  # noqa: PLW2901
         if not chunk.num_rows:
             continue
+        for name in _media(arrow):
+            present[name] += len(chunk) - chunk[name].null_count
+        chunk, bad = kept(workspace.blobs, chunk)  # noqa: PLW2901
+        _add(broken, bad)
         nullable.update(name for name in arrow.names if chunk[name].null_count)
         sample.add(chunk)
         chunks.append({"digest": workspace.blobs.put(_parquet(chunk)), "rows": chunk.num_rows})
@@ -197,15 +222,65 @@ def write(workspace: Workspace, incoming: Iterable[pa.RecordBatch]) -> Written:
         tell(Progress(stage="import", message=f"{rows:,} rows"))
     if arrow is None:
         raise InputError("the source gave no rows", remedy="Check what it was asked to read.")
-    fields = [{"name": field.name, "type": str(field.type)} for field in arrow]
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "columns": list(map(_described, arrow)),
+        "chunks": chunks,
+        "rows": rows,
+    }
+    for name, kind in _media(arrow).items():
+        bad_ones = broken.get(name, _NONE)
+        if 2 * bad_ones["count"] > present[name]:
+            raise most_are_broken(name, kind, bad_ones["count"], present[name], bad_ones)
+    told_of = {name: one for name, one in {**known, **broken}.items() if one["count"]}
+    if told_of:
+        manifest["broken"] = told_of
     return Written(
-        manifest={"format": FORMAT, "columns": fields, "chunks": chunks, "rows": rows},
+        manifest=manifest,
         rows=rows,
         arrow=arrow,
         sample=sample.table(arrow),
         nullable=frozenset(nullable),
         reading=choices,
+        broken=broken,
     )
+
+
+_NONE: Mapping[str, Any] = {"count": 0, "files": []}
+
+
+def _media(schema: pa.Schema) -> dict[str, str]:
+    """Return the columns of pictures and sounds, each with its kind."""
+    return {field.name: kind for field in schema if (kind := marks.kind(field)) is not None}
+
+
+def _described(field: pa.Field) -> dict[str, str]:
+    kind = marks.kind(field)
+    return {"name": field.name, "type": str(field.type)} | ({} if kind is None else {"kind": kind})
+
+
+def _as_in(schema: Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch whose columns of pictures and sounds are marked, whatever made it."""
+    kinds = {one.name: one.kind for one in schema.columns if one.kind in KINDS}
+    if all(marks.kind(field) is not None for field in batch.schema if field.name in kinds):
+        return batch
+    fields = [marks.marked(field, kinds.get(field.name)) for field in batch.schema]
+    return pa.RecordBatch.from_arrays(batch.columns, schema=pa.schema(fields, metadata=batch.schema.metadata))
+
+
+def _add(broken: dict[str, dict[str, Any]], more: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, one in more.items():
+        known = broken.setdefault(name, {"count": 0, "files": []})
+        known["count"] += one["count"]
+        known["files"] = [*known["files"], *one["files"]][:MOST_LISTED]
+
+
+def _left_out(written: Written) -> list[str]:
+    return [
+        told(name, kind, written.broken[name])
+        for name, kind in _media(written.arrow).items()
+        if name in written.broken and written.broken[name]["count"]
+    ]
 
 
 class _Sample:
@@ -233,7 +308,9 @@ class _Sample:
         return chunk.take(pa.array(range(-start % self.stride, chunk.num_rows, self.stride)))
 
     def table(self, schema: pa.Schema) -> pa.Table:
-        return pa.concat_tables(self.parts) if self.parts else schema.empty_table()
+        if not self.parts:
+            return schema.empty_table()
+        return pa.Table.from_arrays(pa.concat_tables(self.parts).columns, schema=schema)
 
 
 def _regular(incoming: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -259,7 +336,10 @@ def _regular(incoming: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 def _plain(schema: pa.Schema) -> pa.Schema:
     """Return the schema without what concerns storage only, so that equal rows from any source are equal bytes."""
-    return pa.schema([pa.field(field.name, _plain_kind(field.type)) for field in schema])
+    return pa.schema(
+        [pa.field(field.name, _plain_kind(field.type), metadata=field.metadata) for field in schema],
+        metadata=schema.metadata,
+    )
 
 
 def _plain_kind(kind: pa.DataType) -> pa.DataType:
@@ -282,6 +362,8 @@ def _plain_table(chunk: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _parquet(chunk: pa.Table) -> bytes:
+    fields = [marks.marked(pa.field(one.name, one.type), marks.kind(one)) for one in chunk.schema]
+    chunk = pa.Table.from_arrays(chunk.columns, schema=pa.schema(fields))
     sink = pa.BufferOutputStream()
     pq.write_table(
         chunk, sink, compression="zstd", compression_level=3, row_group_size=chunk.num_rows, write_statistics=False
@@ -289,12 +371,12 @@ def _parquet(chunk: pa.Table) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _chunk(workspace: Workspace, digest: str, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+def _chunk(workspace: Workspace, digest: str, columns: Sequence[str] | None) -> pa.Table:
     with pq.ParquetFile(workspace.blobs.local(digest)) as file:
         found = file.read(columns=list(columns) if columns is not None else None)
     if columns is not None:
         found = found.select(list(columns))
-    yield from found.combine_chunks().to_batches()
+    return found.combine_chunks()
 
 
 def _verified(workspace: Workspace, written: Written, schema: Schema) -> tuple[Schema, list[str]]:
@@ -310,7 +392,7 @@ def _verified(workspace: Workspace, written: Written, schema: Schema) -> tuple[S
         doubtful = [place for place, column in enumerate(columns) if _parsed(column)]
         for chunk in written.manifest["chunks"]:
             for place in list(doubtful):
-                part = pa.Table.from_batches(list(_chunk(workspace, chunk["digest"], [columns[place].name])))
+                part = _chunk(workspace, chunk["digest"], [columns[place].name])
                 try:
                     conform(part, [columns[place]], infinities="missing")
                 except InputError as error:

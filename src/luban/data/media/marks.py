@@ -68,7 +68,7 @@ def marked(
         metadata[_BROKEN] = json.dumps(broken, ensure_ascii=False).encode()
     if note is not None:
         metadata[_NOTE] = note.encode()
-    return field.with_metadata(metadata)
+    return field.with_metadata(metadata) if metadata else field
 
 
 def with_target(schema: pa.Schema, name: str) -> pa.Schema:

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from luban.core.errors import Refused
 from luban.data.media import marks, spill
@@ -214,9 +213,8 @@ def _applied(batch: pa.RecordBatch, plans: dict[str, Plan]) -> pa.RecordBatch:
 
 def _some(values: pa.ChunkedArray | pa.Array) -> list[str]:
     """Return values from the start that are there, up to 1,000."""
-    head = values.slice(0, _LOOKED_AT)
-    present = head.filter(pc.is_valid(head)).to_pylist()
-    return [one for one in present if one.strip().lower() not in _NOTHING]
+    head = values.slice(0, _LOOKED_AT).to_pylist()
+    return [one for one in head if one is not None and one.strip().lower() not in _NOTHING]
 
 
 def _kind_of_uri(value: str) -> MediaKind | None:

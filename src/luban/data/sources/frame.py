@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from luban.core.errors import InputError
 from luban.data.checks import check_names
+from luban.data.media.objects import embedded, is_object
 from luban.data.sources import values
 from luban.data.storage import plain_table
 
@@ -69,6 +70,7 @@ def _table(data: Any) -> pa.Table:
     if _is_pandas(data):
         return _from_pandas(data)
     if isinstance(data, Mapping):
+        data = {name: embedded(one) if is_object(one) else one for name, one in data.items()}
         several = any(
             isinstance(one, list | tuple) or (hasattr(one, "__len__") and not isinstance(one, str | bytes | Mapping))
             for one in data.values()

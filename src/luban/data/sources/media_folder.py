@@ -181,7 +181,7 @@ def _classes(shown: str, found: Found) -> Counter[str] | None:
         raise InputError(
             f"the folder {shown!r} holds several sets, each with folders of its own",
             seen=", ".join(f"{name} ({tops[name]:,} files)" for name in sorted(tops)),
-            remedy=f"Give the path of one of them: {Path(shown) / splits[-1 if splits[-1].startswith('train') else 0]}",
+            remedy=_one_of(shown, splits),
         )
     places = ", ".join(
         f"{count:,} files {'at the top' if depth == 0 else f'{depth} folders deep'}"
@@ -193,6 +193,13 @@ def _classes(shown: str, found: Found) -> Counter[str] | None:
         remedy="Put the files of each class in a folder of its own (FOLDER/CLASS/FILE), or all in one folder, or list them in a "
         "CSV file with a column of paths.",
     )
+
+
+def _one_of(shown: str, splits: list[str]) -> str:
+    name = next((one for one in splits if one.lower().startswith("train")), splits[0])
+    if shown.lower().endswith(".zip"):
+        return f"Unpack the archive and give the path of one of them: FOLDER/{name}"
+    return f"Give the path of one of them: {Path(shown) / name}"
 
 
 def _passed_over(found: Found) -> str:

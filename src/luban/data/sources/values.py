@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from luban.data.media.objects import embedded, is_object, is_stack
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+_FIRST = 100
 
 
 def text(value: Any) -> str | None:
@@ -34,7 +39,12 @@ def text(value: Any) -> str | None:
 
 
 def column(values: Sequence[Any]) -> pa.Array:
-    """Return an Arrow array of the values; a mixture becomes numbers where all are numbers, text otherwise."""
+    """Return an Arrow array of the values; a mixture becomes numbers where all are numbers, text otherwise.
+
+    Pictures and sounds become references that hold their content, see `luban.data.media.objects`.
+    """
+    if any(map(is_object, values[:_FIRST])):
+        values = [embedded(one) if is_object(one) else one for one in values]
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError):
@@ -65,6 +75,8 @@ def _array(values: Any) -> Any:
     if hasattr(values, "__arrow_c_stream__"):
         return pa.chunked_array(values)
     if hasattr(values, "tolist"):
+        if is_stack(values):
+            return column(list(values))
         if getattr(values, "dtype", None) is not None and values.dtype.kind in "biufM":
             return pa.array(values, from_pandas=True)
         values = values.tolist()

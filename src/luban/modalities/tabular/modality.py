@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from luban.core.schema import Column
 
-KINDS = ("number", "category", "boolean", "date", "text")
+KINDS = ("number", "category", "boolean", "date")
 
 
 class TabularModality:
-    """Numbers, categories, booleans, dates and short text."""
+    """Numbers, categories, booleans and dates; text is told by a modality of its own, though tables' learners take it too."""
 
     def detect(self, name: str, values: pa.ChunkedArray) -> str | None:
         """Return the kind of column that these values are, or None for values that no table cell holds.

@@ -68,6 +68,7 @@ def prepare(
     from luban.core import plugins
     from luban.core.dataset import Dataset
     from luban.data import conform, infer, versions
+    from luban.data.media.verify import verified
     from luban.data.target import encode_target
     from luban.data.task import infer_task
     from luban.evaluation import metrics
@@ -77,7 +78,8 @@ def prepare(
 
     wanted_directions = directions(options.get("monotonic") or ())
     dataset = stored(workspace, data)
-    table = versions.table(workspace, dataset) if dataset is not None else read_new(workspace, data)
+    whole = verified(versions.table(workspace, dataset) if dataset is not None else read_new(workspace, data))
+    table = whole.table
     inferred = infer.Inference(schema=dataset.schema) if dataset is not None else infer.infer(table)
     deciding = grouping(inferred.schema, target, group=options.get("group"), time=options.get("time"))
     schema = with_roles(inferred.schema, deciding)
@@ -111,5 +113,5 @@ def prepare(
         target=encode_target(task, rows.column(target)),
         groups=groups,
         moments=times,
-        notes=(*inferred.notes, *inference.notes, *deciding.notes, *conformed.notes),
+        notes=(*whole.notes, *inferred.notes, *inference.notes, *deciding.notes, *conformed.notes),
     )
