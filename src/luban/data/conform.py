@@ -82,8 +82,8 @@ def conform(
     ------
     InputError
         Naming the column, and the row and value where there is one: a missing column, text that is no number,
-        a word that is no boolean, an unreadable date, nested values, infinities; more than half of the pictures or sounds
-        that cannot be read (fewer become missing, with a note).
+        a word that is no boolean, an unreadable date, nested values, infinities; more than half of the pictures or
+        sounds that cannot be read (fewer become missing, with a note).
     Refused
         If a path is given where only content is taken.
     """

@@ -37,8 +37,8 @@ class Description:
     distinct : int
         Different values among the rows that were sampled.
     figures : mapping
-        For numbers and dates: min, quantiles, max, mean, deviation, outliers; for categories: top values; for texts, pictures
-        and sounds what their modality tells.
+        For numbers and dates: min, quantiles, max, mean, deviation, outliers; for categories: top values; for texts,
+        pictures and sounds what their modality tells.
     drawing : Evidence, optional
         A histogram, or a bar for each frequent value.
     values : numpy.ndarray, optional

@@ -57,7 +57,8 @@ def infer(
     Parameters
     ----------
     table : pyarrow.Table
-        Its marks (`luban.data.media.marks`) name columns of pictures and sounds, and the target where the source knows it.
+        Its marks (`luban.data.media.marks`) name columns of pictures and sounds, and the target where the source
+        knows it.
     time, group, key : str, optional
         Columns with a special part; they get that role.
     rows : int, optional

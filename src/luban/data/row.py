@@ -63,7 +63,8 @@ def row_reader(columns: Sequence[Column], *, missing: Missing = "error", paths: 
     """
     check_missing(missing)
     take_paths = paths_allowed() if paths is None else paths
-    readers = {**_READERS, **dict.fromkeys(KINDS, partial(_media, paths=take_paths))}
+    readers: dict[str, Callable[[Column, Any], Value]] = dict(_READERS)
+    readers |= {kind: partial(_media, paths=take_paths) for kind in KINDS}
     plan = tuple((column.name, partial(readers[column.kind], column)) for column in columns)
     fill = missing == "fill"
 

@@ -12,7 +12,7 @@ from luban.core import plugins
 from luban.core.errors import InputError, NotFound
 from luban.core.task import Label, Task, TaskKind
 from luban.data.checks import FEWEST_ROWS, check_names, check_nested, ready_to_fit
-from luban.data.labels import order, spelling
+from luban.data.labels import look_alikes, order, spelling
 from luban.data.numbers import flat
 from luban.data.storage import plain_type
 from luban.data.target import missing_target, target_numbers
@@ -290,6 +290,10 @@ def _classes(target: str, values: pa.Array, notes: list[str]) -> tuple[tuple[Lab
         names = ", ".join(repr(labels[place]) for place in np.flatnonzero(single)[:5])
         notes.append(f"Classes with a single row cannot be learnt and are left out: {names}.")
     classes = order(label for label, alone in zip(labels, single, strict=True) if not alone)
+    alike = look_alikes(classes)
+    if alike:
+        groups = "; ".join(" and ".join(map(repr, group)) for group in alike[:5])
+        notes.append(f"Labels of {target!r} that differ by case or spaces only are taken as different ones: {groups}.")
     if len(classes) == 2:
         notes.append(f"The positive class is {classes[1]!r}.")
     return classes, ~single[codes]

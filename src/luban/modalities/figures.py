@@ -1,4 +1,4 @@
-"""What the profiles of texts, pictures and sounds share: a sample of a column, quantiles, and files that cannot be read."""
+"""What the profiles of texts, pictures and sounds share: samples, quantiles, and files that cannot be read."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def examined(
 ) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:
     """Read files to their end; return the figures of each that can be read, and those of all.
 
-    The latter: ``looked_at``, ``unreadable``, ``unreadable_files`` (name and reason), ``duplicates`` (files whose content another
-    has), ``bytes``.
+    The latter: ``looked_at``, ``unreadable``, ``unreadable_files`` (name and reason), ``duplicates`` (files whose
+    content another has), ``bytes``.
     """
 
     def one(reference: str) -> tuple[str, Mapping[str, Any] | str, str, int]:
@@ -105,7 +105,7 @@ def files_findings(name: str, figures: Mapping[str, Any], what: str) -> list[Fin
                 verdict="warn" if 100 * twice > looked else "info",
                 value=round(twice / looked, 4),
                 threshold=0.01,
-                remedy="The same file in training and validation makes a model look better than it is; keep one of each.",
+                remedy="The same file in training and validation flatters a model; keep one of each.",
             )
         )
     return findings

@@ -1,7 +1,8 @@
 """What the metadata of an Arrow schema say of pictures and sounds.
 
-- A field: ``luban.kind`` (``image`` or ``audio``): its values are references. ``luban.sound`` (``1``): every file was read to its
-  end. ``luban.broken``: JSON, how many could not be read and which. ``luban.note``: what a person should know of the column.
+- A field: ``luban.kind`` (``image`` or ``audio``): its values are references. ``luban.sound`` (``1``): every file was
+  read to its end. ``luban.broken``: JSON, how many could not be read and which. ``luban.note``: what a person should
+  know of the column.
 - The schema: ``luban.target``: the column that the source takes for the target.
 """
 

@@ -19,10 +19,10 @@ _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
 def is_object(value: Any) -> bool:
-    """Return whether a value is one picture or one sound: an image of Pillow, an array of pixels, samples with their rate.
+    """Return whether a value is one picture or sound: an image of Pillow, an array of pixels, samples with a rate.
 
-    An array of pixels has whole numbers of 8 or 16 bits and the shape (height, width) or (height, width, channels). Samples come as
-    ``(array, rate)`` or ``{"array": ..., "sampling_rate": ...}``, as the hub's data sets hold them.
+    An array of pixels has whole numbers of 8 or 16 bits and the shape (height, width) or (height, width, channels).
+    Samples come as ``(array, rate)`` or ``{"array": ..., "sampling_rate": ...}``, as the hub's data sets hold them.
     """
     return _is_pillow(value) or _is_pixels(value) or _samples(value) is not None
 
@@ -37,7 +37,7 @@ def is_stack(value: Any) -> bool:
 
 
 def embedded(value: Any) -> str:
-    """Return an object, as `is_object` knows them, as a data URI: PNG or TIFF for pictures, WAV for sounds; nothing is lost.
+    """Return an object, as `is_object` knows them, as a data URI: PNG or TIFF for pictures, WAV for sounds.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def array_of(kind: str, values: np.ndarray) -> str:
             seen=f"an array of shape {values.shape}",
             remedy="Give (samples, rate), or the content of a sound file.",
         )
-    if values.dtype.kind == "f" and values.size and 0 <= values.min() and values.max() <= 1:
+    if values.dtype.kind == "f" and values.size and values.min() >= 0 and values.max() <= 1:
         values = np.rint(values * 255).astype(np.uint8)
     if values.dtype.kind in "bi" and values.size and values.min() >= 0 and values.max() <= 255:
         values = (values * 255 if values.dtype.kind == "b" else values).astype(np.uint8)
@@ -76,7 +76,7 @@ def array_of(kind: str, values: np.ndarray) -> str:
         raise InputError(
             "the array is no picture",
             seen=f"shape {values.shape}, type {values.dtype}",
-            remedy="Give (height, width) or (height, width, channels): whole numbers of 8 bits, or real ones from 0 to 1.",
+            remedy="Give (height, width) or (height, width, channels), whole numbers of 8 bits or real ones up to 1.",
         )
     return _picture(_pillow(values))
 

@@ -1,9 +1,10 @@
 """Which columns of a table are references to pictures or sounds, and where their paths lead.
 
-A column of file names is one of pictures (or sounds) where every name in the first rows ends like one and at least one of these
-files is there; names of files that are nowhere to be found stay words. Relative paths start from the folder of the table, or
-from one folder in it (``images/``) that has the files. A path that leaves the folder is refused: a table that was sent by another must
-not read this machine's files. Content inside the table (bytes, or the hub's structures of bytes and path) goes to files.
+A column of file names is one of pictures (or sounds) where every name in the first rows ends like one and at least
+one of these files is there; names of files that are nowhere to be found stay words. Relative paths start from the
+folder of the table, or from one folder in it (``images/``) that has the files. A path that leaves the folder is
+refused: a table that was sent by another must not read this machine's files. Content inside the table (bytes, or the
+hub's structures of bytes and path) goes to files.
 """
 
 from __future__ import annotations
@@ -142,9 +143,7 @@ def _base64_plan(some: list[str]) -> Plan | None:
 def _path_plan(name: str, kind: MediaKind, some: list[str], folder: str, inside: bool) -> Plan | None:
     folder = os.path.abspath(folder)  # noqa: PTH100 - of many strings, here and below
     paths = [one for one in some if not is_data_uri(one)]
-    start = next(
-        (one for one in _starts(folder) if any(os.path.exists(os.path.join(one, path)) for path in paths)), None
-    )  # noqa: PTH110, PTH118
+    start = next((one for one in _starts(folder) if _holds(one, paths)), None)
     if start is None and paths:
         what = {"image": "pictures", "audio": "sounds"}[kind]
         note = (
@@ -164,11 +163,16 @@ def _path_plan(name: str, kind: MediaKind, some: list[str], folder: str, inside:
             raise Refused(
                 f"the column {name!r} holds a path that leaves the folder of its table",
                 seen=f"{value[:200]!r} leaves {folder!r}",
-                remedy="Name the folder that may be read: luban data import FILE --media FOLDER (media='FOLDER' in Python).",
+                remedy="Name the folder that may be read: luban data import FILE --media FOLDER "
+                "(media='FOLDER' in Python).",
             )
         return path
 
     return Plan(kind=kind, make=make)
+
+
+def _holds(folder: str, paths: list[str]) -> bool:
+    return any(os.path.exists(os.path.join(folder, path)) for path in paths)  # noqa: PTH110, PTH118
 
 
 def _starts(folder: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Content that came inside a table or an archive, kept in files while the process lives, so that it need not be in memory."""
+"""Content that came inside a table or an archive, kept in files while the process lives, to spare the memory."""
 
 from __future__ import annotations
 

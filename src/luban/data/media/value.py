@@ -20,8 +20,8 @@ def reference(value: Any, kind: str, *, paths: bool | None = None) -> str | None
     Parameters
     ----------
     value : object
-        A path, bytes, a data URI, base64, an image of Pillow, an array of pixels, ``(samples, rate)``, or a mapping with
-        ``bytes`` or ``path``.
+        A path, bytes, a data URI, base64, an image of Pillow, an array of pixels, ``(samples, rate)``, or a mapping
+        with ``bytes`` or ``path``.
     kind : {"image", "audio"}
     paths : bool, optional
         Whether a path is taken; by default what `luban.data.media.permission` says.

@@ -1,7 +1,7 @@
-"""Whether the files behind a column can be read to their end; those that cannot become missing, and are counted and named.
+"""Whether the files behind a column can be read to their end; those that cannot become missing and are named.
 
-Files are read by the modality of their kind. More than a few are read in worker processes: they use all processors, and a file that
-crashes a decoder takes a worker with it, not the import.
+Files are read by the modality of their kind. More than a few are read in worker processes: they use all processors,
+and a file that crashes a decoder takes a worker with it, not the import.
 """
 
 from __future__ import annotations
@@ -91,10 +91,9 @@ def sound(
 def most_are_broken(name: str, kind: str, bad: int, whole: int, broken: Mapping[str, Any]) -> InputError:
     """Return the error for a column of which too little is left."""
     some = "; ".join(f"{one['name']}: {one['why']}" for one in broken["files"][:3])
+    what = f"{'all' if bad == whole else 'most'} of the {WORDS[kind]}" if whole > 1 else f"the {WORDS[kind][:-1]}"
     return InputError(
-        f"{'most' if bad < whole else 'all' if whole > 1 else 'one'} of the {WORDS[kind]} of {name!r} cannot be read"
-        if whole > 1
-        else f"the {WORDS[kind][:-1]} of {name!r} cannot be read",
+        f"{what} of {name!r} cannot be read",
         seen=f"{bad:,} of {whole:,}: {some}" if whole > 1 else some,
         remedy="Give whole files of a known format; paths start from the folder of their table.",
     )

@@ -190,8 +190,8 @@ def _classes(shown: str, found: Found) -> Counter[str] | None:
     raise InputError(
         f"the folder {shown!r} says no classes: its files lie at different depths, or too deep",
         seen=f"{places}, such as {found.files[0]!r} and {max(found.files, key=lambda one: one.count(os.sep))!r}",
-        remedy="Put the files of each class in a folder of its own (FOLDER/CLASS/FILE), or all in one folder, or list them in a "
-        "CSV file with a column of paths.",
+        remedy="Put the files of each class in a folder of its own (FOLDER/CLASS/FILE), or all in one folder, or list "
+        "them in a CSV file with a column of paths.",
     )
 
 

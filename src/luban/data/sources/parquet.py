@@ -54,12 +54,13 @@ class ParquetSource:
 
 def _batches(file: pq.ParquetFile, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
     with file:
-        schema = file.schema_arrow.remove_metadata()
+        # Without what its maker noted: a file must not say of its own columns that they lead to other files.
+        schema = pa.schema([pa.field(field.name, field.type, field.nullable) for field in file.schema_arrow])
         schema = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         some = False
         rows = max(1024, min(65_536, 4_000_000 // max(1, len(schema))))
         for batch in file.iter_batches(batch_size=rows, columns=columns):
             some = True
-            yield batch.select(schema.names).cast(schema) if batch.schema != schema else batch
+            yield pa.RecordBatch.from_arrays(batch.select(schema.names).columns, schema=schema)
         if not some:
             yield pa.RecordBatch.from_pylist([], schema=schema)

@@ -30,10 +30,10 @@ _FLOOR = {"log": 1e-6, "whisper": 1e-10}
 class AudioMel:
     """Logarithms of mel spectrograms of one column of sounds.
 
-    ``input_features``, float32, shape (n, mels, frames), and ``attention_mask``, int64, shape (n, frames), 1 where a frame is
-    of the sound. A frame is `hop` samples. Where `fixed`, there are always as many frames as `seconds` hold, the rest silence; otherwise
-    as many as the longest sound of the batch has, the rest 0, and a row alone has the values that it has among others.
-    A missing sound is a tenth of a second of silence, and no sound is shorter.
+    ``input_features``, float32, shape (n, mels, frames), and ``attention_mask``, int64, shape (n, frames), 1 where a
+    frame is of the sound. A frame is `hop` samples. Where `fixed`, there are always as many frames as `seconds` hold,
+    the rest silence; otherwise as many as the longest sound of the batch has, the rest 0, and a row alone has the
+    values that it has among others. A missing sound is a tenth of a second of silence, and no sound is shorter.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ class AudioMel:
     scale : str
         ``slaney`` or ``htk``.
     compression : str
-        ``log``: (ln(power + 1e-6) - mean) / deviation; ``whisper``: that of A. Radford et al., "Robust Speech Recognition via
-        Large-Scale Weak Supervision" (2022): log10, cut 8 below the loudest, (v + 4) / 4.
+        ``log``: (ln(power + 1e-6) - mean) / deviation; ``whisper``: that of A. Radford et al., "Robust Speech
+        Recognition via Large-Scale Weak Supervision" (2022): log10, cut 8 below the loudest, (v + 4) / 4.
     mean, deviation : float
         For ``log``.
     seconds : float
@@ -93,8 +93,9 @@ class AudioMel:
             raise InputError(
                 "sounds cannot be prepared like this",
                 seen=", ".join(f"{name} {value}" for name, value in vars(self).items()),
-                remedy="One column; a rate of 1,000 to 192,000; hop at most window; low below high, high at most half the "
-                f"rate; scale {' or '.join(SCALES)}; compression {' or '.join(COMPRESSIONS)}; 0.1 to 3,600 seconds.",
+                remedy="One column; a rate of 1,000 to 192,000; hop at most window; low below high, high at most half "
+                f"the rate; scale {' or '.join(SCALES)}; compression {' or '.join(COMPRESSIONS)}; 0.1 to 3,600 "
+                "seconds.",
             )
 
     @classmethod

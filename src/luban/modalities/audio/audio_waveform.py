@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class AudioWaveform:
     """Samples of one column of sounds.
 
-    ``input_values``, float32, shape (n, samples of the longest of the batch), and ``attention_mask``, int64, 1 where a sample is
-    real. A missing sound is a tenth of a second of silence, and no sound is shorter.
+    ``input_values``, float32, shape (n, samples of the longest of the batch), and ``attention_mask``, int64, 1 where
+    a sample is real. A missing sound is a tenth of a second of silence, and no sound is shorter.
 
     Parameters
     ----------

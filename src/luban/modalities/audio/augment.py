@@ -1,7 +1,8 @@
 """Sounds varied at random: noise, shift, speed, and SpecAugment.
 
-Speed is that of T. Ko et al., "Audio augmentation for speech recognition" (Interspeech 2015); the masks over time and frequency are
-those of D. S. Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition" (Interspeech 2019).
+Speed is that of T. Ko et al., "Audio augmentation for speech recognition" (Interspeech 2015); the masks over time and
+frequency are those of D. S. Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech
+Recognition" (Interspeech 2019).
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def varied(sound: Sound, parameters: Mapping[str, Any], random: np.random.Genera
     ----------
     sound : Sound
     parameters : mapping
-        ``noise``: white noise of up to this share of the sound's own strength; ``shift``: the sound begins earlier or later by up to
-        this share of its length, silence takes its place; ``speed``: it is up to this share quicker or slower;
-        ``time_masks``, ``mel_masks``: up to two stretches, together at most this share, of time and of mel bands are
-        blanked in the spectrogram.
+        ``noise``: white noise of up to this share of the sound's own strength; ``shift``: the sound begins earlier or
+        later by up to this share of its length, silence takes its place; ``speed``: it is up to this share quicker or
+        slower; ``time_masks``, ``mel_masks``: up to two stretches, together at most this share, of time and of mel
+        bands are blanked in the spectrogram.
     random : numpy.random.Generator
     """
     samples = sound.samples

@@ -1,7 +1,8 @@
 """From the bytes of a sound to its samples: one channel, float32, at the rate that is asked for.
 
-Channels are averaged; values that are no numbers become silence. Of a long sound only the seconds that are asked for are read, so
-that an hour costs no more memory than they do. Resampling is polyphase with a Kaiser window (scipy.signal.resample_poly).
+Channels are averaged; values that are no numbers become silence. Of a long sound only the seconds that are asked for
+are read, so that an hour costs no more memory than they do. Resampling is polyphase with a Kaiser window
+(scipy.signal.resample_poly).
 """
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ def _rates(found: Sequence[dict[str, Any]], rate: int) -> list[Finding]:
     if low:
         findings.append(
             Finding(
-                what=f"{low / len(found):.0%} of the sounds have a lower rate than the {rate:,} Hz that the network takes: "
-                f"nothing is heard above {min(counts) // 2:,} Hz",
+                what=f"{low / len(found):.0%} of the sounds have a lower rate than the {rate:,} Hz that the network "
+                f"takes: nothing is heard above {min(counts) // 2:,} Hz",
                 value=round(low / len(found), 4),
                 remedy="That is as good as they are; sounds for prediction should be recorded like them.",
             )
@@ -104,8 +104,8 @@ def _long(found: Sequence[dict[str, Any]], seconds: float) -> list[Finding]:
     share = float(over.mean())
     return [
         Finding(
-            what=f"{share:.0%} of the sounds are longer than {seconds:g} s; what is beyond is not heard, {lost:.0%} of all "
-            f"(the longest has {lengths.max():,.1f} s)",
+            what=f"{share:.0%} of the sounds are longer than {seconds:g} s; what is beyond is not heard, {lost:.0%} "
+            f"of all (the longest has {lengths.max():,.1f} s)",
             verdict="warn" if share > 0.05 else "info",
             value=round(share, 4),
             threshold=0.05,

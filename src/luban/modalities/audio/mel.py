@@ -1,7 +1,7 @@
 """Mel spectrograms in NumPy.
 
-The filters are those of M. Slaney's Auditory Toolbox (linear below 1 kHz, logarithmic above, each of unit area) or of HTK
-(logarithmic throughout, each of unit height).
+The filters are those of M. Slaney's Auditory Toolbox (linear below 1 kHz, logarithmic above, each of unit area) or of
+HTK (logarithmic throughout, each of unit height).
 """
 
 from __future__ import annotations

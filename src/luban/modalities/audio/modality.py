@@ -33,7 +33,7 @@ class AudioModality:
         return decode.figures(content)
 
     def profile(self, name: str, values: pa.ChunkedArray) -> Mapping[str, Any]:  # noqa: ARG002 - the name says nothing
-        """Return durations, rates, channels, formats, how many are silent, equal or broken; from 5,000 sounds at most."""
+        """Return durations, rates, channels, formats, silent, equal and broken ones; from 5,000 sounds at most."""
         if not pa.types.is_string(plain_type(values.type)):
             return {"kind": "audio", "rows": len(values), "missing": values.null_count}
         good, figures = examined(values, self.examine)

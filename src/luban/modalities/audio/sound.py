@@ -1,4 +1,4 @@
-"""What the preparations of sounds share: reading a column into samples, and the gaps that training may cut into them."""
+"""What the preparations of sounds share: reading a column into samples, and gaps that training may cut into them."""
 
 from __future__ import annotations
 

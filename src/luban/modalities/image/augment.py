@@ -1,8 +1,8 @@
 """Pictures varied at random: crop, flip, colour, and RandAugment, with Pillow and NumPy alone.
 
 Crops follow the inception crop (C. Szegedy et al., "Going Deeper with Convolutions", CVPR 2015); RandAugment is that of
-E. D. Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space" (NeurIPS 2020): a number
-of operations chosen at random, all of one magnitude out of 10.
+E. D. Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space" (NeurIPS 2020): a
+number of operations chosen at random, all of one magnitude out of 10.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def varied(picture: np.ndarray, parameters: Mapping[str, Any], random: np.random
     picture : numpy.ndarray
         Shape (height, width, channels), uint8.
     parameters : mapping
-        ``crop``: up to this share of the area is cut away, and the rest enlarged; ``flip``: left and right are exchanged half of
-        the time; ``colour``: brightness, contrast and saturation change by up to this share; ``operations`` of
-        RandAugment with ``magnitude`` 0 to 10.
+        ``crop``: up to this share of the area is cut away, and the rest enlarged; ``flip``: left and right are
+        exchanged half of the time; ``colour``: brightness, contrast and saturation change by up to this share;
+        ``operations`` of RandAugment with ``magnitude`` 0 to 10.
     random : numpy.random.Generator
     """
     crop, colour = float(parameters.get("crop", 0.0)), float(parameters.get("colour", 0.0))
@@ -52,9 +52,9 @@ def varied(picture: np.ndarray, parameters: Mapping[str, Any], random: np.random
     if crop <= 0 and colour <= 0 and operations <= 0:
         return np.ascontiguousarray(picture)
     grey = picture.shape[2] == 1
-    from PIL import Image as library
+    import PIL.Image
 
-    image = library.fromarray(np.ascontiguousarray(picture[:, :, 0] if grey else picture))
+    image = PIL.Image.fromarray(np.ascontiguousarray(picture[:, :, 0] if grey else picture))
     if crop > 0:
         image = _cropped(image, crop, random)
     if colour > 0:
@@ -77,9 +77,9 @@ def _cropped(image: Image, share: float, random: np.random.Generator) -> Image:
     height = min(image.height, max(1, round(image.height * math.sqrt(area / ratio))))
     left = int(random.integers(image.width - width + 1))
     top = int(random.integers(image.height - height + 1))
-    from PIL import Image as library
+    import PIL.Image
 
-    return image.resize(image.size, library.Resampling.BILINEAR, box=(left, top, left + width, top + height))
+    return image.resize(image.size, PIL.Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
 
 
 def _coloured(image: Image, share: float, random: np.random.Generator) -> Image:
@@ -105,20 +105,22 @@ def _enhanced(name: str) -> Callable[[Image, float, int], Image]:
 
 def _moved(matrix: Callable[[float, Image], tuple[float, ...]]) -> Callable[[Image, float, int], Image]:
     def operation(image: Image, magnitude: float, sign: int) -> Image:
-        from PIL import Image as library
+        import PIL.Image
 
         fill: Any = _GREY if image.mode == "RGB" else _GREY[1]
         data = matrix(magnitude * sign, image)
-        return image.transform(image.size, library.Transform.AFFINE, data, library.Resampling.BILINEAR, fillcolor=fill)
+        return image.transform(
+            image.size, PIL.Image.Transform.AFFINE, data, PIL.Image.Resampling.BILINEAR, fillcolor=fill
+        )
 
     return operation
 
 
 def _rotated(image: Image, magnitude: float, sign: int) -> Image:
-    from PIL import Image as library
+    import PIL.Image
 
     fill: Any = _GREY if image.mode == "RGB" else _GREY[1]
-    return image.rotate(30 * magnitude * sign, library.Resampling.BILINEAR, fillcolor=fill)
+    return image.rotate(30 * magnitude * sign, PIL.Image.Resampling.BILINEAR, fillcolor=fill)
 
 
 def _posterised(image: Image, magnitude: float, sign: int) -> Image:  # noqa: ARG001 - one signature for all operations

@@ -2,7 +2,8 @@
 
 - Pictures that a camera turned (EXIF orientation) are turned upright.
 - Transparent pictures, also palettes with a transparent colour, are laid on white.
-- 16 bits a channel are divided by 256 (32-bit integers are taken for 16 bits), never stretched to each picture's own range.
+- 16 bits a channel are divided by 256 (32-bit integers are taken for 16 bits), never stretched to each picture's own
+  range.
 - Floating-point pictures hold 0 to 1, or 0 to 255 where a value is above 1.
 - CMYK, YCbCr, palettes, grey and black-and-white become RGB. Of an animation the first frame counts.
 - A file that ends too early, holds more than 100 million pixels or another format is an error.

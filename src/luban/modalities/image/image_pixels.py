@@ -44,8 +44,8 @@ class ImagePixels:
     size : (int, int)
         Height and width of what the network takes.
     fit : str
-        ``crop``: the shorter side becomes `shortest` and the middle is cut out; ``squash``: both sides are resized; ``pad``:
-        the longer side fits and the rest is black.
+        ``crop``: the shorter side becomes `shortest` and the middle is cut out; ``squash``: both sides are resized;
+        ``pad``: the longer side fits and the rest is black.
     shortest : int
         For ``crop``; 0 is the larger of `size`.
     interpolation : str
@@ -86,9 +86,9 @@ class ImagePixels:
             raise InputError(
                 "pictures cannot be prepared like this",
                 seen=f"size {self.size}, fit {self.fit!r}, shortest {self.shortest}, interpolation "
-                f"{self.interpolation!r}, {self.channels} channels, {len(self.mean)} means, deviations {self.deviation}",
-                remedy=f"fit: {', '.join(FITS)}; interpolation: {', '.join(INTERPOLATIONS)}; channels: 1 or 3; a mean and a "
-                "positive deviation a channel; shortest at least the size.",
+                f"{self.interpolation!r}, {self.channels} channels, means {self.mean}, deviations {self.deviation}",
+                remedy=f"fit: {', '.join(FITS)}; interpolation: {', '.join(INTERPOLATIONS)}; channels: 1 or 3; a "
+                "mean and a positive deviation a channel; shortest at least the size.",
             )
 
     @property
@@ -175,16 +175,16 @@ class ImagePixels:
         return values if self.channels == 3 else values[:, :, None]
 
     def _sized(self, image: Image) -> Image:
-        from PIL import Image as library
+        import PIL.Image
 
-        how = getattr(library.Resampling, self.interpolation.upper())
+        how = getattr(PIL.Image.Resampling, self.interpolation.upper())
         height, width = self.size
         if self.fit == "squash":
             return image if image.size == (width, height) else image.resize((width, height), how)
         if self.fit == "pad":
             ratio = min(width / image.width, height / image.height)
             inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-            canvas = library.new("RGB", (width, height))
+            canvas = PIL.Image.new("RGB", (width, height))
             resized = image if image.size == inner else image.resize(inner, how)
             canvas.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
             return canvas

@@ -63,7 +63,8 @@ def inspect(preparation: ImagePixels, table: pa.Table) -> Sequence[Finding]:
     if sides and float(np.median(sides)) * SMALL <= wanted:
         findings.append(
             Finding(
-                what=f"Half of the pictures have a side of {int(np.median(sides))} pixels or less; they are enlarged to {wanted}",
+                what=f"Half of the pictures have a side of {int(np.median(sides))} pixels or less; they are enlarged "
+                f"to {wanted}",
                 value=float(np.median(sides)),
                 threshold=round(wanted / SMALL, 1),
                 remedy="A small network that learns from nothing may do as well, and is far quicker.",

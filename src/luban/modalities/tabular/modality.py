@@ -19,7 +19,7 @@ KINDS = ("number", "category", "boolean", "date")
 
 
 class TabularModality:
-    """Numbers, categories, booleans and dates; text is told by a modality of its own, though tables' learners take it too."""
+    """Numbers, categories, booleans and dates; a modality of its own tells of text, though tables' learners take it."""
 
     def detect(self, name: str, values: pa.ChunkedArray) -> str | None:
         """Return the kind of column that these values are, or None for values that no table cell holds.

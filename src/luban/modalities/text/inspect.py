@@ -85,7 +85,8 @@ def _unknown(preparation: TextTokens, table: pa.Table) -> list[Finding]:
     names = ", ".join(scripts(strange or table.column(preparation.columns[0]).to_pylist())) or "signs"
     return [
         Finding(
-            what=f"The tokenizer does not know {share:.0%} of the tokens: a script ({names}) that the backbone has not learnt",
+            what=f"The tokenizer does not know {share:.0%} of the tokens: a script ({names}) that the backbone has "
+            "not learnt",
             verdict="block" if share > ALMOST_ALL else "warn",
             value=round(share, 4),
             threshold=MANY_UNKNOWN,

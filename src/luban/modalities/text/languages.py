@@ -1,8 +1,8 @@
-"""Which languages texts are likely written in: by their script where it tells, else by the words that hold sentences together.
+"""Which languages texts are likely written in: by their script where it tells, else by their function words.
 
-Function words make up a third to a half of running text and differ between languages (the idea of E. Giguet, "Multilingual
-sentence categorization", 1995); a dozen or so of each are enough to name the language of a column. A single short text
-often has none: it counts as ``und`` (undetermined), as ISO 639 writes it.
+Function words make up a third to a half of running text and differ between languages (the idea of E. Giguet,
+"Multilingual sentence categorization", 1995); a dozen or so of each are enough to name the language of a column. A
+single short text often has none: it counts as ``und`` (undetermined), as ISO 639 writes it.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ class TextModality:
     def detect(self, name: str, values: pa.ChunkedArray) -> str | None:
         """Return ``text`` for running text, or None.
 
-        The rule is that of `luban.data.infer`, so that a column has one kind wherever it is looked at: columns of few different
-        values are categories, however long the words.
+        The rule is that of `luban.data.infer`, so that a column has one kind wherever it is looked at: columns of few
+        different values are categories, however long the words.
         """
         return "text" if infer_schema(pa.table({name: values})).columns[0].kind == "text" else None
 

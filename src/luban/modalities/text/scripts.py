@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SCRIPTS = (
-    ("Latin", "Han", "Hiragana", "Katakana", "Hangul", "Cyrillic", "Arabic", "Hebrew", "Greek", "Devanagari", "Thai")
-    + ("Bengali", "Tamil", "Telugu", "Gujarati", "Kannada", "Malayalam", "Gurmukhi", "Armenian", "Georgian", "Khmer")
-    + ("Lao", "Myanmar", "Sinhala", "Ethiopic", "Tibetan", "Mongolian", "Bopomofo")
-)  # fmt: skip
+    *("Latin", "Han", "Hiragana", "Katakana", "Hangul", "Cyrillic", "Arabic", "Hebrew", "Greek", "Devanagari"),
+    *("Thai", "Bengali", "Tamil", "Telugu", "Gujarati", "Kannada", "Malayalam", "Gurmukhi", "Armenian", "Georgian"),
+    *("Khmer", "Lao", "Myanmar", "Sinhala", "Ethiopic", "Tibetan", "Mongolian", "Bopomofo"),
+)
 
 
 def scripts(texts: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> dict[str, float]:
-    """Return each script's share of all letters, the largest first; ``other`` for those not listed; empty without letters.
+    """Return each script's share of all letters, the largest first, ``other`` for those not listed.
 
     Examples
     --------

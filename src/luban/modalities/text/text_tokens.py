@@ -90,7 +90,7 @@ class TextTokens:
 
     @classmethod
     def of(cls, columns: Sequence[str], tokenizer: bytes, **options: Any) -> TextTokens:
-        """Return the preparation with what the tokenizer itself tells: its padding token, and whether it marks pairs."""
+        """Return the preparation with what the tokenizer itself tells: its padding, and whether it marks pairs."""
         loaded = _tokenizer(tokenizer)
         pair = loaded.encode("a", "b").type_ids
         told = (loaded.padding or {}).get("pad_id")
@@ -122,7 +122,7 @@ class TextTokens:
     def varied(
         self, taken: Sequence[Texts], parameters: Mapping[str, Any], random: np.random.Generator
     ) -> Sequence[Texts]:
-        """Return the texts with words left out and swapped; word by word (`words`) they stay, as labels belong to them."""
+        """Return the texts with words left out and swapped; with `words` they stay, as labels belong to words."""
         if self.words:
             return taken
         return [tuple(augment.varied(one, parameters, random) for one in row) for row in taken]
@@ -138,7 +138,7 @@ class TextTokens:
         return np.array([len(one) for one in found], dtype=np.int64)
 
     def unknown(self, table: pa.Table) -> np.ndarray:
-        """Return the share of tokens of each row that the vocabulary does not hold, shape (n,); 0 where it knows all."""
+        """Return the share of tokens of each row that the vocabulary does not hold, shape (n,)."""
         number = self._unknown_number
         if number is None:
             return np.zeros(table.num_rows)

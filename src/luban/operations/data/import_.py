@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.operation import operation
@@ -44,6 +45,7 @@ def data_import(
     decimal: str | None = None,
     sheet: str | None = None,
     query: str | None = None,
+    media: Path | None = None,
     bad_rows: Literal["error", "skip"] = "error",
     time: str | None = None,
     group: str | None = None,
@@ -54,7 +56,8 @@ def data_import(
     Parameters
     ----------
     data
-        A file (CSV, TSV, Parquet, JSON Lines, Excel), a folder of them, a database URL, or an object in memory.
+        A file (CSV, TSV, Parquet, JSON Lines, Excel), a folder of them, a folder of pictures or sounds or a zip archive
+        of one (a folder a class), a database URL, or an object in memory.
     name
         Name of the data set; by default that of the file.
     delimiter
@@ -67,6 +70,8 @@ def data_import(
         Sheet of a workbook; by default the first.
     query
         SQL query or table name, with a database URL.
+    media
+        Folder that paths of pictures and sounds in the rows start from and must not leave; by default that of the file.
     bad_rows
         What to do with a row of a text file that has too few or too many cells: `error`, or `skip` to leave it out.
     time
@@ -87,6 +92,7 @@ def data_import(
         "decimal": decimal,
         "sheet": sheet,
         "query": query,
+        "media": None if media is None else str(media),
         "time": time,
         "group": group,
         "key": key,

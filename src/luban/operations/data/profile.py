@@ -23,12 +23,12 @@ class Profiled:
 
 @operation(permission="data:read", long=True, name="data profile")
 def data_profile(workspace: Workspace, data: Any, *, target: str | None = None) -> Profiled:
-    """Profile rows: types, missing values, ranges, duplicates, leaking columns, outliers, balance.
+    """Profile rows: types, missing values, ranges, duplicates, leaks, outliers, balance; texts, pictures, sounds.
 
     Parameters
     ----------
     data
-        A file, a data set of the workspace, or an object in memory.
+        A file, a folder, a data set of the workspace, or an object in memory.
     target
         The column to be predicted, for the checks that concern it.
     """

@@ -113,13 +113,20 @@ def _endpoint(
             given = await bodies.read_json(request)
         arguments = _arguments(operation, given, workspace, uploads)
         if operation.long:
-            work = jobs.start(operation.name, lambda: call(operation, workspace, arguments))
+            work = jobs.start(operation.name, lambda: _called(operation, workspace, arguments))
             where = f"/api/jobs/{work.id}"
             return JSONResponse({"job": work.id, "url": where}, status_code=202, headers={"Location": where})
-        result = await run_in_threadpool(call, operation, workspace, arguments)
+        result = await run_in_threadpool(_called, operation, workspace, arguments)
         return JSONResponse(to_json(result))
 
     return endpoint
+
+
+def _called(operation: Operation, workspace: Workspace, arguments: dict[str, Any]) -> Any:
+    from luban.data.media.permission import paths_refused
+
+    with paths_refused():  # rows of a request must not name files of this machine
+        return call(operation, workspace, arguments)
 
 
 def _arguments(operation: Operation, given: dict[str, Any], workspace: Workspace, uploads: Path) -> dict[str, Any]:
