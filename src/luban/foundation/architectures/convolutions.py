@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Convolutions(Body):
-    """A stem, and stages that halve the sides and double the channels.
+    """A stem that halves the sides at once, and stages that halve them and double the channels.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Convolutions(Body):
         widths = [width * 2**stage for stage in range(depth + 1)]
         self.network = nn.ModuleDict(
             {
-                "stem": Convolution(int(configuration["channels"]), width, stride=1),
+                "stem": Convolution(int(configuration["channels"]), width, stride=2, side=5),
                 "stages": nn.ModuleList(Stage(one, other) for one, other in pairwise(widths)),
             }
         )
@@ -51,6 +51,7 @@ class Convolutions(Body):
         sound = values.dim() == 3
         mask = tensors["attention_mask"] if sound else torch.ones_like(values[:, 0, 0, :], dtype=torch.int64)
         values = values.unsqueeze(1) if sound else values
+        mask = mask[:, ::2]
         values = self.network["stem"](values, mask)
         for stage in self.network["stages"]:
             mask = mask[:, ::2]
@@ -63,11 +64,11 @@ class Convolutions(Body):
 
 
 class Convolution(nn.Module):
-    """A convolution of 3 by 3, batch norm and ReLU; what the mask hides stays 0, so that no row sees its padding."""
+    """A convolution, batch norm and ReLU; what the mask hides stays 0, so that no row sees its padding."""
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, stride: int, side: int = 3) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.convolution = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
