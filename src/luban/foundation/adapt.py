@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from luban.core import plugins
 from luban.core.errors import Unsupported
-from luban.core.protocols import Unsuitable
 from luban.foundation.adapted import Adapted
-from luban.foundation.heads.objective import objective_for
-from luban.foundation.network import Network
-from luban.foundation.training import device
+from luban.foundation.setup import choose, set_up
+from luban.foundation.training import device, processes
 from luban.foundation.training.evaluate import margins
-from luban.foundation.training.options import Training
 from luban.foundation.training.rows import Rows
-from luban.foundation.training.work import Labelled, Work
-from luban.foundation.way import Way, split_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,17 +21,11 @@ if TYPE_CHECKING:
     from luban.core.protocols import Examples
     from luban.core.task import Task
     from luban.foundation.backbone import Backbone
+    from luban.foundation.network import Network
     from luban.foundation.way import Applied, Report
 
 _AGREEMENT = 1e-5
 _CHECKED = 16
-_AFTER = 0.02
-
-
-def find(name: str) -> Way:
-    """Return the way of this name, or raise `NotFound` with those that there are."""
-    way: Way = plugins.create("ways", name)
-    return way
 
 
 def adapt(
@@ -83,70 +70,47 @@ def adapt(
     InputError
         If a parameter is unknown, or training diverged before anything was learnt.
     """
-    from luban.foundation.adapted import Reading
-
-    chosen = find(way)
-    answer = chosen.supports(backbone, task)
-    if isinstance(answer, Unsuitable):
-        raise Unsupported(f"{way} cannot adapt {backbone.card.name}", seen=answer.reason)
-    options, settings, reading = split_options(parameters, chosen.options, Training, Reading)
-    with device.threads(effort.threads):
-        torch.manual_seed(effort.seed)
-        place = device.here()
-        preparation = backbone.preparation(columns, **reading.options(task))
-        objective = objective_for(task, training.target, balanced=settings.balanced, smoothing=settings.label_smoothing)
-        original = None if chosen.rewrites else backbone.save()
-        applied = chosen.apply(backbone, options, Rows(preparation, training.table.slice(0, 1)).batch(np.arange(1)))
-        if applied.longest is not None and preparation.max_length > applied.longest:  # type: ignore[attr-defined]
-            reading = replace(reading, max_length=applied.longest)
-            preparation = backbone.preparation(columns, **reading.options(task))
-        rows = Rows(preparation, training.table, augmentation=augmentation, seed=effort.seed)
-        head = objective.head(backbone.dimension, settings.dropout)
-        network = Network(applied.body, head).to(place.device)
-        if settings.checkpointing:
-            recompute(network)
-        work = Work(
-            task=task,
-            network=network,
-            applied=applied,
-            objective=objective,
+    chosen, options, settings, reading = choose(backbone, way, task, parameters)
+    with (
+        device.threads(effort.threads),
+        processes.shared(
+            processes.Job(backbone, way, task, tuple(columns), training, validation, parameters, effort, augmentation),
+            settings.processes,
+        ),
+    ):
+        setup = set_up(
+            backbone,
+            chosen,
+            task,
+            columns,
+            training,
+            validation,
             options=options,
-            training=settings,
-            rate=settings.learning_rate or chosen.rate,
-            examples=labelled(rows, training, objective),
-            validation=None
-            if validation is None
-            else labelled(Rows(preparation, validation.table), validation, objective),
+            settings=settings,
+            reading=reading,
             effort=effort,
-            deadline=effort.deadline - _AFTER * min(effort.remaining, 60.0),
-            place=place,
             report=report,
+            augmentation=augmentation,
         )
+        work = setup.work
         chosen.learn(work)
-        network.eval()
-        changed = own_weights(network, whole=chosen.rewrites)
+        work.network.eval()
         adapted = Adapted(
             task=task,
             columns=tuple(columns),
             way=way,
             options=asdict(options),
-            reading=reading,
+            reading=setup.reading,
             backbone=backbone,
-            network=network,
-            preparation=preparation,
-            changed=changed,
-            original=original,
+            network=work.network,
+            preparation=setup.preparation,
+            changed=own_weights(work.network, whole=chosen.rewrites),
+            original=setup.original,
             learned=dict(work.learned),
             history=tuple(work.history),
             notes=tuple(work.notes),
         )
-        return folded(adapted, applied, Rows(preparation, training.table.slice(0, _CHECKED)))
-
-
-def labelled(rows: Rows, examples: Examples, objective: Any) -> Labelled:
-    """Return rows with their targets and weights as tensors."""
-    weight = None if examples.weight is None else torch.from_numpy(np.asarray(examples.weight, dtype=np.float32))
-    return Labelled(rows=rows, target=objective.encode(examples.target), weight=weight)
+        return folded(adapted, work.applied, Rows(setup.preparation, training.table.slice(0, _CHECKED)))
 
 
 def own_weights(network: Network, *, whole: bool) -> dict[str, torch.Tensor]:
@@ -184,16 +148,3 @@ def folded(adapted: Adapted, applied: Applied, sample: Rows) -> Adapted:
     whole.history, whole.notes = adapted.history, adapted.notes
     whole.folding = f"not folded into the weights: answers would differ by {apart:.1e}"
     return whole
-
-
-def recompute(network: Network) -> None:
-    """Let the body compute its inner values twice rather than keep them, or say that it cannot."""
-    inner = getattr(network.body, "network", network.body)
-    switch = getattr(inner, "gradient_checkpointing_enable", None)
-    if switch is None or not getattr(inner, "supports_gradient_checkpointing", False):
-        raise Unsupported(
-            "this backbone cannot compute its inner values twice",
-            seen="checkpointing=true",
-            remedy="Use a smaller batch, or accumulate=4, to save memory.",
-        )
-    switch(gradient_checkpointing_kwargs={"use_reentrant": False})

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field
 
-_FORWARD = 0.4
+FORWARD = 0.4
 """What a row costs in evaluation, as a share of what it costs in training, until that is measured."""
 
 
@@ -59,7 +59,7 @@ class Clock:
 
     def evaluating(self, steps: int) -> float:
         """Return the seconds that an evaluation over so many steps takes, measured or guessed."""
-        return self.evaluation if self.evaluation is not None else _FORWARD * self.unit * steps
+        return self.evaluation if self.evaluation is not None else FORWARD * self.unit * steps
 
     def has_room(self, steps: int, reserve: float) -> bool:
         """Return whether a batch of so many steps, and then `reserve` seconds, fit before the deadline."""

@@ -6,8 +6,10 @@ import os
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -63,6 +65,10 @@ class Place:
         torch.distributed.all_reduce(shared, op=torch.distributed.ReduceOp.MAX)
         return float(shared)
 
+    def mean(self, value: float) -> float:
+        """Return the mean of the values of all processes."""
+        return value if self.processes == 1 else float(np.mean(self.gathered(value)))
+
     def gathered(self, value: Any) -> list[Any]:
         """Return the values of all processes, by rank."""
         if self.processes == 1:
@@ -75,9 +81,10 @@ class Place:
 def here() -> Place:
     """Return where this process trains: CUDA where there is one, with its fellows where it was launched with some."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from accelerate import Accelerator
+        from accelerate import Accelerator, InitProcessGroupKwargs
 
-        accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        patience = InitProcessGroupKwargs(timeout=timedelta(minutes=10))
+        accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[patience])
         return Place(accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator)
     return Place(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +16,12 @@ import torch
 from luban.core.errors import InputError
 from luban.foundation.heads.objective import criterion
 from luban.foundation.training import checkpoint, device, state
-from luban.foundation.training.clock import Clock
+from luban.foundation.training.clock import FORWARD, Clock
 from luban.foundation.training.evaluate import margins
 from luban.foundation.training.loss import Loss, mixing
 from luban.foundation.training.optimizer import optimizer
 from luban.foundation.training.order import shuffled
+from luban.foundation.training.probe import start
 from luban.foundation.training.schedule import factor
 from luban.foundation.training.work import Point
 
@@ -35,6 +36,15 @@ _BAD_IN_A_ROW = 5
 _BAD_IN_ALL = 25
 _CHECKPOINT_SECONDS = 20.0
 _CHECKPOINT_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process computes at once: rows, their tensors, and 0 where they do not count."""
+
+    rows: np.ndarray
+    tensors: dict[str, torch.Tensor]
+    counts: float
 
 
 class Loop:
@@ -63,6 +73,8 @@ class Loop:
         self.running = [0.0, 0.0]
         self.since = [0.0, 0]
         self.over = False
+        self.progress = 0.0
+        self._probe_seconds = 0.0
         self.clock = Clock(work.deadline)
         self.last_evaluation = 0.0
         self.last_checkpoint = time.monotonic()
@@ -74,19 +86,26 @@ class Loop:
         work = self.work
         torch.manual_seed(work.effort.seed + work.place.rank)
         network = work.place.wrap(work.network) if work.place.processes == 1 else work.network
-        state.learning_mode(network)
         saved = checkpoint.read(work.effort.checkpoint)
         resumed = saved is not None and saved[1].get("work") == self._fingerprint()
+        if work.training.probe_first and not resumed:
+            begun = time.monotonic()
+            steps = start(work)
+            self._probe_seconds = time.monotonic() - begun
+            self.clock.unit = self._probe_seconds / max(steps, 1) / FORWARD
+        state.learning_mode(network)
         if resumed and saved is not None:
             self.precision = saved[1]["precision"]
         elif self.precision == "auto":
             self.precision = self._measured_precision()
             torch.manual_seed(work.effort.seed + work.place.rank)
         self.loss = Loss(work.network, work.objective, self.precision)
-        self.wrapped = self.loss if work.place.processes == 1 else work.place.wrap(self.loss)
+        self.wrapped = self.loss if work.place.processes == 1 else self._shared(self.loss)
         self.optimizer = optimizer(work)
         if resumed and saved is not None:
             self._restore(*saved)
+        elif work.training.probe_first and not work.place.any(flag=self._probe_seconds >= 0.05 * self.clock.remaining):
+            self._evaluate(0.0)  # what the head knows before the body learns is the first state to beat
         with ThreadPoolExecutor(1) as ahead:
             batches = self._batches(ahead)
             while not self.over and self.step < self.end:
@@ -95,22 +114,17 @@ class Loop:
 
     # --- one step ---------------------------------------------------------------------------------
 
-    def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[tuple[np.ndarray, list[Any]]]:
+    def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[tuple[np.ndarray, list[Part]]]:
         """Yield (rows, parts) of each step from the present one on; the next one is prepared meanwhile."""
 
-        def prepared(place: int) -> tuple[np.ndarray, list[Any]]:
+        def prepared(place: int) -> tuple[np.ndarray, list[Part]]:
             epoch, number = divmod(place, self.per_epoch)
             if epoch not in orders:
                 orders.clear()
                 lengths = self.work.examples.rows.lengths
                 orders[epoch] = shuffled(lengths, self.work.training.batch, seed=self.work.effort.seed, epoch=epoch)
             rows = orders[epoch][number]
-            own = rows[self.work.place.rank :: self.work.place.processes]
-            pieces = [one for one in np.array_split(own, self.work.training.accumulate) if len(one)]
-            loaded = [
-                (one, self.work.examples.rows.batch(one, turn=(epoch, number, i))) for i, one in enumerate(pieces)
-            ]
-            return rows, loaded
+            return rows, self._parts(rows, epoch, number)
 
         orders: dict[int, list[np.ndarray]] = {}
         place = self.step
@@ -121,7 +135,19 @@ class Loop:
             coming = ahead.submit(prepared, place)
             yield current
 
-    def _advance(self, rows: np.ndarray, parts: list[Any]) -> None:
+    def _parts(self, rows: np.ndarray, epoch: int, number: int) -> list[Part]:
+        """Return what this process computes of a step: as many parts as each of its fellows."""
+        place = self.work.place
+        own = rows[place.rank :: place.processes]
+        counts = 1.0
+        if not len(own):  # fewer rows than processes: take part without a say
+            own, counts = rows[:1], 0.0
+        pieces = np.array_split(own, min(self.work.training.accumulate, max(1, len(rows) // place.processes)))
+        batch = self.work.examples.rows.batch
+        turns = ((epoch, number, place.rank, piece) for piece in range(len(pieces)))
+        return [Part(one, batch(one, turn=turn), counts) for one, turn in zip(pieces, turns, strict=True)]
+
+    def _advance(self, rows: np.ndarray, parts: list[Part]) -> None:
         work = self.work
         steps = int(work.examples.rows.lengths[rows].max()) * len(rows)
         reserve = self._reserve()
@@ -134,7 +160,8 @@ class Loop:
             self.over = True
             return
         rate = self._set_rate(progress)
-        total = self._gradients(rows, parts, progress)
+        self.progress = max(progress, (self.step + 1) / self.total)
+        total = self._gradients(rows, parts)
         norm = float(torch.nn.utils.clip_grad_norm_(self._trained(), work.training.clip))
         if math.isfinite(norm) and math.isfinite(total):
             self.optimizer.step()
@@ -151,7 +178,7 @@ class Loop:
             self.clock.took(seconds, steps)
         self._look(rate)
 
-    def _gradients(self, rows: np.ndarray, parts: list[Any], progress: float) -> float:
+    def _gradients(self, rows: np.ndarray, parts: list[Part]) -> float:
         """Compute the gradients of a step's mean loss and return that loss."""
         work = self.work
         examples = work.examples
@@ -162,19 +189,18 @@ class Loop:
         share = work.place.processes / max(float(whole.sum()), 1e-12)
         draw = np.random.default_rng([work.effort.seed, 1, self.step, work.place.rank])
         total = 0.0
-        for own, tensors in parts:
-            chosen = torch.from_numpy(own)
+        for part in parts:
+            chosen = torch.from_numpy(part.rows)
             target = examples.target[chosen].to(work.place.device)
             weight = None if examples.weight is None else examples.weight[chosen].to(work.place.device)
-            mix = mixing(work.training.mixup, len(own), draw, work.place.device)
-            loss = self.wrapped(work.place.put(tensors), target, weight, mix) * share
+            mix = mixing(work.training.mixup, len(chosen), draw, work.place.device)
+            loss = self.wrapped(work.place.put(part.tensors), target, weight, mix) * (share * part.counts)
             penalty = work.applied.penalty()
             if penalty is not None:
                 loss = loss + penalty / len(parts)
             loss.backward()
             total += float(loss.detach())
-        del progress
-        return total
+        return work.place.mean(total)
 
     def _trained(self) -> list[torch.nn.Parameter]:
         return [one for group in self.optimizer.param_groups for one in group["params"]]
@@ -301,7 +327,8 @@ class Loop:
     def _finish(self) -> None:
         work = self.work
         evaluated = self.best is not None and self.last_point_step == self.step
-        if work.validation is not None and not evaluated and (not self.clock.timed or self.clock.remaining > 0):
+        late = work.place.any(flag=self.clock.timed and self.clock.remaining <= 0)
+        if work.validation is not None and not evaluated and not late:
             over, self.over = self.over, False
             self._evaluate(self.optimizer.param_groups[0]["lr"])
             self.over = over
@@ -310,9 +337,9 @@ class Loop:
         self._insist_on_numbers()
         done = self.step / self.per_epoch
         best = done if self.best is None else self.best[1] / self.per_epoch
-        work.learned["epochs"] = round(min(work.training.passes(len(work.examples.rows)), max(done, 1e-3)), 6)
-        if self.step >= self.end and not self.clock.timed:
-            work.learned["epochs"] = work.training.passes(len(work.examples.rows))
+        # The schedule that a refit repeats: where the clock drove it, as many epochs as it would have gone to its end.
+        whole = done / self.progress if self.progress > 0 else done
+        work.learned["epochs"] = round(max(whole, 1.0 / self.per_epoch), 6)
         work.learned["stop"] = round(max(best, 1.0 / self.per_epoch), 6)
         work.network.eval()
 
@@ -329,6 +356,21 @@ class Loop:
                     seen=f"{name} after {self.step:,} steps at rate {self.work.rate:g}",
                     remedy="Use a smaller learning_rate, or precision=float32.",
                 )
+
+    def _shared(self, loss: Loss) -> torch.nn.Module:
+        """Return the loss with gradients averaged over the processes.
+
+        Weights that no output depends on never get a gradient, for which the others would wait: they are frozen.
+        """
+        work = self.work
+        rows = np.arange(min(2, len(work.examples.rows)))
+        tensors = work.place.put(work.examples.rows.batch(rows))
+        loss(tensors, work.examples.target[torch.from_numpy(rows)].to(work.place.device)).backward()
+        for one in work.network.parameters():
+            if one.requires_grad and one.grad is None:
+                one.requires_grad_(requires_grad=False)
+            one.grad = None
+        return work.place.wrap(loss)
 
     # --- precision --------------------------------------------------------------------------------
 
@@ -382,6 +424,7 @@ class Loop:
             "precision": self.precision,
             "running": self.running,
             "elapsed": self.clock.elapsed,
+            "progress": self.progress,
             "history": [asdict(one) for one in self.work.history],
             "notes": self.work.notes,
         }
@@ -405,6 +448,6 @@ class Loop:
         self.best = None if facts["best"] is None else (facts["best"][0], facts["best"][1])
         self.worse, self.slowed, self.bad = facts["worse"], facts["slowed"], facts["bad"]
         self.running = facts["running"]
-        self.clock.spent = facts["elapsed"]
+        self.clock.spent, self.progress = facts["elapsed"], facts["progress"]
         self.work.history[:] = [Point(**one) for one in facts["history"]]
         self.work.notes[:] = facts["notes"]

@@ -43,10 +43,12 @@ class Training:
         Alpha of the beta distribution that mixes rows in pairs (Zhang and others 2018); 0 for none.
     patience : int
         Evaluations without a better criterion before training stops.
+    probe_first : bool
+        Whether the head begins as a linear probe (Kumar and others 2022) rather than from nothing.
     precision : {"auto", "float32", "bfloat16"}
         Of the arithmetic inside the body; auto takes bfloat16 where the processor has it and it was measured faster.
-    processes : int
-        How many processes (one a GPU, where there are several) share each step.
+    processes : int, optional
+        How many processes share each step; by default one a GPU, and one where there is none.
     """
 
     learning_rate: float | None = None
@@ -63,8 +65,9 @@ class Training:
     balanced: bool = False
     mixup: float = 0.0
     patience: int = 4
+    probe_first: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    processes: int = 1
+    processes: int | None = None
 
     def __post_init__(self) -> None:
         checks = (
@@ -80,7 +83,7 @@ class Training:
             ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
             ("mixup", self.mixup >= 0, "at least 0"),
             ("patience", self.patience >= 1, "at least 1"),
-            ("processes", self.processes >= 1, "at least 1"),
+            ("processes", self.processes is None or self.processes >= 1, "at least 1"),
         )
         for name, fine, wanted in checks:
             if not fine:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 256
 _KEPT = 512 * 2**20
+_SMALL = 1000
 
 
 class Rows:
@@ -54,8 +55,10 @@ class Rows:
         self._augmentation = {name: one for name, one in (augmentation or {}).items() if one}
         self._seed = seed
         self._ragged: Mapping[str, Ragged] | None = None
+        self._kept: dict[int, Any] = {}
+        self._room = _KEPT
         self.lengths = np.ones(len(table), dtype=np.int64)
-        if any(None in one.shape for one in preparation.tensors.values()):
+        if all(one.shape[:1] == (None,) and None not in one.shape[1:] for one in preparation.tensors.values()):
             self._ragged = _ragged(preparation, table)
             if self._ragged is not None:
                 self.lengths = np.max([one.sizes for one in self._ragged.values()], axis=0)
@@ -65,17 +68,30 @@ class Rows:
 
     def batch(self, rows: np.ndarray, *, turn: Sequence[int] | None = None) -> dict[str, torch.Tensor]:
         """Return the tensors of some rows; with `turn` (epoch, number of the batch) they are augmented."""
-        varied = turn is not None and bool(self._augmentation) and isinstance(self.preparation, Augmenting)
+        varied = turn is not None and bool(self._augmentation)
         if not varied and self._ragged is not None:
             return {name: torch.from_numpy(one.take(rows)) for name, one in self._ragged.items()}
-        chosen = self.table.take(rows)
-        if varied and isinstance(self.preparation, Augmenting):
-            generator = np.random.default_rng([self._seed, *(turn or ())])
-            taken = self.preparation.varied(self.preparation.taken(chosen), self._augmentation, generator)
+        if isinstance(self.preparation, Augmenting):
+            taken: Sequence[Any] = self._read(self.preparation, rows)
+            if varied:
+                generator = np.random.default_rng([self._seed, *(turn or ())])
+                taken = self.preparation.varied(taken, self._augmentation, generator)
             arrays = self.preparation.finished(taken)
         else:
-            arrays = self.preparation(chosen)
+            arrays = self.preparation(self.table.take(rows))
         return {name: torch.from_numpy(np.ascontiguousarray(one)) for name, one in arrays.items()}
+
+    def _read(self, preparation: Augmenting, rows: np.ndarray) -> list[Any]:
+        """Return what was read of some rows, and keep as much of it as there is room for: decoding is dear."""
+        new = [int(row) for row in dict.fromkeys(rows.tolist()) if row not in self._kept]
+        read = dict(zip(new, preparation.taken(self.table.take(new)), strict=True)) if new else {}
+        found = [read[row] if row in read else self._kept[row] for row in rows.tolist()]
+        for row, value in read.items():
+            size = getattr(value, "nbytes", _SMALL)
+            if self._room >= size:
+                self._kept[row] = value
+                self._room -= size
+        return found
 
 
 @dataclass(frozen=True)
@@ -113,8 +129,7 @@ class Ragged:
 def _ragged(preparation: Preparation, table: pa.Table) -> dict[str, Ragged] | None:
     """Return all rows prepared and stripped of padding; None where that would be too large or cannot be undone.
 
-    Padding is what stands behind the last step that differs from the value with which a longer row's neighbour ends.
-    It is told from content by the tensors whose name ends in ``mask``: a row is as long as its longest mask.
+    Padding is told from content by the tensors whose name ends in ``mask``: a row is as long as its longest mask.
     """
     masks = [name for name in preparation.tensors if name.endswith("mask")]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in preparation.tensors}
@@ -141,10 +156,9 @@ def _ragged(preparation: Preparation, table: pa.Table) -> dict[str, Ragged] | No
     if not len(table):
         return None
     result = {}
-    for name in parts:
+    for name, part in parts.items():
         size = np.concatenate(sizes[name]).astype(np.int64)
-        fill = next(iter(fills[name]), 0)
-        result[name] = Ragged(np.concatenate(parts[name]), np.cumsum(size) - size, size, fill)
+        result[name] = Ragged(np.concatenate(part), np.cumsum(size) - size, size, next(iter(fills[name]), 0))
     return result
 
 
