@@ -234,7 +234,7 @@ def test_a_metric_implies_its_kind():
         (["a"] * 19 + ["b"], "more than one row"),
         ([f"label {k}" for k in range(20)], "too many different"),
         ([1.0, float("inf")] + [k / 3 for k in range(30)], "infinities"),
-        ([[1], [2]] * 10, "nested"),
+        ([{"a": 1}, {"a": 2}] * 10, "nested"),
     ],
 )
 def test_targets_that_cannot_be_learnt(target, word):

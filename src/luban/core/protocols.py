@@ -76,7 +76,9 @@ class Examples:
     table : pyarrow.Table
         The input columns only, conforming to the schema.
     target : numpy.ndarray
-        Shape (n,): class codes (int64, 0..K-1) for classes, float64 otherwise. No missing values.
+        Shape (n,): class codes (int64, 0..K-1) for classes, float64 otherwise. No missing values. For multilabel
+        float64 of shape (n, K), 1 where a row bears a label, else 0; for tokens the codes of the words' labels,
+        int64 of shape (n, L), -1 where a row has fewer words.
     weight : numpy.ndarray, optional
         Shape (n,), non-negative float64.
     """
@@ -135,7 +137,8 @@ class Model(Protocol):
         """Return float64 predictions.
 
         Shape (n, K) with rows that sum to 1 for K classes, (n,) for regression, (n, Q), non-decreasing
-        along each row, for Q quantiles.
+        along each row, for Q quantiles; (n, K) independent probabilities for multilabel; (n, L, K) for tokens, NaN
+        where a row has fewer than L words or a word was not read.
         """
 
     def save(self) -> Mapping[str, bytes]:
@@ -144,7 +147,11 @@ class Model(Protocol):
 
 @runtime_checkable
 class Learner(Protocol):
-    """A way to learn (group ``luban.learners``). It holds no state: what is learnt is the model."""
+    """A way to learn (group ``luban.learners``). It holds no state: what is learnt is the model.
+
+    A learner with an attribute ``kinds`` is offered tasks of these kinds alone; without one it is offered those of
+    `luban.core.task.PLAIN`.
+    """
 
     name: str
 
@@ -224,7 +231,7 @@ class Exportable(Protocol):
     def to_graph(self, graph: Graph) -> str:
         """Add the model to the graph and return the name of its float output.
 
-        Shape (n, K) for classes and quantiles, (n, 1) for regression.
+        Shape (n, K) for classes, labels and quantiles, (n, 1) for regression, (n, L, K) for tokens.
 
         Raises
         ------

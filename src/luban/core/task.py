@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TaskKind = Literal["binary", "multiclass", "regression", "quantile"]
+TaskKind = Literal["binary", "multiclass", "matching", "multilabel", "tokens", "regression", "quantile"]
+PLAIN: tuple[TaskKind, ...] = ("binary", "multiclass", "regression", "quantile")
+"""The kinds that a learner is made for where it does not say so."""
 Label = str | int | float | bool
 
 
@@ -19,6 +21,8 @@ class Task:
     Parameters
     ----------
     kind : TaskKind
+        ``matching`` finds the answer to a text among those known, or none (a prediction is one of `classes`, which may
+        be thousands); ``multilabel`` gives a row any number of labels; ``tokens`` gives each word of a text a label.
     target : str
         The column to predict.
     inputs : tuple of str
@@ -27,7 +31,7 @@ class Task:
         Name of the metric that is optimised, as in ``luban.metrics``.
     classes : tuple of labels
         The labels in the order of their codes 0..K-1; the last one of a binary task is the positive one.
-        Empty for regression and quantiles.
+        Empty for regression and quantiles; for matching the answers, for multilabel and tokens the labels.
     quantiles : tuple of float
         The levels of a quantile task.
     horizon : int, optional
@@ -51,8 +55,8 @@ class Task:
 
     @property
     def classifies(self) -> bool:
-        """Whether a prediction is one of `classes`."""
-        return bool(self.classes)
+        """Whether a row's prediction is one of `classes`."""
+        return self.kind in ("binary", "multiclass", "matching")
 
     @property
     def outputs(self) -> int:

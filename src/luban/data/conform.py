@@ -25,6 +25,7 @@ from luban.data.row import MISSING_COLUMN, check_missing, conform_row, row_reade
 from luban.data.sources.frame import FrameSource, to_table
 from luban.data.sources.values import text as written
 from luban.data.storage import plain_type
+from luban.data.words import of_words, read_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,8 @@ def conform(
     if extra:
         shown = ", ".join(extra[:8]) + (f" and {len(extra) - 8} more" if len(extra) > 8 else "")
         notes.append(f"Columns that are not asked for are left out: {shown}.")
-    check_nested(data, [one.name for one in columns if one.name in known and one.kind not in KINDS])
+    plain = [one.name for one in columns if one.name in known and one.kind not in KINDS and not of_words(one)]
+    check_nested(data, plain)
     arrays, fields = [], []
     take_paths = paths_allowed() if paths is None else paths
     for column in columns:
@@ -255,6 +257,10 @@ def _category(column: Column, values: pa.ChunkedArray) -> pa.Array:  # noqa: ARG
     return pc.if_else(empty, pa.scalar(None, pa.string()), array) if pc.any(empty).as_py() else array
 
 
+def _text(column: Column, values: pa.ChunkedArray) -> pa.Array:
+    return read_words(column, values) if of_words(column) else _category(column, values)
+
+
 def _date(column: Column, values: pa.ChunkedArray) -> pa.Array:
     array = flat(values)
     kind = plain_type(array.type)
@@ -288,7 +294,7 @@ _READERS = {
     "number": _number,
     "boolean": _boolean,
     "category": _category,
-    "text": _category,
+    "text": _text,
     "date": _date,
     "nested": _unreadable,
 }

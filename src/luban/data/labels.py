@@ -75,3 +75,18 @@ def look_alikes(labels: Iterable[Any]) -> list[tuple[str, ...]]:
         if isinstance(label, str):
             groups.setdefault("".join(label.split()).casefold(), set()).add(label)
     return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
+
+
+def alike_note(target: str, labels: Iterable[Any]) -> list[str]:
+    """Return what to say of labels that are the same but for case and spaces; nothing where there are none."""
+    alike = look_alikes(labels)
+    if not alike:
+        return []
+    groups = "; ".join(" and ".join(repr(one[:60]) for one in group) for group in alike[:5])
+    return [f"Labels of {target!r} that differ by case or spaces only are taken as different ones: {groups}."]
+
+
+def some(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    shown = ", ".join(names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown

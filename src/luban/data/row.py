@@ -15,6 +15,7 @@ from luban.data.media.endings import KINDS
 from luban.data.media.permission import paths_allowed
 from luban.data.numbers import MISSING_WORDS, parse_number
 from luban.data.sources.values import text
+from luban.data.words import of_words, spaced
 
 if TYPE_CHECKING:
     from luban.core.schema import Column
@@ -65,7 +66,9 @@ def row_reader(columns: Sequence[Column], *, missing: Missing = "error", paths: 
     take_paths = paths_allowed() if paths is None else paths
     readers: dict[str, Callable[[Column, Any], Value]] = dict(_READERS)
     readers |= {kind: partial(_media, paths=take_paths) for kind in KINDS}
-    plan = tuple((column.name, partial(readers[column.kind], column)) for column in columns)
+    plan = tuple(
+        (column.name, partial(_spaced if of_words(column) else readers[column.kind], column)) for column in columns
+    )
     fill = missing == "fill"
 
     def read(row: Mapping[str, Any]) -> dict[str, Value]:
@@ -159,6 +162,12 @@ def _text(column: Column, value: Any) -> str:
     if isinstance(value, Mapping | list | tuple | set):
         raise _wrong(column, value, "nested")
     return text(value) or ""
+
+
+def _spaced(column: Column, value: Any) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return spaced(value, column.storage) or ""
+    return spaced(_text(column, value), column.storage) or ""
 
 
 def _date(column: Column, value: Any) -> int:

@@ -80,12 +80,13 @@ def folds(
 
     The rows to judge by are disjoint and together all rows (all but the earliest part where `moments` are
     given). Classes are spread evenly, so that a class with at least two rows is always among those learnt
-    from; numbers are spread evenly over their range. Rows of one group stay together.
+    from; numbers are spread evenly over their range; of several labels a row counts by its rarest. Rows of one group
+    stay together.
 
     Parameters
     ----------
     task : Task
-    target : numpy.ndarray, shape (n,)
+    target : numpy.ndarray, shape (n,), (n, K) or (n, L)
         As `encode_target` returns it.
     groups : numpy.ndarray, shape (n,), optional
         Any values; rows of one value are never on both sides.
@@ -101,7 +102,7 @@ def folds(
     generator = np.random.default_rng(seed)
     if moments is not None:
         return _forward(moments, k)
-    strata = target.astype(np.int64) if task.classifies else _bins(target)
+    strata = _strata_of(task, target)
     if groups is None:
         k = min(k, n)
         fold = _deal(strata, k, generator)
@@ -112,6 +113,17 @@ def folds(
             raise InputError("all rows are of one group", remedy="Name another group column, or none.")
         fold = _deal_groups(strata, codes, k, generator)
     return [(np.flatnonzero(fold != place), np.flatnonzero(fold == place)) for place in range(k)]
+
+
+def _strata_of(task: Task, target: np.ndarray) -> np.ndarray:
+    """Return the stratum of each row, int64, shape (n,)."""
+    if task.kind not in ("multilabel", "tokens"):
+        return target.astype(np.int64) if task.classifies else _bins(target)
+    codes = np.arange(len(task.classes))
+    borne = target > 0 if task.kind == "multilabel" else (target[:, :, None] == codes).any(axis=1)
+    often = np.where(borne, borne.sum(axis=0), np.inf)
+    # By the rarest label, as Sechidis and others (2011) deal first what is rarest; rows without any are a stratum too.
+    return np.where(borne.any(axis=1), often.argmin(axis=1), len(codes)).astype(np.int64)
 
 
 def _deal(strata: np.ndarray, k: int, generator: np.random.Generator) -> np.ndarray:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from luban.core.errors import InputError
 from luban.data.infer import kind_of_type
 from luban.data.labels import spelling
+from luban.data.lists import indicators, word_codes
 from luban.data.numbers import flat, to_numbers
 from luban.data.storage import plain_type
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 def encode_target(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Return class codes (int64, 0..K-1, in the order of ``task.classes``), or float64 values.
 
-    Labels are matched whatever their storage: ``1``, ``1.0`` and ``"1"`` are one label.
+    For multilabel tasks 0 and 1 (float64, shape (n, K)), for tokens the codes of the words' labels (int64, shape
+    (n, L), -1 behind the last word). Labels are matched whatever their storage: ``1``, ``1.0`` and ``"1"`` are one
+    label.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ def encode_target(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray, shape (n,)
+    numpy.ndarray, shape (n,), (n, K) or (n, L)
 
     Raises
     ------
@@ -45,6 +48,10 @@ def encode_target(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
             seen=f"{int(absent.sum()):,} of {len(absent):,} rows, the first is row {int(absent.argmax()) + 1}",
             remedy="Leave those rows out.",
         )
+    if task.kind == "multilabel":
+        return indicators(task, array)
+    if task.kind == "tokens":
+        return word_codes(task, array)
     return _codes(task, array) if task.classifies else _numbers(task, array)
 
 

@@ -140,7 +140,7 @@ def fit(
     name: str | None = None,
     seed: int = 0,
     rounds: int | None = None,
-    task: Literal["binary", "multiclass", "regression", "quantile"] | None = None,
+    task: Literal["binary", "multiclass", "matching", "multilabel", "tokens", "regression", "quantile"] | None = None,
     quantiles: tuple[float, ...] = (),
     group: str | None = None,
     time: str | None = None,
