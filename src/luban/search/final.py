@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # What answers together where fold models are kept. One row takes about 0.005 ms a model through ONNX and 0.02 ms a
 # megabyte of its trees, together less than 0.15 ms.
 MOST_MODELS = 8
-MOST_BYTES = 4_500_000
+MOST_BYTES = 3_000_000
 # Bytes of a network's weights; encodings keep some kilobytes of the kind as well.
 MOST_TENSORS = 1_000_000
 # So many fold models of a member are at least as good as one model of all rows.
