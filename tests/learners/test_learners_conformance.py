@@ -6,6 +6,9 @@ from typing import ClassVar
 import pytest
 
 from luban.core import plugins
+from luban.core.protocols import Suitable
+from luban.core.schema import Column, Schema
+from luban.core.task import Task
 from luban.testing.learner import LearnerConformance
 
 
@@ -61,12 +64,19 @@ class TestNeuralNetwork(LearnerConformance):
 
 
 def test_no_learner_is_left_out() -> None:
-    """A learner that is added to the table is added here."""
+    """A learner of tables that is added to the plug-in table is added here."""
+    task = Task(kind="binary", target="y", inputs=("x",), metric="roc_auc", classes=("no", "yes"))
+    table = Schema(columns=(Column(name="x", kind="number"),))
     here = {
         kind.learner().name
         for kind in globals().values()
         if isinstance(kind, type) and issubclass(kind, LearnerConformance) and kind is not LearnerConformance
     }
-    mine = {name for name in plugins.names("learners") if plugins.origin("learners", name) == "luban"}
+    mine = {
+        name
+        for name in plugins.names("learners")
+        if plugins.origin("learners", name) == "luban"
+        and isinstance(plugins.create("learners", name).suits(task, table, 1_000, 60.0), Suitable)
+    }
     if here != mine:
         pytest.fail(f"not checked: {sorted(mine - here)}")

@@ -22,7 +22,7 @@ from luban.learners import link, tree_nodes, trees
 from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import catboost_json, monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
-from luban.learners.tabular.suitability import rounds_fit
+from luban.learners.tabular.suitability import rounds_fit, unreadable
 from luban.learners.threads import threads
 from luban.learners.watch import Watch, patience
 from luban.modalities.tabular.options import EncodingOptions
@@ -119,8 +119,10 @@ class CatBoostLearner:
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether a few rounds fit into the time and its trees hold to the directions wanted."""
-        return monotonic.trees_refuse(task) or rounds_fit(
-            rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e7
+        return (
+            unreadable(schema)
+            or monotonic.trees_refuse(task)
+            or rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e7)
         )
 
     def suggestions(self, task: Task) -> list[Suggestion]:

@@ -19,7 +19,7 @@ from luban.learners import link, tree_nodes
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
-from luban.learners.tabular.suitability import rounds_fit
+from luban.learners.tabular.suitability import rounds_fit, unreadable
 from luban.learners.threads import threads
 from luban.learners.trees import AT_MOST, Trees, checked, round_down
 from luban.modalities.tabular.options import PLAIN_TREES
@@ -166,7 +166,7 @@ class ForestLearner(ABC):
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether it can predict this, in the time."""
-        unheld = monotonic.refused(task, "it averages trees that know no direction")
+        unheld = unreadable(schema) or monotonic.refused(task, "it averages trees that know no direction")
         if unheld is not None:
             return unheld
         if task.kind == "quantile":

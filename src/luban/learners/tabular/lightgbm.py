@@ -15,7 +15,7 @@ from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import lightgbm_text, monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.lightgbm_lean import lean
-from luban.learners.tabular.suitability import rounds_fit
+from luban.learners.tabular.suitability import rounds_fit, unreadable
 from luban.learners.threads import threads
 from luban.learners.watch import Watch, patience
 from luban.modalities.tabular.options import TREES
@@ -147,8 +147,10 @@ class LightGBMLearner:
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether a few rounds fit into the time and its trees hold to the directions wanted."""
-        return monotonic.trees_refuse(task) or rounds_fit(
-            rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=3e7
+        return (
+            unreadable(schema)
+            or monotonic.trees_refuse(task)
+            or rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=3e7)
         )
 
     def suggestions(self, task: Task) -> list[Suggestion]:

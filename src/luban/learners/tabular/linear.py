@@ -18,7 +18,7 @@ from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.linear_losses import Loss, loss_of
-from luban.learners.tabular.suitability import rounds_fit
+from luban.learners.tabular.suitability import rounds_fit, unreadable
 from luban.modalities.tabular.options import LINEAR
 
 if TYPE_CHECKING:
@@ -83,8 +83,10 @@ class LinearLearner:
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether it can be solved in the time."""
-        return monotonic.refused(task, "its coefficients are free") or rounds_fit(
-            rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e8
+        return (
+            unreadable(schema)
+            or monotonic.refused(task, "its coefficients are free")
+            or rounds_fit(rows * len(schema.inputs) * link.width(task), seconds, cells_per_second=1e8)
         )
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002

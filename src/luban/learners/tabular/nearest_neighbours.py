@@ -13,7 +13,7 @@ from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, encode, read_model, split_parameters
-from luban.learners.tabular.suitability import at_most
+from luban.learners.tabular.suitability import at_most, unreadable
 from luban.modalities.tabular.options import NETS
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class NearestNeighboursLearner:
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:  # noqa: ARG002
         """Return whether the rows are few enough to be kept and searched."""
-        unheld = monotonic.refused(task, "neighbours know no direction")
+        unheld = unreadable(schema) or monotonic.refused(task, "neighbours know no direction")
         if unheld is not None:
             return unheld
         if task.kind == "quantile":

@@ -17,6 +17,7 @@ from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
 from luban.learners.tabular.encoded import EncodedModel, encode, read_model, split_parameters
+from luban.learners.tabular.suitability import unreadable
 from luban.modalities.tabular.options import NETS
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ class NeuralNetworkLearner:
 
     name = "neural_network"
 
-    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:  # noqa: ARG002
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether PyTorch is there and ten epochs fit into the time."""
         if find_spec("torch") is None:
             return Unsuitable("it needs PyTorch; run: pip install 'luban[torch]'")
-        unheld = monotonic.refused(task, "its layers know no direction")
+        unheld = unreadable(schema) or monotonic.refused(task, "its layers know no direction")
         if unheld is not None:
             return unheld
         needed = 10 * rows / 40_000

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from luban.core.protocols import Suitable, Unsuitable
+from luban.modalities.tabular.encoding import TABULAR
+
+if TYPE_CHECKING:
+    from luban.core.schema import Schema
 
 _ROUNDS = 30
+
+
+def unreadable(schema: Schema) -> Unsuitable | None:
+    """Return that nothing is left for a learner of tables where no input is of a kind that it reads."""
+    if any(column.kind in TABULAR for column in schema.inputs):
+        return None
+    kinds = sorted({column.kind for column in schema.inputs})
+    return Unsuitable(f"it learns from columns of a table, and the inputs are of kind {', '.join(kinds) or 'none'}")
 
 
 def rounds_fit(cells: float, seconds: float, *, cells_per_second: float) -> Suitable | Unsuitable:

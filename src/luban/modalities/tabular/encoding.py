@@ -38,11 +38,9 @@ if TYPE_CHECKING:
     from luban.modalities.tabular.feature import Feature
 
 PROTOCOL = 1
-_EMPTY = {
+TABULAR = ("number", "boolean", "category", "text", "date")
+_EMPTY = {name: pa.string() for name in (*TABULAR, "image", "audio", "nested")} | {
     "number": pa.float64(),
-    "boolean": pa.string(),
-    "category": pa.string(),
-    "text": pa.string(),
     "date": pa.timestamp("us"),
 }
 _BLOCKS: dict[str, Any] = {

@@ -12,7 +12,7 @@ from luban.modalities.tabular.codes import Codes
 from luban.modalities.tabular.columns import Columns
 from luban.modalities.tabular.components import Components
 from luban.modalities.tabular.dates import Dates
-from luban.modalities.tabular.encoding import Encoding
+from luban.modalities.tabular.encoding import TABULAR, Encoding
 from luban.modalities.tabular.engineering import Engineering
 from luban.modalities.tabular.frequency import Frequency
 from luban.modalities.tabular.gain import SAMPLE
@@ -72,7 +72,7 @@ def fit_encoding(
     Raises
     ------
     InputError
-        If there is no row or no input column, or one of a kind that is not tabular.
+        If there is no row, or no input column of a kind that is tabular; those of other kinds are passed over.
     """
     if not schema.inputs or not table.num_rows:
         raise InputError(
@@ -91,9 +91,12 @@ class _Fit:
     ) -> None:
         self.inputs = tuple(column.name for column in schema.inputs)
         self.kinds = tuple(column.kind for column in schema.inputs)
-        for name, kind in zip(self.inputs, self.kinds, strict=True):
-            if kind in ("image", "audio", "nested"):
-                raise InputError("a column is not tabular", seen=f"{name}: {kind}", remedy="Leave it out.")
+        if not set(self.kinds) & set(TABULAR):
+            raise InputError(
+                "no input column is tabular",
+                seen=", ".join(f"{name}: {kind}" for name, kind in zip(self.inputs, self.kinds, strict=True)),
+                remedy="Choose another learner, or add columns.",
+            )
         self.options = options
         self.random = np.random.default_rng(seed)
         self.folds = self.random.permutation(table.num_rows) % options.folds
