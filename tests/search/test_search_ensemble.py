@@ -93,6 +93,19 @@ def test_a_member_that_adds_nothing_is_left_out() -> None:
     assert greedy_weights(task, target, np.concatenate([predictions, noise]))[-1] == 0
 
 
+def test_a_gain_that_is_chance_keeps_no_member() -> None:
+    """Less than a thousandth of the loss is no reason to run another model at every prediction."""
+    task = Task(kind="regression", target="y", inputs=("x",), metric="rmse")
+    random = np.random.default_rng(3)
+    target = random.normal(size=400)
+    best = target + random.normal(size=400)
+    close = np.stack([best, best + 0.05 * random.normal(size=400)])
+    assert loss_of("rmse", task, target, close.mean(axis=0)) < loss_of("rmse", task, target, best)
+    assert np.count_nonzero(greedy_weights(task, target, close, worth=0.0)) == 1
+    far = np.stack([best, target + random.normal(size=400)])
+    assert np.count_nonzero(greedy_weights(task, target, far)) == 2
+
+
 def test_predictions_without_a_defined_loss_are_never_chosen() -> None:
     task = Task(kind="binary", target="y", inputs=("x",), metric="roc_auc", classes=("a", "b"))
     weights = greedy_weights(task, np.zeros(10, dtype=np.int64), np.full((2, 10, 2), 0.5))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from luban.core.task import Task
 
 STEPS = 25
+# A gain below this share of the loss is chance, and no reason to keep another model.
+_LEAST_GAIN = 1e-3
 # Losses that differ by less are equal: then a model that is already in is preferred.
 _TIE = 1e-9
 
@@ -41,7 +43,7 @@ def greedy_weights(
         Most models with a weight: every one costs time at each prediction.
     worth : float
         A member is only kept where leaving it out would lose more than this share of what the blend gains over the
-        best single model.
+        best single model, and more than a thousandth of the loss.
 
     Examples
     --------
@@ -93,7 +95,8 @@ def _fewest(
     judged: Judge, chosen: np.ndarray, weights: np.ndarray, loss: float, single: float, steps: int, worth: float
 ) -> np.ndarray:
     """Leave members out, the lightest first, as long as hardly anything is lost."""
-    allowed = loss + worth * max(0.0, single - loss)
+    gain = max(0.0, single - loss)
+    allowed = loss + max(worth * gain, min(gain, _LEAST_GAIN * abs(loss)))
     while len(chosen) > 1:
         fewer = chosen[np.argsort(-weights[chosen], kind="stable")][:-1]
         tried, loss = _blend(judged, fewer, steps)
