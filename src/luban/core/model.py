@@ -80,12 +80,28 @@ class Deployment:
     Parameters
     ----------
     traffic : mapping of str to float
-        Model reference to its share; the shares sum to 1.
+        Model reference to its share; the shares sum to 1. The first is the champion, the others are canaries.
     shadow : str, optional
         Reference of a version that sees every request and answers none.
+    log : float
+        Share of the requests that the prediction log keeps, from 0 to 1.
+    keep : int, optional
+        Days after which the prediction log forgets; without them it never does.
     """
 
     name: str
     traffic: Mapping[str, float]
     shadow: str | None = None
     replicas: int = 1
+    log: float = 1.0
+    keep: int | None = None
+
+    @property
+    def champion(self) -> str:
+        """The reference of the version that the others are measured against."""
+        return next(iter(self.traffic))
+
+    @property
+    def canaries(self) -> tuple[str, ...]:
+        """The references of the other versions that answer."""
+        return tuple(self.traffic)[1:]

@@ -74,6 +74,14 @@ class Blobs:
         """Return whether the content is there; it is not read."""
         return self._place.has(valid_digest(digest))
 
+    def remove(self, digest: str) -> None:
+        """Erase content for good, here and in the local cache.
+
+        Only what holds people's data is ever erased, and only by whoever knows that no row names it any more.
+        """
+        self._place.remove(valid_digest(digest))
+        self._cache.remove(digest)
+
     def local(self, digest: str) -> Path:
         """Return the path of a local, verified copy, read-only: for memory mapping and for readers of files."""
         valid_digest(digest)

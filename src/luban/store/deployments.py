@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, select
 
-from luban.core.errors import InputError, NotFound
+from luban.core.errors import Conflict, InputError, NotFound
 from luban.core.model import Deployment
 from luban.store import audit
 from luban.store.models import version_of
@@ -39,19 +39,34 @@ class Deployments:
         *,
         shadow: str | None = None,
         replicas: int = 1,
+        log: float = 1.0,
+        keep: int | None = None,
         reason: str = "",
+        expected: Deployment | None = None,
     ) -> Deployment:
         """Say which versions answer under this name from now on, and return the deployment.
 
         Parameters
         ----------
         traffic : mapping of str to float
-            Reference of a model version to its share; aliases are resolved to the version they mean now.
+            Reference of a model version to its share, the champion first; aliases are resolved to the version they
+            mean now.
         shadow : str, optional
             Reference of a version that sees every request and answers none.
+        log : float
+            Share of the requests that the prediction log keeps, from 0 to 1.
+        keep : int, optional
+            Days after which the prediction log forgets.
+        expected : Deployment, optional
+            What the caller saw: where the deployment has changed since, nothing is done.
+
+        Raises
+        ------
+        Conflict
+            If it is not as expected.
         """
         name = valid_name("deployment", name)
-        _check(traffic, replicas)
+        _check(traffic, replicas, log, keep)
         with self._database.writing(lock=f"deployment/{name}") as connection:
             shares: dict[str, float] = {}
             for reference, share in traffic.items():
@@ -59,10 +74,15 @@ class Deployments:
                 shares[version] = shares.get(version, 0.0) + float(share)
             seen = None if shadow is None else version_of(connection, shadow).reference
             before = _find(connection, name)
-            after = {"traffic": shares, "shadow": seen, "replicas": replicas}
+            if expected is not None and (before is None or _deployment(before) != expected):
+                raise Conflict(
+                    f"the deployment {name!r} was changed by somebody else meanwhile",
+                    remedy="Look at it again: luban deployments show.",
+                )
+            after = {"traffic": shares, "shadow": seen, "replicas": replicas, "log": log, "keep": keep}
             upsert(connection, deployments, {"name": name}, after)
             _record(connection, self._actor, name, before, after, reason)
-        return Deployment(name=name, traffic=shares, shadow=seen, replicas=replicas)
+        return Deployment(name=name, **after)
 
     def get(self, name: str) -> Deployment:
         """Return a deployment by its name."""
@@ -93,7 +113,10 @@ class Deployments:
         return [_deployment(row) for row in rows]
 
 
-def _check(traffic: Mapping[str, float], replicas: int) -> None:
+_SETTINGS = ("traffic", "shadow", "replicas", "log", "keep")
+
+
+def _check(traffic: Mapping[str, float], replicas: int, log: float, keep: int | None) -> None:
     shares = list(traffic.values())
     if not shares or min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
         raise InputError(
@@ -102,6 +125,10 @@ def _check(traffic: Mapping[str, float], replicas: int) -> None:
         )
     if replicas < 1:
         raise InputError("a deployment needs at least one replica", seen=str(replicas))
+    if not 0 <= log <= 1:
+        raise InputError("the share of requests to log must lie between 0 and 1", seen=str(log))
+    if keep is not None and keep < 1:
+        raise InputError("predictions must be kept for at least a day", seen=str(keep))
 
 
 def _find(connection: Connection, name: str) -> Row[Any] | None:
@@ -109,7 +136,7 @@ def _find(connection: Connection, name: str) -> Row[Any] | None:
 
 
 def _deployment(row: Row[Any]) -> Deployment:
-    return Deployment(name=row.name, traffic=row.traffic, shadow=row.shadow, replicas=row.replicas)
+    return Deployment(**row._mapping)
 
 
 def _record(
@@ -120,6 +147,6 @@ def _record(
     after: Mapping[str, Any] | None,
     reason: str,
 ) -> None:
-    was = None if before is None else {key: before._mapping[key] for key in ("traffic", "shadow", "replicas")}
+    was = None if before is None else {key: before._mapping[key] for key in _SETTINGS}
     detail = {"before": was, "after": after, "reason": reason}
     audit.append(connection, actor, "deployment.change", f"deployment/{name}", detail)

@@ -102,6 +102,11 @@ class Folder:
         """Store a file's content and return its digest."""
         return self.write(pieces(path), digest)
 
+    def remove(self, digest: str) -> None:
+        """Erase the content where it is here."""
+        with writing_to(self.root):
+            self.path(digest).unlink(missing_ok=True)
+
     def _move(self, name: str, digest: str) -> None:
         target = self.path(digest)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,12 @@ class Remote:
                 self._files.put_file(str(path), self._key(digest))
         return digest
 
+    def remove(self, digest: str) -> None:
+        """Erase the content where it is there."""
+        if self.has(digest):
+            with self._reaching():
+                self._files.rm_file(self._key(digest))
+
     def _key(self, digest: str) -> str:
         plain = digest.removeprefix(PREFIX)
         return f"{self._prefix}/sha256/{plain[:2]}/{plain[2:]}"

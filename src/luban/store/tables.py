@@ -178,6 +178,32 @@ deployments = Table(
     Column("traffic", JSON, nullable=False),
     Column("shadow", Text),
     Column("replicas", Integer, nullable=False),
+    Column("log", Double, nullable=False, server_default="1"),
+    Column("keep", Integer),
+)
+
+# Where the rows of the prediction log and the labels are: Parquet in blobs, each of some rows in the order of writing.
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("kind", String(12), nullable=False),
+    Column("deployment", String(100), nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("first", Moment, nullable=False),
+    Column("last", Moment, nullable=False),
+    Column("subjects", BigInteger, nullable=False),
+    Index("chunks_by_deployment", "kind", "deployment", "number"),
+    Index("chunks_by_digest", "digest"),
+)
+
+# Content that no row names any more and that is to be erased: a killed process leaves it to the next.
+condemned = Table(
+    "condemned",
+    metadata,
+    Column("digest", String(71), primary_key=True),
+    Column("moment", Moment, nullable=False),
 )
 
 reports = Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,15 @@ from luban.store.runs import Runs
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from luban.store.labels import Labels
+    from luban.store.predictions import Predictions
+
 FOLDER = ".luban"
 DATABASE = "luban.db"
 
 
 class Workspace:
-    """All that lasts: data sets, runs, models, deployments, reports, the audit chain, and blobs.
+    """All that lasts: data sets, runs, models, deployments, predictions, labels, reports, the audit chain, and blobs.
 
     Any number of processes and threads may have it open and write at once.
 
@@ -97,6 +101,20 @@ class Workspace:
     def store(self) -> str:
         """The kind of database that holds the rows: ``"sqlite"`` or ``"postgresql"``."""
         return self._database.dialect
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The prediction log (made when asked for: it needs pyarrow, which most commands do not)."""
+        from luban.store.predictions import Predictions
+
+        return Predictions(self._database, self.blobs, self.actor)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What turned out to be true of predictions."""
+        from luban.store.labels import Labels
+
+        return Labels(self._database, self.blobs, self.actor, self.predictions)
 
     def scratch(self, run: str) -> Path:
         """Return the local folder, made where needed, in which a run keeps what lets it go on after a kill."""

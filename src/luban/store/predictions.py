@@ -1,0 +1,149 @@
+"""The prediction log: what was asked, what was answered, by which version, for whom."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from luban.core.errors import InputError
+from luban.store.chunks import MOMENT, Chunks, between, concatenate
+from luban.store.clock import now
+from luban.store.labels import forget, label_chunks
+from luban.store.names import valid_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from luban.store.blobs import Blobs
+    from luban.store.chunks import Chunk
+    from luban.store.database import Database
+
+COLUMNS = pa.schema(
+    [
+        ("request_id", pa.string()),
+        ("row", pa.int32()),
+        ("moment", MOMENT),
+        ("deployment", pa.string()),
+        ("model", pa.string()),
+        ("arm", pa.string()),
+        ("latency_ms", pa.float32()),
+        ("subject", pa.string()),
+        ("consent", pa.bool_()),
+    ]
+)
+"""What every row has, beside ``input.<column>`` and ``output.prediction``, ``output.probability_<class>``.
+
+``row`` is its place in the request, ``model`` a reference (``"adult/3"``), ``arm`` one of champion, canary and shadow;
+``subject`` and ``consent`` are null where the request did not say.
+"""
+
+
+class Predictions:
+    """The log of all deployments, in chunks of Parquet."""
+
+    def __init__(self, database: Database, blobs: Blobs, actor: str) -> None:
+        self._chunks = Chunks(database, blobs, actor, "prediction")
+        self._labels = label_chunks(database, blobs, actor)
+
+    def append(self, table: pa.Table) -> None:
+        """Store rows; when this returns they are on the disk.
+
+        The same rows given again, as by a writer that cannot know whether its last attempt went through, are
+        stored once.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            With `COLUMNS` in this order first, of one deployment or several.
+        """
+        if table.schema.names[: len(COLUMNS)] != COLUMNS.names:
+            raise InputError("rows of the prediction log lack columns", seen=", ".join(table.schema.names))
+        for deployment in pc.unique(table["deployment"]).to_pylist():
+            mine = table.filter(pc.equal(table["deployment"], deployment))
+            self._chunks.add(valid_name("deployment", deployment), mine, once=True)
+
+    def read(
+        self,
+        deployment: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Return the rows of a deployment from `since` and before `until`, in the order in which they were stored.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Only these, where there are such; a column that a chunk lacks is null there.
+        """
+        wanted = None if columns is None else [*columns, "moment"]
+        name = valid_name("deployment", deployment)
+        found = self._chunks.read(name, since=since, until=until, columns=wanted)
+        table = concatenate([COLUMNS.empty_table(), *found]) if wanted is None else _chosen(found, wanted)
+        table = table.filter(between(table["moment"], since, until)) if since or until else table
+        return table if columns is None else table.select([one for one in columns if one in table.column_names])
+
+    def erase(self, subject: str) -> int:
+        """Erase every row about a person, the labels of those rows too, and return how many predictions that were.
+
+        The chunks are written anew without them and the old content is removed. What a running server has not
+        stored yet follows within a second or so; erase again after that where a server may still have such rows.
+        The audit chain keeps that it was done, and a digest of the subject.
+        """
+        if not subject:
+            raise InputError("the subject to erase must be named")
+        for deployment, rows in self._about(subject).items():
+            forget(self._labels, deployment, rows)
+
+        def staying(chunk: Chunk) -> pa.Table | None:
+            if not chunk.subjects:
+                return None
+            there = pc.fill_null(pc.equal(self._chunks.rows(chunk, ["subject"])["subject"], subject), False)
+            return self._chunks.rows(chunk).filter(pc.invert(there)) if pc.any(there).as_py() else None
+
+        named = f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
+        return self._chunks.rewrite(staying, action="predictions.erase", subject=f"subject/{named}", detail={})
+
+    def retain(self, deployment: str, days: int) -> int:
+        """Erase what is older than so many days, and return how many rows that were."""
+        if days < 0:
+            raise InputError("the days to keep predictions must be at least 0", seen=str(days))
+        name, oldest = valid_name("deployment", deployment), now() - timedelta(days=days)
+        if not any(chunk.first < oldest for chunk in self._chunks.list(name, until=oldest)):
+            return 0
+
+        def staying(chunk: Chunk) -> pa.Table | None:
+            if chunk.first >= oldest:
+                return None
+            rows = self._chunks.rows(chunk)
+            return rows.filter(between(rows["moment"], oldest, None))
+
+        return self._chunks.rewrite(
+            staying,
+            deployment=name,
+            action="predictions.retain",
+            subject=f"deployment/{name}",
+            detail={"days": days},
+        )
+
+    def _about(self, subject: str) -> dict[str, pa.Table]:
+        """Return (request_id, row) of every row about a person, by deployment."""
+        found: dict[str, list[pa.Table]] = {}
+        for chunk in self._chunks.list():
+            if chunk.subjects:
+                rows = self._chunks.rows(chunk, ["request_id", "row", "subject"])
+                theirs = rows.filter(pc.equal(rows["subject"], subject)).select(["request_id", "row"])
+                if theirs.num_rows:
+                    found.setdefault(chunk.deployment, []).append(theirs)
+        return {deployment: pa.concat_tables(tables) for deployment, tables in found.items()}
+
+
+def _chosen(tables: list[pa.Table], columns: Sequence[str]) -> pa.Table:
+    names = [one for one in COLUMNS.names if one in set(columns)]
+    return concatenate([COLUMNS.empty_table().select(names), *tables])
