@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FEW = 256
 PORTION = 128
 MOST_LISTED = 100
+LOOK = f"{__name__}:look"
 WORDS = {"image": "pictures", "audio": "sounds"}
 
 
@@ -147,13 +148,14 @@ def _look(kind: str, references: Sequence[str]) -> dict[str, str]:
 def _by_workers(kind: str, references: Sequence[str]) -> dict[str, str]:
     from luban.execution.local import LocalExecutor
 
+    plugins.create("modalities", kind)  # a package that is missing is said here, not in a worker
     executor = LocalExecutor.of_this_machine()
     found: dict[str, str] = {}
     try:
         waiting: dict[int, list[str]] = {}
 
         def submit(part: list[str]) -> None:
-            job = Job(function=f"{__name__}:look", arguments={"kind": kind, "references": part})
+            job = Job(function=LOOK, arguments={"kind": kind, "references": part})
             waiting[executor.submit(job)] = part
 
         for start in range(0, len(references), PORTION):
@@ -166,6 +168,8 @@ def _by_workers(kind: str, references: Sequence[str]) -> dict[str, str]:
                     continue
                 if event.kind == "finished":
                     found.update(event.value)
+                elif event.kind == "failed" and event.value["type"] != "WorkerDied":
+                    raise RuntimeError(f"a worker could not look at files: {event.value['error']}")
                 elif len(part) == 1:
                     found[part[0]] = "the decoder crashed"
                 else:  # one of them crashes the decoder: find out which

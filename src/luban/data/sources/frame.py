@@ -108,4 +108,6 @@ def _from_pandas(frame: Any) -> pa.Table:
 
 
 def _missing(value: Any) -> bool:
+    if hasattr(value, "shape") and value.shape:  # an array is there
+        return False
     return value is None or value != value or type(value).__name__ in {"NAType", "NaTType"}  # noqa: PLR0124 - NaN

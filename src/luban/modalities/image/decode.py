@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +21,11 @@ import numpy as np
 from luban.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "MPO")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 MOST_PIXELS = 100_000_000
 _DEEP = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
@@ -44,20 +48,17 @@ def opened(content: bytes, *, least: tuple[int, int] | None = None) -> Image:
     from PIL import Image, ImageOps
 
     with _open(content) as image:
-        try:
-            if least is not None and image.format == "JPEG":
-                side = 2 * max(least)  # it may be turned afterwards
-                image.draft("RGB", (side, side))
-            image.load()
-            plain = _eight_bits(image) if image.mode in _DEEP else image
-            upright = ImageOps.exif_transpose(plain) if plain is image else _turned(plain, image)
-            if upright.has_transparency_data:
-                clear = upright.convert("RGBA")
-                white = Image.new("RGBA", clear.size, (255, 255, 255, 255))
-                return Image.alpha_composite(white, clear).convert("RGB")
-            return upright.convert("RGB")
-        except (OSError, ValueError, SyntaxError, IndexError, OverflowError, Image.DecompressionBombError) as error:
-            raise broken(str(error)) from error
+        if least is not None and image.format == "JPEG":
+            side = 2 * max(least)  # it may be turned afterwards
+            image.draft("RGB", (side, side))
+        image.load()
+        plain = _eight_bits(image) if image.mode in _DEEP else image
+        upright = ImageOps.exif_transpose(plain) if plain is image else _turned(plain, image)
+        if upright.has_transparency_data:
+            clear = upright.convert("RGBA")
+            white = Image.new("RGBA", clear.size, (255, 255, 255, 255))
+            return Image.alpha_composite(white, clear).convert("RGB")
+        return upright.convert("RGB")
 
 
 def pixels(content: bytes) -> np.ndarray:
@@ -87,21 +88,34 @@ def broken(why: str) -> InputError:
     )
 
 
-def _open(content: bytes) -> Image:
+@contextmanager
+def _open(content: bytes) -> Iterator[Image]:
+    """Open a picture; whatever goes wrong while it is open is said as what is wrong with it."""
     from PIL import Image, UnidentifiedImageError
 
     if not content:
         raise broken("the file is empty")
+    _ready()
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise broken(f"{image.width:,} x {image.height:,} pixels are more than {MOST_PIXELS:,}")
+            yield image
     except UnidentifiedImageError as error:
         raise broken(f"its {len(content):,} bytes are no picture of a known format") from error
     except (OSError, ValueError, SyntaxError, IndexError, OverflowError, Image.DecompressionBombError) as error:
         raise broken(str(error)) from error
-    if image.width * image.height > MOST_PIXELS:
-        image.close()
-        raise broken(f"{image.width:,} x {image.height:,} pixels are more than {MOST_PIXELS:,}")
-    return image
+
+
+@cache
+def _ready() -> None:
+    """Let Pillow know all its formats, and keep it from warning of large pictures: `MOST_PIXELS` decides."""
+    import warnings
+
+    from PIL import Image
+
+    Image.init()
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 def _eight_bits(image: Image) -> Image:

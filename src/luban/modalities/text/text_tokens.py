@@ -180,6 +180,13 @@ class TextTokens:
 
     @cached_property
     def _cutting(self) -> Tokenizer:
+        return self._cut(self.truncation if len(self.columns) == 2 else STRATEGIES[0])
+
+    @cached_property
+    def _cutting_both(self) -> Tokenizer:
+        return self._cut(STRATEGIES[0])
+
+    def _cut(self, strategy: str) -> Tokenizer:
         loaded = _tokenizer(self.tokenizer)
         special = loaded.num_special_tokens_to_add(len(self.columns) == 2)
         if special >= self.max_length:
@@ -188,9 +195,7 @@ class TextTokens:
                 seen=f"max_length {self.max_length}, special tokens {special}",
                 remedy="Allow more tokens.",
             )
-        loaded.enable_truncation(
-            self.max_length, strategy=self.truncation if len(self.columns) == 2 else "longest_first"
-        )
+        loaded.enable_truncation(self.max_length, strategy=strategy)
         return loaded
 
     @cached_property
@@ -212,8 +217,21 @@ class TextTokens:
             inputs = [self.prefix + one for (one,) in taken]
         else:
             inputs = [(self.prefix + one, self.prefix + other) for one, other in taken]
-        found: list[Encoding] = tokenizer.encode_batch_fast(inputs, is_pretokenized=self.words)
-        return found
+        if self.words:  # the quick way does not say which word a token is of
+            return list(tokenizer.encode_batch(inputs, is_pretokenized=True))
+        try:
+            return list(tokenizer.encode_batch_fast(inputs))
+        except Exception:  # noqa: BLE001 - the library raises a bare Exception
+            return [self._encode_one(tokenizer, one) for one in inputs]
+
+    def _encode_one(self, tokenizer: Tokenizer, row: Any) -> Encoding:
+        """Return the tokens of a row; where one text of a pair leaves no room for the other, both are cut."""
+        try:
+            return tokenizer.encode_batch_fast([row])[0]
+        except Exception:
+            if tokenizer is not self._cutting or tokenizer is self._cutting_both:
+                raise
+            return self._cutting_both.encode_batch_fast([row])[0]
 
     def _padded(self, found: Sequence[Encoding]) -> dict[str, np.ndarray]:
         longest = max([1, *map(len, found)])
