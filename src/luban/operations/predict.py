@@ -41,19 +41,22 @@ class Predicted:
 @operation(permission="models:read")
 def predict(
     workspace: Workspace,
-    model: str,
-    data: Any,
+    model: Any,
+    data: Any = None,
     *,
     output: Path | None = None,
     missing: Literal["error", "fill"] = "error",
     keep: tuple[str, ...] = (),
+    zero_shot: str | None = None,
+    text: str | None = None,
+    backbone: str | None = None,
 ) -> Predicted:
-    """Predict the rows of a file with a registered model.
+    """Predict the rows of a file with a registered model, or with none where the labels are only named.
 
     Parameters
     ----------
     model
-        The model: NAME, NAME/VERSION or NAME@ALIAS.
+        The model: NAME, NAME/VERSION or NAME@ALIAS. With `--zero-shot` there is none: only the rows are given.
     data
         The rows: a file, a data set of the workspace, or an object in memory.
     output
@@ -62,6 +65,12 @@ def predict(
         What to do when a column is missing: `error`, or `fill` to take it as missing values.
     keep
         Columns of the rows to write before the predictions, such as an identifier: `--keep customerID`.
+    zero_shot
+        Labels to choose from without any training: `--zero-shot "billing,delivery,refund"`.
+    text
+        With `--zero-shot`, the column of texts; by default the only one.
+    backbone
+        With `--zero-shot`, the backbone that reads them: a name of `luban zoo list`, a folder, or a hub identifier.
     """
     from luban.learners.predictions import column_names
     from luban.operations.reading import read_table
@@ -69,6 +78,18 @@ def predict(
 
     if output is not None:
         check_output(output)
+    if zero_shot is not None:
+        if data is not None:
+            raise InputError(
+                "with --zero-shot there is no model to name", seen=repr(model), remedy="Give only the rows."
+            )
+        return _zero_shot(workspace, model, zero_shot, output=output, keep=keep, text=text, backbone=backbone)
+    if data is None:
+        raise InputError(
+            "there are no rows to predict", seen=f"only {model!r}", remedy="Give a model and its rows: MODEL DATA."
+        )
+    if text is not None or backbone is not None:
+        raise InputError("--text and --backbone go with --zero-shot", remedy="A registered model has its own.")
     from luban.operations.loading import runtime
 
     version = workspace.models.get(model)
@@ -76,18 +97,51 @@ def predict(
     rows = read_table(workspace, data)
     kept = _kept(rows, keep, column_names(ready.task))
     predictions = ready.predict(rows, missing=missing)
-    table = predictions.to_table()
-    for place, name in enumerate(kept.column_names):
-        table = table.add_column(place, kept.schema.field(place), kept[name])
+    table = _beside(kept, predictions.to_table())
     if output is not None:
         write_table(table, output)
+    return _predicted(version.reference, table, output, predictions.notes)
+
+
+def _zero_shot(
+    workspace: Workspace,
+    data: Any,
+    labels: str,
+    *,
+    output: Path | None,
+    keep: tuple[str, ...],
+    text: str | None,
+    backbone: str | None,
+) -> Predicted:
+    from luban.operations import zero_shot
+    from luban.operations.reading import read_table
+    from luban.operations.writing import write_table
+
+    names = zero_shot.named(labels)
+    rows = read_table(workspace, data)
+    kept = _kept(rows, keep, ("prediction", *(f"probability_{name}" for name in names)))
+    made, name, notes = zero_shot.answers(workspace, rows, names, text=text, backbone=backbone)
+    table = _beside(kept, made)
+    if output is not None:
+        write_table(table, output)
+    return _predicted(f"{name} (zero-shot)", table, output, notes)
+
+
+def _beside(kept: pa.Table, predictions: pa.Table) -> pa.Table:
+    """Return the kept columns before those of the predictions."""
+    for place, name in enumerate(kept.column_names):
+        predictions = predictions.add_column(place, kept.schema.field(place), kept[name])
+    return predictions
+
+
+def _predicted(model: str, table: pa.Table, output: Path | None, notes: tuple[str, ...]) -> Predicted:
     return Predicted(
-        model=version.reference,
+        model=model,
         rows=table.num_rows,
         columns=tuple(table.column_names),
         output=str(output) if output is not None else None,
         predictions=() if output is not None else tuple(table.to_pylist()),
-        notes=predictions.notes,
+        notes=notes,
     )
 
 
