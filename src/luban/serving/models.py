@@ -8,10 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from luban.core.errors import InputError, NotFound
+from luban.serving.arms import Arm, Arms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import pyarrow as pa
+
+    from luban.serving.answers import Answer
     from luban.serving.runtime import Runtime
 
 Result = TypeVar("Result")
@@ -35,13 +39,8 @@ class Models:
     def __init__(
         self, runtimes: Iterable[Runtime], *, threads: int | None = None, largest_body: int = LARGEST_BODY
     ) -> None:
-        self._versions: dict[str, dict[str, Runtime]] = {}
-        for runtime in runtimes:
-            versions = self._versions.setdefault(runtime.name, {})
-            if str(runtime.version) in versions:
-                raise InputError(f"{runtime.name}/{runtime.version} was given twice", remedy="Name each model once.")
-            versions[str(runtime.version)] = runtime
-        if not self._versions:
+        self._served: Mapping[str, Mapping[str, Arms]] = _by_version(runtimes)
+        if not self._served:
             raise InputError("there is no model to serve", remedy="Name at least one.")
         self.largest_body = largest_body
         self.stopping = False
@@ -49,33 +48,88 @@ class Models:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the models."""
-        return tuple(self._versions)
+        """The names that requests may be for."""
+        return tuple(self._served)
 
     def versions(self, name: str) -> tuple[str, ...]:
-        """Return the versions of a model that are served; `NotFound` where there is none."""
-        return tuple(self._named(name))
+        """Return the versions that answer under a name; `NotFound` where there is none."""
+        return tuple(dict.fromkeys(str(arm.runtime.version) for arms in self._arms(name) for arm in arms.answering))
 
     def find(self, name: str, version: str | None = None) -> Runtime:
-        """Return the runtime of a model; without a version the one given last.
+        """Return the runtime whose columns a request must have; without a version the champion's.
 
         Raises
         ------
         NotFound
             With the nearest names, or the versions there are.
         """
-        versions = self._named(name)
+        return self.arms(name, version).champion.runtime
+
+    def arms(self, name: str, version: str | None = None) -> Arms:
+        """Return the versions among which rows are shared; of a version that is asked for, itself alone.
+
+        A wire takes them once a request and hands them on, so that a request sees one state although what is
+        served changes under it.
+        """
+        served = self._arms(name)
         if version is None:
-            return next(reversed(versions.values()))
-        if version not in versions:
-            raise NotFound(
-                f"the model {name!r} has no version {version!r} here", remedy=f"Served: {', '.join(versions)}."
-            )
-        return versions[version]
+            return served[-1]
+        for arms in reversed(served):
+            arm = arms.version(version)
+            if arm is not None:
+                return arms if arms.answering == (arm,) else Arms(answering=(arm,))
+        raise NotFound(
+            f"the model {name!r} has no version {version!r} here", remedy=f"Served: {', '.join(self.versions(name))}."
+        )
+
+    def route(self, name: str, version: str | None = None, key: bytes | None = None) -> Arm:
+        """Return the arm that answers a row.
+
+        Parameters
+        ----------
+        key : bytes, optional
+            As `Arms.key` gives it; needed only where `Arms.several`. For the rows of one request take `Arms.split`.
+        """
+        return self.arms(name, version).arm(key)
+
+    def observed(
+        self,
+        arm: Arm,
+        request_id: str,
+        rows: Mapping[str, Any] | Sequence[Mapping[str, Any]] | pa.Table,
+        answer: Mapping[str, Any] | Answer | None,
+        seconds: float,
+        error: BaseException | None = None,
+        *,
+        places: Sequence[int] | None = None,
+        subject: str | None = None,
+        consent: bool | None = None,
+    ) -> None:
+        """Take note of what an arm answered; called once a request and arm by the wires' common path. Never waits.
+
+        Parameters
+        ----------
+        request_id : str
+            The request's own, which was echoed.
+        rows : mapping (one row), sequence of mappings, or pyarrow.Table
+            What was asked.
+        answer : mapping (of one row, as `Runtime.predict_row` gives it) or Answer, optional
+            None where there is none.
+        seconds : float
+            From the request's arrival to its answer.
+        error : exception, optional
+            Why there is no answer, where the fault is the model's and not the request's.
+        places : sequence of int, optional
+            Where these rows stood in the request; by default from 0.
+        subject, consent : optional
+            The person whom the rows are about, and whether that person agreed, where the request said so.
+        """
 
     def all(self) -> tuple[Runtime, ...]:
-        """Return every runtime."""
-        return tuple(runtime for versions in self._versions.values() for runtime in versions.values())
+        """Return every runtime that answers."""
+        return tuple(
+            arm.runtime for served in self._served.values() for arms in served.values() for arm in arms.answering
+        )
 
     async def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Return what a function returns that computes, called in one of the threads."""
@@ -85,10 +139,21 @@ class Models:
         """Wait for what is being computed and end the threads."""
         self._pool.shutdown(wait=True)
 
-    def _named(self, name: str) -> dict[str, Runtime]:
-        if name not in self._versions:
-            raise NotFound.named("model", name, self._versions)
-        return self._versions[name]
+    def _arms(self, name: str) -> tuple[Arms, ...]:
+        served = self._served
+        if name not in served:
+            raise NotFound.named("model", name, served)
+        return tuple(served[name].values())
+
+
+def _by_version(runtimes: Iterable[Runtime]) -> dict[str, dict[str, Arms]]:
+    served: dict[str, dict[str, Arms]] = {}
+    for runtime in runtimes:
+        versions, reference = served.setdefault(runtime.name, {}), f"{runtime.name}/{runtime.version}"
+        if str(runtime.version) in versions:
+            raise InputError(f"{reference} was given twice", remedy="Name each model once.")
+        versions[str(runtime.version)] = Arms(answering=(Arm(runtime=runtime, model=reference),))
+    return served
 
 
 def _processors() -> int:

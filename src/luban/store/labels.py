@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from luban.core.errors import InputError
 from luban.store.chunks import MOMENT, Chunks, between, concatenate
