@@ -98,11 +98,12 @@ def test_a_gain_that_is_chance_keeps_no_member() -> None:
     task = Task(kind="regression", target="y", inputs=("x",), metric="rmse")
     random = np.random.default_rng(3)
     target = random.normal(size=400)
-    best = target + random.normal(size=400)
-    close = np.stack([best, best + 0.05 * random.normal(size=400)])
-    assert loss_of("rmse", task, target, close.mean(axis=0)) < loss_of("rmse", task, target, best)
+    shared, own = random.normal(size=400), 0.03 * random.normal(size=400)
+    close = np.stack([target + shared + own, target + shared - own])
+    blended = loss_of("rmse", task, target, close.mean(axis=0))
+    assert blended < min(loss_of("rmse", task, target, one) for one in close)
     assert np.count_nonzero(greedy_weights(task, target, close, worth=0.0)) == 1
-    far = np.stack([best, target + random.normal(size=400)])
+    far = np.stack([target + shared, target + random.normal(size=400)])
     assert np.count_nonzero(greedy_weights(task, target, far)) == 2
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 24_000_000
 # Bytes of the models that answer together. One row takes 0.017 to 0.025 ms a megabyte of trees through ONNX, and 0.1 ms
 # besides where there are many columns; it is to be answered in less than half a millisecond.
-MOST_BYTES_TOGETHER = 12_000_000
+MOST_BYTES_TOGETHER = 15_000_000
 
 
 @dataclass(frozen=True, kw_only=True)

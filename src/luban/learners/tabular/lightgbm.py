@@ -96,7 +96,8 @@ _WIDE = {
     "lambda_l2": 0.838,
     "min_data_in_leaf": 3,
 }
-_NARROW = {**_WIDE, "learning_rate": 0.06, "num_leaves": 32, "feature_fraction": 0.4}
+_NARROW = {**_WIDE, "learning_rate": 0.03, "num_leaves": 32}
+_NARROW_QUICK = {**_NARROW, "learning_rate": 0.06, "feature_fraction": 0.4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +158,12 @@ class LightGBMLearner:
         """Return pytabkit's tuned defaults and the LightGBMs of AutoGluon's portfolio.
 
         For classes a quicker relative of the portfolio's third one goes first: on adult and covertype_sample it was
-        better than the tuned defaults (out-of-fold AUC 0.931 against 0.927). Twice the rate with fewer features a tree
-        took half the trees of rate 0.03 and 0.53 of the features, and was no worse (0.9311 against 0.9306).
+        better than the tuned defaults (test AUC 0.9309 against 0.9270, accuracy 0.867 against 0.858). For two classes
+        it has twice the rate and fewer features a tree: on adult half the trees, and out of fold no worse (0.9311
+        against 0.9306); on the seven of covertype_sample it stops too early.
         """
         first = (
-            [Suggestion(parameters=_NARROW, order=20), Suggestion(order=45)]
+            [Suggestion(parameters=_NARROW_QUICK if task.kind == "binary" else _NARROW, order=20), Suggestion(order=45)]
             if task.classifies
             else [Suggestion(parameters=dict(REGRESSION), order=20)]
         )
