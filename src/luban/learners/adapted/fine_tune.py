@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,20 @@ from luban.core import plugins
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Choice, Real
 from luban.learners.adapted import choice, model
-from luban.learners.adapted.adapting import AUGMENT, train
+from luban.learners.adapted.adapting import AUGMENT, sorted_out, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Examples
+    from luban.core.protocols import Examples, Forecast
+    from luban.core.report import Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
+    from luban.foundation.backbone import Backbone
     from luban.learners.adapted.model import AdaptedModel
 
 # Starting PyTorch and loading a backbone takes as long; what is left would not train anything.
@@ -30,6 +35,7 @@ class FineTuneLearner:
     """All weights of a backbone, or a few beside them, trained with a new head."""
 
     name = "fine_tune"
+    kinds = ("binary", "multiclass", "regression", "quantile", "multilabel", "tokens")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether one column, or a pair of texts, can be read by a backbone, and there is time to train it."""
@@ -79,32 +85,79 @@ class FineTuneLearner:
         report: Callable[[int, float], bool] | None = None,
     ) -> AdaptedModel:
         """Train until the validation loss rests, the epochs are done or the time is up."""
-        own = dict(parameters)
-        way = str(own.pop("way", None) or "full")
-        factor = float(own.pop("rate_factor", None) or 1.0)
-        columns = choice.columns_of(schema)
-        backbone = choice.backbone_named(
-            own.pop("backbone", None), choice.kind_of(schema, columns[0]), training.table, columns
-        )
-        rate = float(own.pop("learning_rate", None) or plugins.create("ways", way).rate)
-        own["learning_rate"] = rate * factor
+        call = call_of(parameters, schema, training.table)
         adapted = train(
-            backbone,
-            way,
+            call.backbone,
+            call.way,
             task,
-            columns,
+            call.columns,
             training,
             validation,
-            parameters=own,
+            parameters=call.parameters,
             effort=effort,
             report=report,
         )
-        learned = {"way": way, "backbone": backbone.card.name, **adapted.learned}
+        learned = {"way": call.way, "backbone": call.backbone.card.name, **adapted.learned}
         return model.AdaptedModel(learner=self.name, adapted=adapted, learned=learned)
+
+    def forecast(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Forecast | Unsuitable:
+        """Return what one pass over the rows would take, by a few steps of it."""
+        from luban.foundation.forecast import forecast
+
+        call = call_of(parameters, schema, training.table)
+        given, augmentation = sorted_out(call.backbone, call.way, call.columns, call.parameters)
+        found: Forecast | Unsuitable = forecast(
+            call.backbone,
+            call.way,
+            task,
+            call.columns,
+            training,
+            parameters=given,
+            effort=effort,
+            augmentation=augmentation,
+        )
+        return found
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what would spoil the training, or is worth knowing of it."""
+        from luban.foundation.preflight import preflight
+
+        call = call_of(parameters, schema, training.table)
+        given, _ = sorted_out(call.backbone, call.way, call.columns, call.parameters)
+        found: Sequence[Finding] = preflight(
+            call.backbone, call.way, task, call.columns, training, None, parameters=given, effort=effort
+        )
+        return found
 
     def load(self, payloads: Mapping[str, bytes]) -> AdaptedModel:
         """Return the model that was saved."""
         return model.load(self.name, payloads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a training is called with."""
+
+    backbone: Backbone
+    way: str
+    columns: tuple[str, ...]
+    parameters: Mapping[str, Any]
+
+
+def call_of(parameters: Mapping[str, Any], schema: Schema, table: pa.Table) -> Call:
+    """Return the backbone, freshly loaded, the way, the columns and the rest of the parameters."""
+    own = dict(parameters)
+    way = str(own.pop("way", None) or "full")
+    factor = float(own.pop("rate_factor", None) or 1.0)
+    columns = choice.columns_of(schema)
+    kind = choice.kind_of(schema, columns[0])
+    backbone = choice.backbone_named(own.pop("backbone", None), kind, table, columns)
+    rate = float(own.pop("learning_rate", None) or plugins.create("ways", way).rate)
+    return Call(backbone=backbone, way=way, columns=columns, parameters={**own, "learning_rate": rate * factor})
 
 
 def _trains(way: str) -> bool:

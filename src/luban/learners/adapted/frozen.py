@@ -220,15 +220,23 @@ def describe(frozen: Frozen) -> dict[str, Any]:
     return {", ".join(part.columns): part.backbone.card.name for part in frozen.parts}
 
 
+def joined(vectors: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the features of one column's vectors, or of the two of a pair."""
+    from luban.foundation.features import pair_features
+
+    scaled = [_of_length(one) for one in vectors]
+    return scaled[0] if len(scaled) == 1 else pair_features(*scaled)
+
+
 def _features(part: Part, table: pa.Table, effort: Effort) -> np.ndarray:
-    from luban.foundation.features import features, pair_features
+    from luban.foundation.features import features
 
     vectors = []
     for name in part.columns:
         found = features(part.backbone, table, name, effort=effort)
         values = np.where(found.present[:, None], found.values, part.blank[None])
-        vectors.append(_of_length(values))
-    return vectors[0] if len(vectors) == 1 else pair_features(*vectors)
+        vectors.append(values)
+    return joined(vectors)
 
 
 def _of_length(vectors: np.ndarray) -> np.ndarray:

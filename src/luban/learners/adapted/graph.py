@@ -45,7 +45,7 @@ def pooled(body: torch.nn.Module) -> torch.nn.Module:
     """Return the network that gives a body's pooled vectors alone."""
     from torch import nn
 
-    class Pooled(nn.Module):
+    class Pooled(nn.Module):  # type: ignore[misc]
         """The body without its steps."""
 
         def __init__(self) -> None:
