@@ -1,0 +1,174 @@
+"""Learners that stand on a backbone, with a tiny random one: they learn, are saved, loaded and exported."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from luban.core import plugins
+from luban.core.budget import Effort
+from luban.core.protocols import Examples, Unsuitable
+from luban.core.schema import Column, Schema
+from luban.core.task import Task
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from luban.core.protocols import Model
+
+GOOD, BAD = ("good", "fine", "lovely", "great"), ("bad", "poor", "awful", "dull")
+OTHERS = ("film", "book", "meal", "day", "song", "was", "the", "quite")
+
+
+def rows(count: int, seed: int = 0) -> tuple[pa.Table, np.ndarray]:
+    """Return texts whose class is told by one word, a number that tells it too, and the classes."""
+    random = np.random.default_rng(seed)
+    target = random.integers(0, 2, count)
+    texts = [
+        " ".join([*random.choice(OTHERS, 3), str(random.choice((BAD, GOOD)[code])), *random.choice(OTHERS, 2)])
+        for code in target
+    ]
+    number = target + random.normal(0, 0.7, count)
+    return pa.table({"text": texts, "number": number}), target
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every default be a tiny random backbone, so that no weights are needed."""
+    from luban.foundation import zoo
+    from luban.foundation.backbones import tiny as made
+    from luban.learners.adapted import choice
+
+    class Tiny:
+        def card(self) -> object:
+            return self.load().card
+
+        def load(self, **options: object) -> object:
+            return made.text([" ".join((*GOOD, *BAD, *OTHERS))])
+
+    choice._frozen.cache_clear()
+    monkeypatch.setattr(zoo, "default", lambda kind, sample=(): Tiny())
+    monkeypatch.setattr(zoo, "find", lambda name: Tiny())
+    yield
+    choice._frozen.cache_clear()
+
+
+def problem(*columns: Column, metric: str = "log_loss") -> tuple[Task, Schema]:
+    task = Task(
+        kind="binary",
+        target="y",
+        inputs=tuple(column.name for column in columns),
+        metric=metric,
+        classes=("bad", "good"),
+    )
+    return task, Schema(columns=columns)
+
+
+TEXT, NUMBER = Column(name="text", kind="text"), Column(name="number", kind="number")
+
+
+def fitted(learner: str, columns: tuple[Column, ...], tmp_path: Path, **parameters: object) -> tuple[Model, pa.Table]:
+    task, schema = problem(*columns)
+    table, target = rows(160)
+    other, judged = rows(60, seed=1)
+    table, other = table.select(schema.names), other.select(schema.names)
+    model = plugins.create("learners", learner).fit(
+        task,
+        schema,
+        Examples(table=table, target=target),
+        Examples(table=other, target=judged),
+        parameters=parameters,
+        effort=Effort(deadline=time.monotonic() + 120, seed=1, cache=str(tmp_path)),
+    )
+    assert np.mean(model.predict(other).argmax(axis=1) == judged) > 0.75
+    return model, other
+
+
+CASES = [
+    ("linear_probe", (TEXT,), {}),
+    ("late_fusion", (TEXT, NUMBER), {"learning_rate": 3e-3, "epochs": 30}),
+    ("fine_tune", (TEXT,), {"way": "full", "learning_rate": 3e-3, "epochs": 6.0, "batch": 16}),
+]
+
+
+@pytest.mark.parametrize(("learner", "columns", "parameters"), CASES)
+def test_what_was_saved_answers_the_same(
+    learner: str, columns: tuple[Column, ...], parameters: dict[str, object], tmp_path: Path
+) -> None:
+    """A model learns, survives saving and loading within 1e-6, and answers rows without a text and no rows at all."""
+    model, table = fitted(learner, columns, tmp_path, **parameters)
+    payloads = model.save()
+    assert all(name.rpartition(".")[2] in {"json", "npz", "safetensors", "txt"} for name in payloads)
+    again = plugins.create("learners", learner).load(payloads)
+    assert np.abs(again.predict(table) - model.predict(table)).max() <= 1e-6
+    missing = table.slice(0, 3).set_column(0, "text", pa.array(["", None, "good"], pa.string()))
+    assert np.isfinite(model.predict(missing)).all()
+    assert model.predict(table.slice(0, 0)).shape == (0, 2)
+
+
+@pytest.mark.parametrize(("learner", "columns", "parameters"), CASES)
+def test_the_graph_answers_as_the_model(
+    learner: str, columns: tuple[Column, ...], parameters: dict[str, object], tmp_path: Path
+) -> None:
+    """The ONNX form agrees with Python within 1e-4, also where a text is missing."""
+    from luban.export.onnx.build import build
+    from luban.export.onnx.parity import measure
+    from luban.learners.composite import Composite
+    from luban.learners.fitted import fitted as make_fitted
+
+    model, table = fitted(learner, columns, tmp_path, **parameters)
+    task, schema = problem(*columns)
+    whole = make_fitted(Composite(members=(model,), weights=(1.0,), task=task), schema)
+    missing = table.slice(0, 3).set_column(0, "text", pa.array(["", None, "good"], pa.string()))
+    assert measure(whole, build(whole), pa.concat_tables([table, missing])).difference <= 1e-4
+
+
+def test_contributions_of_a_probe_sum_to_its_margin(tmp_path: Path) -> None:
+    """What the columns add and the base are the log-odds."""
+    model, table = fitted("linear_probe", (TEXT,), tmp_path)
+    values, base = model.contributions(table)
+    chance = model.predict(table)[:, 1]
+    assert np.allclose(values.sum(axis=1)[:, 0] + base[0], np.log(chance / (1 - chance)), atol=1e-4)
+
+
+def test_shares_of_the_modalities_sum_to_the_margin(tmp_path: Path) -> None:
+    """Shapley values over text and table are exact, and a text that is missing has none."""
+    model, table = fitted("late_fusion", (TEXT, NUMBER), tmp_path, learning_rate=3e-3, epochs=30)
+    table = table.slice(0, 4).set_column(0, "text", pa.array([None, "a good day", "a bad day", ""], pa.string()))
+    names, values, base = model.modality_contributions(table)
+    chance = model.predict(table)[:, 1]
+    assert names == ("table", "text")
+    assert np.allclose(values.sum(axis=1)[:, 0] + base[0], np.log(chance / (1 - chance)), atol=1e-4)
+    assert values[[0, 3], 1, 0].tolist() == [0.0, 0.0]
+
+
+def test_vectors_are_read_once(tmp_path: Path) -> None:
+    """A second probe of the same rows finds all vectors in the cache."""
+    first, _ = fitted("linear_probe", (TEXT,), tmp_path)
+    shelf = next((tmp_path / "features").iterdir())
+    size = (shelf / "vectors").stat().st_size
+    second, _ = fitted("linear_probe", (TEXT,), tmp_path)
+    assert (shelf / "vectors").stat().st_size == size > 0
+    assert first.learned == second.learned
+
+
+def test_reasons_are_told() -> None:
+    """A learner says why it does not suit: no such column, too many, one modality only, a wish it cannot keep."""
+    task, numbers = problem(NUMBER)
+    for learner in ("linear_probe", "fine_tune", "late_fusion", "image_network", "audio_network"):
+        answer = plugins.create("learners", learner).suits(task, numbers, 1000, 60.0)
+        assert isinstance(answer, Unsuitable)
+        assert answer.reason
+    task, texts = problem(TEXT)
+    assert "one modality" in plugins.create("learners", "late_fusion").suits(task, texts, 1000, 60.0).reason
+    three = Schema(columns=tuple(Column(name=f"text{place}", kind="text") for place in range(3)))
+    assert "3 of text" in plugins.create("learners", "fine_tune").suits(task, three, 1000, 60.0).reason
+    only = Schema(columns=(Column(name="picture", kind="image"),))
+    assert "image" in plugins.create("learners", "lightgbm").suits(task, only, 1000, 60.0).reason
