@@ -35,7 +35,7 @@ class FineTuneLearner:
     """All weights of a backbone, or a few beside them, trained with a new head."""
 
     name = "fine_tune"
-    kinds = ("binary", "multiclass", "regression", "quantile", "multilabel", "tokens")
+    kinds: tuple[str, ...] = ("binary", "multiclass", "regression", "quantile", "multilabel", "tokens")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether one column, or a pair of texts, can be read by a backbone, and there is time to train it."""

@@ -89,6 +89,7 @@ class LinearProbeLearner:
     """Logistic or ridge regression over what a frozen backbone makes of texts, pictures and sounds."""
 
     name = "linear_probe"
+    kinds: tuple[str, ...] = ("binary", "multiclass", "regression", "quantile")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether a backbone reads one of the columns, and some hundred rows can be read in the time."""

@@ -40,6 +40,7 @@ class AudioNetworkLearner:
     """A small net of convolutions over spectrograms, for sounds of some seconds."""
 
     name = "audio_network"
+    kinds = scratch.TASKS
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether there is one column of sounds, with enough rows and time."""

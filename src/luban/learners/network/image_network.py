@@ -44,6 +44,7 @@ class ImageNetworkLearner:
     """A small net of convolutions with augmentation, for pictures of any content."""
 
     name = "image_network"
+    kinds = scratch.TASKS
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether there is one column of pictures, with enough rows and time."""

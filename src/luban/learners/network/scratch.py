@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from luban.core.task import Task
     from luban.foundation.backbone import Backbone
 
-_TASKS = ("binary", "multiclass", "multilabel", "regression", "quantile")
+TASKS = ("binary", "multiclass", "multilabel", "regression", "quantile")
 # Fewer rows teach a network nothing that starts from nothing.
 _LEAST_ROWS = 40
 _LEAST_SECONDS = 10.0
@@ -47,7 +47,7 @@ def suits(task: Task, schema: Schema, rows: int, seconds: float, *, kind: str, n
         return column
     if "monotonic" in task.constraints:
         return Unsuitable("a network knows no direction, and predictions must be monotonic")
-    if task.kind not in _TASKS:
+    if task.kind not in TASKS:
         return Unsuitable(f"it is not made for the task {task.kind}")
     if rows < _LEAST_ROWS:
         return Unsuitable(f"{rows} rows are too few to learn from nothing; {_LEAST_ROWS} are the least")
@@ -73,7 +73,7 @@ def body(
     card = Card(
         name=name,
         kind=kind,
-        tasks=_TASKS,
+        tasks=TASKS,
         ways=("full",),
         parameters=0,
         bytes=0,

@@ -1,0 +1,177 @@
+"""Matching: a question goes to the answer whose own text, or whose known questions, lie nearest to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from luban.core.errors import InputError
+from luban.core.protocols import Suggestion, Suitable, Unsuitable
+from luban.core.serial import from_json, to_json
+from luban.core.task import Task
+from luban.learners.adapted import choice, frozen
+from luban.learners.adapted.linear_probe import options
+from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_arrays, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from luban.core.budget import Effort
+    from luban.core.protocols import Examples, Graph
+    from luban.core.schema import Schema
+    from luban.core.space import Space
+    from luban.foundation.matching import Index
+
+DEFAULTS: Mapping[str, Any] = {"backbone": None, "temperature": None}
+_WITHOUT_VALIDATION = 0.05
+_LOADING, _A_VALUE = 3.0, 0.004
+_FILE = "index.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchingModel:
+    """Answers ranked by cosine: a model that is Exportable.
+
+    Parameters
+    ----------
+    index : Index
+        Vectors of the answers' texts and of known questions.
+    temperature : float
+        Cosines are divided by it before the softmax.
+    """
+
+    learner: str
+    task: Task
+    features: frozen.Frozen
+    index: Index
+    temperature: float
+    learned: Mapping[str, Any]
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        """Return the softmax of the similarities, float64 of shape (n, K)."""
+        from luban.foundation.matching import probabilities, similarities
+
+        if not table.num_rows:
+            return np.zeros((0, len(self.task.classes)))
+        return probabilities(similarities(self.features.transform(table), self.index), self.temperature)
+
+    def save(self) -> Mapping[str, bytes]:
+        """Return the backbone and the entries."""
+        about = {
+            "learner": self.learner,
+            "task": to_json(self.task),
+            "learned": to_json(self.learned),
+            "temperature": self.temperature,
+        }
+        return {
+            "model.json": write_json(about),
+            _FILE: write_arrays(vectors=self.index.vectors, codes=self.index.codes),
+            **placed("features", self.features.save()),
+        }
+
+    def to_graph(self, graph: Graph) -> str:
+        """Add the body, one product with all entries, and the best entry of each answer."""
+        vectors = graph.node("LpNormalization", self.features.to_graph(graph), axis=-1, p=2)
+        cosines = graph.node("MatMul", vectors, graph.constant(np.ascontiguousarray(self.index.vectors.T)))
+        rows = graph.node("Shape", cosines, start=0, end=1)
+        count = graph.constant(np.array([len(self.task.classes)], dtype=np.int64))
+        low = graph.constant(np.array(-2.0, dtype=np.float32))
+        empty = graph.node("Expand", low, graph.node("Concat", rows, count, axis=0))
+        codes = graph.node("Expand", graph.constant(self.index.codes[None]), graph.node("Shape", cosines))
+        best = graph.node("ScatterElements", empty, codes, cosines, axis=1, reduction="max")
+        sharp = graph.node("Div", best, graph.constant(np.array(self.temperature, dtype=np.float32)))
+        found: str = graph.node("Softmax", sharp, axis=1)
+        return found
+
+
+class MatchingLearner:
+    """The nearest answer by the vectors of a frozen backbone."""
+
+    name = "matching"
+    kinds = ("matching",)
+
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
+        """Return whether one column holds the questions, and all can be read in the time."""
+        if task.kind != "matching":
+            return Unsuitable("it ranks answers, and the task is another one")
+        absent = choice.missing(schema)
+        if absent is not None:
+            return absent
+        column = choice.single(schema)
+        if isinstance(column, Unsuitable):
+            return column
+        if len(column) != 1:
+            return Unsuitable("it reads the question from one column, and there are two")
+        needed = _LOADING + _A_VALUE * (rows + len(task.classes))
+        if needed > seconds:
+            return Unsuitable(f"reading the rows would take about {needed:.0f} s and there are {seconds:.0f} s")
+        return Suitable()
+
+    def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
+        """Return the default backbone."""
+        return [Suggestion(order=5, share=0.7)]
+
+    def space(self, task: Task) -> Space:  # noqa: ARG002
+        """Return nothing to search: what can be chosen, held-out questions choose."""
+        return {}
+
+    def fit(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        validation: Examples | None,
+        *,
+        parameters: Mapping[str, Any],
+        effort: Effort,
+        report: Callable[[int, float], bool] | None = None,  # noqa: ARG002
+    ) -> MatchingModel:
+        """Read questions and answers, and let held-out questions choose the temperature."""
+        from luban.foundation.matching import fit_temperature, index, similarities
+
+        own = options(parameters, DEFAULTS)
+        made = frozen.make(schema, training.table, backbone=own["backbone"], effort=effort)
+        answers = pa.table({made.parts[0].columns[0]: pa.array([str(one) for one in task.classes], pa.string())})
+        vectors = np.concatenate([made.transform(answers, effort), made.transform(training.table, effort)])
+        codes = np.concatenate([np.arange(len(task.classes)), training.target.astype(np.int64)])
+        entries = index(vectors, codes, len(task.classes))
+        temperature = float(own["temperature"] or _WITHOUT_VALIDATION)
+        if validation is not None and own["temperature"] is None:
+            cosines = similarities(made.transform(validation.table, effort), entries)
+            temperature = fit_temperature(cosines, validation.target.astype(np.int64))
+        return MatchingModel(
+            learner=self.name,
+            task=task,
+            features=made,
+            index=entries,
+            temperature=temperature,
+            learned={"temperature": temperature},
+        )
+
+    def load(self, payloads: Mapping[str, bytes]) -> MatchingModel:
+        """Return the model that was saved."""
+        from luban.foundation.matching import Index
+
+        about = read_json(payloads, "model.json")
+        try:
+            task, learned = from_json(Task, about["task"]), dict(about["learned"])
+            temperature = float(about["temperature"])
+        except (KeyError, TypeError, ValueError, InputError) as error:
+            raise damaged("model.json", repr(error)) from error
+        made = frozen.load(under(payloads, "features"), task.inputs)
+        arrays, count = Arrays(payloads, _FILE), len(task.classes)
+        vectors = arrays.take("vectors", "float32", (None, made.width))
+        codes = arrays.indices("codes", (len(vectors),), least=0, below=count)
+        if not temperature > 0 or len(np.unique(codes)) != count or (np.diff(codes) < 0).any():
+            raise damaged(_FILE, "entries that do not fit the answers")
+        return MatchingModel(
+            learner=self.name,
+            task=task,
+            features=made,
+            index=Index(vectors=vectors, codes=codes, count=count),
+            temperature=temperature,
+            learned=learned,
+        )
