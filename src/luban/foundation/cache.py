@@ -58,7 +58,7 @@ class Shelf:
         rows = np.memmap(self._folder / "vectors", dtype=np.uint8, mode="r")
         for i, (place, checksum) in wanted:
             content = rows[place * self._row : (place + 1) * self._row]
-            if len(content) == self._row and zlib.crc32(content) == checksum:
+            if len(content) == self._row and zlib.crc32(content.tobytes()) == checksum:
                 vectors[i] = content.view(np.float32)
                 found[i] = True
         return vectors, found
@@ -67,7 +67,7 @@ class Shelf:
         """Add vectors, shape (n, width), under keys that are not there yet (one that is there is written again)."""
         rows = np.ascontiguousarray(vectors, dtype=np.float32)
         entries = b"".join(
-            key + zlib.crc32(row.view(np.uint8)).to_bytes(4, "little") for key, row in zip(keys, rows, strict=True)
+            key + zlib.crc32(row.tobytes()).to_bytes(4, "little") for key, row in zip(keys, rows, strict=True)
         )
         with self._locked():
             count = self._count()

@@ -88,29 +88,29 @@ def features(
     if effort.cache is not None and unique:
         shelf = Shelf(Path(effort.cache) / "features" / _shelf_name(backbone, preparation), backbone.dimension)
         vectors, ready = shelf.get(unique)
-    todo = sorted(np.flatnonzero(~ready), key=lambda i: (sizes[places[unique[i]]], i))
+    todo = sorted(np.flatnonzero(~ready).tolist(), key=lambda i: (sizes[places[unique[i]]], i))
 
-    def work(chosen: Sequence[int]) -> tuple[Sequence[int], np.ndarray | None]:
+    def work(chosen: list[int]) -> tuple[list[int], np.ndarray, bool]:
         if effort.expired:
-            return chosen, None
-        rows = pa.table({_VALUE: values.take(pa.array([places[unique[i]] for i in chosen]))})
-        return chosen, encode(backbone, preparation, rows)
+            return [], vectors[:0], True
+        rows = values.take(pa.array([places[unique[i]] for i in chosen]))
+        good, made = _encoded(backbone, preparation, rows)
+        return [chosen[place] for place in good], made, False
 
     parts = [todo[start : start + batch] for start in range(0, len(todo), batch)]
-    done = 0
-    for chosen, made in _in_threads(work, parts, effort.threads):
-        if made is None:
-            continue
-        vectors[chosen] = made
-        ready[chosen] = True
-        if shelf is not None:
-            shelf.put([unique[i] for i in chosen], made)
-        done += len(chosen)
+    done, late = 0, False
+    for part, (good, made, skipped) in zip(parts, _in_threads(work, parts, effort.threads), strict=True):
+        late |= skipped
+        vectors[good] = made
+        ready[good] = True
+        if shelf is not None and good:
+            shelf.put([unique[i] for i in good], made)
+        done += 0 if skipped else len(part)
         if progress is not None:
             progress(done, len(todo))
-    if not ready.all() and not partial:
+    if late and not partial:
         raise OutOfTime(
-            f"the time was up after {int(ready.sum()):,} of {len(unique):,} values of {column!r} had been read",
+            f"the time was up after {done:,} of {len(todo):,} values of {column!r} had been read",
             remedy="Give more time: what was computed is kept and will not be computed again.",
         )
     place = {key: i for i, key in enumerate(unique)}
@@ -134,6 +134,29 @@ def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table) -> np.n
             remedy="Its weights are damaged or too large for the arithmetic: choose another backbone.",
         )
     return pooled
+
+
+def _encoded(backbone: Backbone, preparation: Preparation, values: pa.Array) -> tuple[list[int], np.ndarray]:
+    """Return (places that could be prepared, their vectors); one broken value does not spoil its batch."""
+    try:
+        return list(range(len(values))), encode(backbone, preparation, pa.table({_VALUE: values}))
+    except InputError:
+        if len(values) == 1:
+            if _readable(preparation, values):
+                raise  # the backbone is to blame, not the value
+            return [], np.zeros((0, backbone.dimension), dtype=np.float32)
+    good = [place for place in range(len(values)) if _readable(preparation, values.slice(place, 1))]
+    if not good:
+        return [], np.zeros((0, backbone.dimension), dtype=np.float32)
+    return good, encode(backbone, preparation, pa.table({_VALUE: values.take(pa.array(good))}))
+
+
+def _readable(preparation: Preparation, values: pa.Array) -> bool:
+    try:
+        preparation(pa.table({_VALUE: values}))
+    except InputError:
+        return False
+    return True
 
 
 def pair_features(first: np.ndarray, second: np.ndarray) -> np.ndarray:

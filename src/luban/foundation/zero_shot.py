@@ -88,9 +88,7 @@ def labels(
             remedy='Write them with commas: "billing,delivery,refund".',
         )
     if template is not None and _PLACE not in template:
-        raise InputError(
-            "the template has no place for the label", seen=repr(template), remedy="Write {} where it goes."
-        )
+        raise InputError("the template has no place for a label", seen=repr(template), remedy="Write {} where it goes.")
     told = descriptions or {}
     sentences = [told.get(name) or (template or _template(name)).replace(_PLACE, _words(name)) for name in clean]
     table = pa.table({"label": pa.array(sentences, pa.string())})

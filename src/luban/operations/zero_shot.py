@@ -66,7 +66,9 @@ def text_column(rows: pa.Table, text: str | None) -> str:
         return text
     from luban.data.infer import infer_schema
 
-    strings = [one.name for one in rows.schema if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
+    strings: list[str] = [
+        one.name for one in rows.schema if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)
+    ]
     told = {one.name: one.kind for one in infer_schema(rows).columns}
     texts = [name for name in strings if told.get(name) == "text"] or strings
     if len(texts) != 1:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from luban.foundation.backbone import Encoded
 
 
-class Body(nn.Module):
+class Body(nn.Module):  # type: ignore[misc]  # torch is not looked into
     """A network whose ``forward(**tensors)`` returns `Encoded`.
 
     Attributes

@@ -31,7 +31,7 @@ _BLOCKS = (
 )
 
 
-class SamePadding(nn.Conv2d):
+class SamePadding(nn.Conv2d):  # type: ignore[misc]
     """A convolution whose output is as large as its input divided by the stride, padded as TensorFlow does."""
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -44,7 +44,7 @@ class SamePadding(nn.Conv2d):
         return functional.conv2d(functional.pad(pixels, pads), self.weight, self.bias, self.stride, groups=self.groups)
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """An inverted bottleneck: widen, filter each channel by itself, narrow; names of parameters as the weights have."""
 
     def __init__(self, entering: int, leaving: int, *, kernel: int, stride: int, expansion: int) -> None:
@@ -70,7 +70,7 @@ class Block(nn.Module):
         return steps + pixels if self.adds else steps
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc]
     """The net up to its last map, without the classifier."""
 
     def __init__(self, blocks: Sequence[Sequence[int]], stem: int, head: int) -> None:

@@ -1,0 +1,78 @@
+"""``predict --zero-shot`` and ``zoo``: no model, no training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+from luban.core.errors import InputError, NotFound
+from luban.operations.predict import predict
+from luban.operations.zoo.list_ import zoo_list
+from luban.operations.zoo.show import zoo_show
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a tiny backbone as transformers writes it."""
+    from luban.foundation.backbones import tiny
+
+    made = tiny.text(["billing delivery refund money parcel"])
+    made.body.network.save_pretrained(tmp_path / "tiny")
+    (tmp_path / "tiny" / "tokenizer.json").write_bytes(made.prepares.files["tokenizer.json"])
+    return tmp_path
+
+
+def test_labels_are_predicted_without_a_model(folder: Path) -> None:
+    rows = pa.table({"id": [1, 2, 3], "text": ["my parcel is late, where is it now", "give me my money back", None]})
+    pyarrow.csv.write_csv(rows, folder / "rows.csv")
+    with Workspace.open(folder / ".luban") as workspace:
+        done = predict(
+            workspace,
+            str(folder / "rows.csv"),
+            zero_shot="billing, delivery,refund",
+            backbone=str(folder / "tiny"),
+            text="text",
+            keep=("id",),
+        )
+    names = ("id", "prediction", "probability_billing", "probability_delivery", "probability_refund")
+    assert done.columns == names
+    assert [sum(row[name] for name in names[2:]) for row in done.predictions] == pytest.approx([1, 1, 1])
+    assert done.predictions[2]["prediction"] is None
+    assert any("1 rows have no text" in note for note in done.notes)
+
+
+def test_what_is_missing_or_too_much_is_said(folder: Path) -> None:
+    rows = pa.table({"a": ["some words are here", "and some more"], "b": ["words again over here", "and here too"]})
+    with Workspace.open(folder / ".luban") as workspace:
+        with pytest.raises(InputError, match="which column"):
+            predict(workspace, rows, zero_shot="x,y", backbone=str(folder / "tiny"))
+        with pytest.raises(NotFound, match="column"):
+            predict(workspace, rows, zero_shot="x,y", backbone=str(folder / "tiny"), text="c")
+        with pytest.raises(InputError, match="no model to name"):
+            predict(workspace, "model", rows, zero_shot="x,y")
+        with pytest.raises(InputError, match="no rows to predict"):
+            predict(workspace, "model")
+        with pytest.raises(InputError, match="go with --zero-shot"):
+            predict(workspace, "model", rows, text="a")
+
+
+def test_the_zoo_is_listed_and_shown(folder: Path) -> None:
+    with Workspace.open(folder / ".luban") as workspace:
+        lines = {line.backbone: line for line in zoo_list(workspace).backbones}
+        assert {"minilm", "multilingual_e5_small", "efficientnet_lite0"} <= set(lines)
+        assert all(line.installed == (not line.needs) for line in lines.values())
+        assert {line.modality for line in zoo_list(workspace, "image").backbones} == {"image"}
+        with pytest.raises(NotFound):
+            zoo_list(workspace, "smell")
+        shown = zoo_show(workspace, str(folder / "tiny"))
+        assert shown.modality == "text"
+        assert "lora" in shown.ways
+        with pytest.raises(NotFound, match="minilm"):
+            zoo_show(workspace, "nope")
