@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luban.core import plugins
 from luban.core.errors import InputError, Unsupported
 from luban.core.serial import from_json
 from luban.core.task import Task
 from luban.foundation import backbone as backbones
 from luban.foundation import weights
-from luban.foundation.backbone import Backbone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from luban.core.preparation import Preparation
+    from luban.foundation.backbone import Backbone
     from luban.foundation.network import Network
     from luban.foundation.training.work import Point
 
@@ -90,7 +89,7 @@ class Adapted:
 
     @property
     def module(self) -> torch.nn.Module:
-        """Body and head for export: ``module(**tensors) -> margins``, in evaluation mode, adapters folded where they can be."""
+        """Body and head for export: ``module(**tensors) -> margins``, at rest, with what was added folded if it can be."""
         return self.network
 
     def margins(self, table: pa.Table, *, threads: int | None = None, batch: int = 64) -> np.ndarray:
@@ -110,7 +109,8 @@ class Adapted:
         place = device.Place(next(self.network.parameters()).device)
         with device.threads(threads or torch.get_num_threads()):
             found = margins(self.network, Rows(self.preparation, table), place, batch=batch)
-        return found.double().numpy()
+        result: np.ndarray = found.double().numpy()
+        return result
 
     def save(self) -> Mapping[str, bytes]:
         """Return all that rebuilds it: JSON, safetensors and the files of its preparation."""
@@ -153,14 +153,14 @@ def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
     from luban.foundation.adapt import folded
     from luban.foundation.heads.objective import objective_for
     from luban.foundation.network import Network
+    from luban.foundation.setup import find
     from luban.foundation.training.rows import Rows
     from luban.foundation.training.work import Point
-    from luban.foundation.way import Way
 
     description = _description(payloads)
     task = from_json(Task, description["task"])
-    way: Way = plugins.create("ways", description["way"])
-    options = from_json(way.options, description["options"])
+    way = find(description["way"])
+    options: Any = from_json(way.options, description["options"])
     reading = from_json(Reading, description["reading"])
     inner = {name.removeprefix(_FOLDER): one for name, one in payloads.items() if name.startswith(_FOLDER)}
     backbone = backbones.load(inner)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from luban.core import plugins
-from luban.core.errors import Unsupported
+from luban.core.errors import InputError, Unsupported
 from luban.core.protocols import Unsuitable
 from luban.foundation.adapted import Reading
 from luban.foundation.heads.objective import objective_for
@@ -132,17 +132,25 @@ def set_up(
 def labelled(rows: Rows, examples: Examples, objective: Objective) -> Labelled:
     """Return rows with their targets and weights as tensors."""
     weight = None if examples.weight is None else torch.from_numpy(np.asarray(examples.weight, dtype=np.float32))
-    return Labelled(rows=rows, target=objective.encode(examples.target), weight=weight)
+    target = objective.encode(examples.target)
+    if not bool(torch.isfinite(target).all()):
+        count = int((~torch.isfinite(target)).sum())
+        raise InputError(
+            "the target holds what is no number",
+            seen=f"{count:,} of {target.numel():,}",
+            remedy="Leave those rows out.",
+        )
+    return Labelled(rows=rows, target=target, weight=weight)
 
 
 def recompute(network: Network) -> None:
     """Let the body compute its inner values twice rather than keep them, or say that it cannot."""
     inner = getattr(network.body, "network", network.body)
-    switch = getattr(inner, "gradient_checkpointing_enable", None)
+    switch = getattr(inner, "activation_checkpointing_enable", getattr(inner, "gradient_checkpointing_enable", None))
     if switch is None or not getattr(inner, "supports_gradient_checkpointing", False):
         raise Unsupported(
             "this backbone cannot compute its inner values twice",
             seen="checkpointing=true",
             remedy="Use a smaller batch, or accumulate=4, to save memory.",
         )
-    switch(gradient_checkpointing_kwargs={"use_reentrant": False})
+    switch({"use_reentrant": False})

@@ -1,1 +1,1 @@
-"""What stands on a body: heads that turn vectors into margins, and the losses they learn by, one file a kind of task."""
+"""What stands on a body: heads that make margins of vectors, and losses, one file a kind of task."""

@@ -80,7 +80,7 @@ class Quantile:
 
 
 def scale(target: np.ndarray | None) -> tuple[float, float]:
-    """Return the mean and the standard deviation of the target; 0 and 1 without one, a spread of 1 where it is constant."""
+    """Return mean and standard deviation of the target; 0 and 1 without one, a spread of 1 where it is constant."""
     if target is None or not len(target):
         return 0.0, 1.0
     values = np.asarray(target, dtype=np.float64)

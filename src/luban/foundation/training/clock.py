@@ -1,4 +1,4 @@
-"""What steps cost and what time is left: so that the last step, and the evaluation after it, end before the deadline."""
+"""What steps cost and what time is left, so that the last step and its evaluation end before the deadline."""
 
 from __future__ import annotations
 

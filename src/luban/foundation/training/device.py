@@ -92,14 +92,15 @@ def here() -> Place:
 def arithmetic(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     """Return the context in which a body computes: ``float32`` or ``bfloat16``."""
     if precision == "bfloat16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+        context: AbstractContextManager[Any] = torch.autocast(device.type, dtype=torch.bfloat16)
+        return context
     return nullcontext()
 
 
 def may_be_faster(device: torch.device) -> bool:
     """Return whether the processor multiplies bfloat16 in hardware."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return any(_has(name) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
 
 

@@ -15,7 +15,7 @@ import torch
 
 from luban.core.errors import InputError
 from luban.foundation.heads.objective import criterion
-from luban.foundation.training import checkpoint, device, state
+from luban.foundation.training import checkpoint, precision, state
 from luban.foundation.training.clock import FORWARD, Clock
 from luban.foundation.training.evaluate import margins
 from luban.foundation.training.loss import Loss, mixing
@@ -69,7 +69,7 @@ class Loop:
         self.worse = 0
         self.slowed = 1.0
         self.bad = [0, 0]
-        self.precision = training.precision
+        self.precision: str = training.precision
         self.running = [0.0, 0.0]
         self.since = [0.0, 0]
         self.over = False
@@ -97,7 +97,7 @@ class Loop:
         if resumed and saved is not None:
             self.precision = saved[1]["precision"]
         elif self.precision == "auto":
-            self.precision = self._measured_precision()
+            self.precision = precision.chosen(work)
             torch.manual_seed(work.effort.seed + work.place.rank)
         self.loss = Loss(work.network, work.objective, self.precision)
         self.wrapped = self.loss if work.place.processes == 1 else self._shared(self.loss)
@@ -372,36 +372,14 @@ class Loop:
             one.grad = None
         return work.place.wrap(loss)
 
-    # --- precision --------------------------------------------------------------------------------
-
-    def _measured_precision(self) -> str:
-        """Try both kinds of arithmetic on a batch of usual length."""
-        work = self.work
-        lengths = work.examples.rows.lengths
-        usual = np.argsort(np.abs(lengths - np.median(lengths)), kind="stable")[: work.training.batch]
-        tensors = work.place.put(work.examples.rows.batch(usual))
-        target = work.examples.target[torch.from_numpy(usual)].to(work.place.device)
-        saved = state.kept(work.network)
-
-        def trial() -> None:
-            encoded = work.network.encode(tensors)
-            vectors = work.network.head.vectors(encoded, tensors)
-            found = work.network.head.margins(vectors.float())
-            work.objective.losses(found, target).sum().backward()
-            work.network.zero_grad(set_to_none=True)
-
-        chosen = device.measured(work.place.device, trial)
-        state.put_back(work.network, saved)  # running statistics of batch norms
-        return str(work.place.gathered(chosen)[0])
-
     # --- checkpoints ------------------------------------------------------------------------------
 
     def _fingerprint(self) -> str:
         """Return a digest of all that a training depends on."""
         work = self.work
         shapes = {name: list(one.shape) for name, one in state.changing(work.network).items()}
-        target = hashlib.sha256(np.ascontiguousarray(work.examples.target.numpy())).hexdigest()
-        lengths = hashlib.sha256(np.ascontiguousarray(work.examples.rows.lengths)).hexdigest()
+        target = hashlib.sha256(work.examples.target.numpy().tobytes()).hexdigest()
+        lengths = hashlib.sha256(work.examples.rows.lengths.tobytes()).hexdigest()
         facts = [asdict(work.training), str(work.options), work.rate, work.effort.seed, shapes, target, lengths]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -17,7 +17,7 @@ class Training:
     learning_rate : float, optional
         The largest rate; the way's own by default.
     epochs : float, optional
-        Passes over the rows that the schedule is made for; by default as many as make about 500 steps, but from 3 to 20.
+        Passes over the rows that the schedule is made for; by default as many as make about 500 steps, from 3 to 20.
         A deadline that comes earlier ends the schedule earlier: its last steps are small all the same.
     stop : float, optional
         End after so many of the `epochs`, as early stopping found it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from luban.core.errors import OutOfTime
+from luban.core.errors import InputError, OutOfTime
 from luban.foundation.heads.objective import criterion
 from luban.foundation.training.work import Point
 
@@ -67,6 +67,11 @@ def vectors(work: Work, rows: Rows, deadline: float, *, batch: int = 64, most: i
                 found.append(network.head.vectors(encoded, tensors).float().cpu())
                 done.append(chosen)
                 slowest = max(slowest, time.monotonic() - begun)
+    if any(not bool(torch.isfinite(one).all()) for one in found):
+        raise InputError(
+            "the body gives vectors that are no numbers",
+            remedy="Its weights are damaged, or the learning rate was too high: try a tenth of it.",
+        )
     return Vectors(_joined(found), np.concatenate(done) if done else np.zeros(0, dtype=np.int64))
 
 
@@ -74,7 +79,7 @@ def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     if parts and parts[0].dim() == 3:
         longest = max(one.shape[1] for one in parts)
         parts = [torch.nn.functional.pad(one, (0, 0, 0, longest - one.shape[1])) for one in parts]
-    return torch.cat(list(parts))
+    return torch.cat(list(parts)) if parts else torch.zeros((0, 0))
 
 
 def probe(work: Work, *, penalty: float | None) -> None:
@@ -171,7 +176,7 @@ def start(work: Work) -> int:
 class Problem:
     """The loss of a linear head over fixed vectors.
 
-    Vectors are standardised, so that one penalty suits all of their entries; `put_into` writes the head for the plain ones.
+    Vectors are standardised, so that one penalty suits all entries; `put_into` writes the head for the plain ones.
     """
 
     def __init__(self, work: Work, own: Vectors) -> None:

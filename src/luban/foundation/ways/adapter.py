@@ -1,4 +1,4 @@
-"""Bottleneck adapters: two thin layers with a bend between them behind each feed-forward layer (Pfeiffer and others 2021)."""
+"""Bottleneck adapters: two thin layers behind each feed-forward layer (Pfeiffer and others 2021, arXiv:2005.00247)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DoRA: low-rank products that turn a layer's weights, and lengths that learn apart (Liu and others 2024, arXiv:2402.09353)."""
+"""DoRA: low-rank products that turn weights, and lengths that learn apart (Liu and others 2024, arXiv:2402.09353)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""(IA)³: learned factors on keys, values and the inside of feed-forward layers (Liu and others 2022, arXiv:2205.05638)."""
+"""(IA)³: factors on keys, values and the inside of feed-forward layers (Liu and others 2022, arXiv:2205.05638)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Choice, Real
 from luban.foundation.training.jointly import jointly
-from luban.foundation.way import Applied, Tensors
 from luban.foundation.ways.low_rank import Tuned, check_rank, low_rank_layers, supports_low_rank, tune
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from luban.core.task import Task
     from luban.foundation.backbone import Backbone
     from luban.foundation.training.work import Work
+    from luban.foundation.way import Applied, Tensors
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,7 @@ def keys_and_values(body: nn.Module) -> dict[str, nn.Module]:
 
 
 def narrowing(body: nn.Module) -> dict[str, nn.Module]:
-    """Return the dense layers that read more numbers than they write, by name: the second halves of feed-forward layers."""
+    """Return the dense layers that read more than they write, by name: the second halves of feed-forward layers."""
     return {name: one for name, one in linear_layers(body).items() if shape(one)[0] > shape(one)[1]}
 
 

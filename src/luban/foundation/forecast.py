@@ -1,0 +1,211 @@
+"""What a training would take, measured on a few of its steps: seconds of one pass over the rows, and memory."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from luban.core.errors import Unsupported
+from luban.core.protocols import Examples, Forecast, Unsuitable
+from luban.foundation.setup import choose, set_up
+from luban.foundation.training import device, precision, state
+from luban.foundation.training.loss import Loss
+from luban.foundation.training.memory import Peak
+from luban.foundation.training.optimizer import optimizer
+from luban.foundation.training.order import by_length, shuffled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from luban.core.budget import Effort
+    from luban.core.task import Task
+    from luban.foundation.backbone import Backbone
+    from luban.foundation.setup import Setup
+    from luban.foundation.training.work import Work
+
+PROBES = 16
+_SAMPLE = 4096
+_SECONDS = 20.0
+
+
+def forecast(
+    backbone: Backbone,
+    way: str,
+    task: Task,
+    columns: Sequence[str],
+    training: Examples,
+    *,
+    parameters: Mapping[str, Any],
+    effort: Effort,
+    augmentation: Mapping[str, Any] | None = None,
+) -> Forecast | Unsuitable:
+    """Return what one pass over the training rows would take, and the memory at the worst moment.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        It is taken over, as by `adapt`: load another for the training.
+    parameters : mapping
+        As for `adapt`.
+    effort : Effort
+        At most 20 s of it are spent, on at most 16 steps.
+
+    Notes
+    -----
+    Steps are tried on batches as the loop would make them, the longest first: it shows the memory. Seconds are fitted
+    to ``a + b * steps`` by rows times length over the others. Of very many rows 4,096 are looked at.
+    """
+    try:
+        chosen, options, settings, reading = choose(backbone, way, task, parameters)
+    except Unsupported as error:
+        return Unsuitable(error.seen or error.happened)
+    begun = time.monotonic()
+    rows = len(training.table)
+    sample = _sample(training, effort.seed)
+    with device.threads(effort.threads):
+        with Peak(device.here().device) as peak:
+            setup = set_up(
+                backbone,
+                chosen,
+                task,
+                columns,
+                sample,
+                None,
+                options=options,
+                settings=settings,
+                reading=reading,
+                effort=effort,
+                augmentation=augmentation,
+            )
+            prepared = time.monotonic() - begun
+            measured = _measure(setup, min(_SECONDS, 0.5 * effort.remaining))
+        share = rows / max(1, len(sample.table))
+        kept = sum(one.nbytes for one in state.changing(setup.work.network).values())
+        grown = int((share - 1.0) * sum(setup.work.examples.rows.lengths) * 24)
+    seconds = measured.seconds * share + prepared
+    return Forecast(
+        seconds=seconds,
+        memory=int(peak.bytes + kept + grown),
+        note=f"{measured.count} steps of up to {measured.longest:,} steps by rows on {setup.work.place.device.type} in "
+        f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second",
+    )
+
+
+def _sample(training: Examples, seed: int) -> Examples:
+    if len(training.table) <= _SAMPLE:
+        return training
+    rows = np.sort(np.random.default_rng([seed, 6]).choice(len(training.table), _SAMPLE, replace=False))
+    weight = None if training.weight is None else training.weight[rows]
+    return Examples(table=training.table.take(rows), target=training.target[rows], weight=weight)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the probe steps told.
+
+    Attributes
+    ----------
+    seconds : float
+        Of one pass over the sample.
+    count : int
+        Steps tried.
+    longest : int
+        Rows times length of the largest batch.
+    precision : str
+    """
+
+    seconds: float
+    count: int
+    longest: int
+    precision: str
+
+
+def _measure(setup: Setup, allowed: float) -> Measured:
+    work = setup.work
+    lengths = work.examples.rows.lengths
+    learns = bool(work.applied.parameters)
+    batch = work.training.batch
+    batches = shuffled(lengths, batch, seed=work.effort.seed, epoch=0) if learns else list(by_length(lengths, 64))
+    sizes = np.array([int(lengths[one].max()) * len(one) for one in batches])
+    order = np.argsort(-sizes, kind="stable")
+    places = [int(order[0]), int(order[0])]
+    spread = np.linspace(0, len(order) - 1, PROBES - 2).round().astype(int)
+    places += [int(order[one]) for one in np.random.default_rng(0).permutation(np.unique(spread))]
+    step: Stepping | Reading = Stepping(work) if learns else Reading(work)
+    seen: list[tuple[int, float]] = []
+    begun = time.monotonic()
+    for number, place in enumerate(places):
+        started = time.perf_counter()
+        step(batches[place])
+        if work.place.device.type == "cuda":
+            torch.cuda.synchronize(work.place.device)
+        if number:  # the first one warms caches up and makes the optimizer's state
+            seen.append((int(sizes[place]), time.perf_counter() - started))
+        if time.monotonic() - begun > allowed and len(seen) >= 2:
+            break
+    costs = np.array(seen, dtype=np.float64)
+    seconds = float(fitted(costs[:, 0], costs[:, 1], sizes.astype(np.float64)).sum())
+    return Measured(seconds, len(seen) + 1, int(sizes[order[0]]), step.precision)
+
+
+def fitted(sizes: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the seconds of batches of the sizes wanted, by a line through what was measured with no part below zero.
+
+    Examples
+    --------
+    >>> fitted(np.array([1.0, 3.0]), np.array([3.0, 5.0]), np.array([2.0])).round(6).tolist()
+    [4.0]
+    """
+    from scipy.optimize import nnls
+
+    # Relative errors count: a short batch must be as right as a long one.
+    scale = 1.0 / np.maximum(seconds, 1e-9)
+    design = np.column_stack([np.ones_like(sizes), sizes]) * scale[:, None]
+    line, _ = nnls(design, np.ones_like(seconds))
+    return np.asarray(line[0] + line[1] * wanted)
+
+
+class Stepping:
+    """One whole step of training."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.precision = precision.chosen(work)
+        self._loss = Loss(work.network, work.objective, self.precision)
+        self._optimizer = optimizer(work)
+        state.learning_mode(work.network)
+
+    def __call__(self, rows: np.ndarray) -> None:
+        """Train on these rows, at a rate of nothing."""
+        work = self._work
+        for part in np.array_split(rows, min(work.training.accumulate, len(rows))):
+            tensors = work.place.put(work.examples.rows.batch(part, turn=(0, 0)))
+            target = work.examples.target[torch.from_numpy(part)].to(work.place.device)
+            loss = self._loss(tensors, target) / len(rows)
+            penalty = work.applied.penalty()
+            (loss if penalty is None else loss + penalty).backward()
+        for group in self._optimizer.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], work.training.clip)
+            group["lr"] = 0.0
+        self._optimizer.step()
+        work.applied.stepped(0.0)
+        self._optimizer.zero_grad(set_to_none=True)
+
+
+class Reading:
+    """One batch through a body that does not learn."""
+
+    precision = "float32"
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        work.network.eval()
+
+    def __call__(self, rows: np.ndarray) -> None:
+        """Compute the margins of these rows."""
+        with torch.inference_mode():
+            self._work.network(**self._work.place.put(self._work.examples.rows.batch(rows)))
