@@ -12,8 +12,16 @@ if TYPE_CHECKING:
 
 
 def constant_prediction(metric: Metric, task: Task, target: np.ndarray) -> np.ndarray:
-    """Return the best constant prediction: class shares, quantiles, or whichever of mean and median scores better."""
+    """Return the best constant prediction: class shares, quantiles, or whichever of mean and median scores better.
+
+    For multilabel the shares of the labels, for tokens those of all words, NaN behind the last one of a row.
+    """
     rows = len(target)
+    if task.kind == "multilabel":
+        return np.tile(target.mean(axis=0), (rows, 1))
+    if task.kind == "tokens":
+        counts = np.bincount(target[target >= 0], minlength=len(task.classes))
+        return np.where(target[:, :, None] >= 0, counts / max(1, counts.sum()), np.nan)
     if task.classes:
         return np.tile(np.bincount(target, minlength=len(task.classes)) / rows, (rows, 1))
     if task.quantiles:

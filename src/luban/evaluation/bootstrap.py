@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luban.evaluation.metrics.decision import DecisionScore, decide
-from luban.evaluation.metrics.score import Resampled
+from luban.evaluation.metrics.decision import decide
+from luban.evaluation.metrics.multilabel import said
+from luban.evaluation.metrics.score import Resampled, judges_decisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +104,7 @@ def bootstrap(
     part of m rows and their spread is shrunk by sqrt(m / n), the rate at which it falls with the
     rows (Politis and Romano 1994).
     """
-    judged = [[as_judged(one, prediction, threshold) for prediction in predictions] for one in metrics]
+    judged = [[as_judged(one, task, prediction, threshold) for prediction in predictions] for one in metrics]
     values = np.array(
         [
             [one(task, target, prediction, weight) for prediction in shown]
@@ -131,10 +132,12 @@ def bootstrap(
     return Bootstrap(values=values, draws=draws)
 
 
-def as_judged(metric: Metric, prediction: np.ndarray, threshold: float | None) -> np.ndarray:
+def as_judged(metric: Metric, task: Task, prediction: np.ndarray, threshold: float | None) -> np.ndarray:
     """Return `prediction` as the metric must see it: decided at the threshold where it judges decisions."""
-    if threshold is None or not isinstance(metric, DecisionScore):
+    if threshold is None or not judges_decisions(metric) or task.kind not in ("binary", "multilabel"):
         return prediction
+    if task.kind == "multilabel":
+        return said(prediction, threshold)
     decided: np.ndarray = np.eye(prediction.shape[1])[decide(prediction, threshold)]
     return decided
 

@@ -15,6 +15,8 @@ from luban.evaluation.threshold import best_threshold, confusion_by_threshold
 from luban.evaluation.words import number, significant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from luban.core.task import Task
 
 _POINTS = 200
@@ -67,13 +69,30 @@ def ranking(task: Task, target: np.ndarray, prediction: np.ndarray) -> Finding:
 def decisions(task: Task, target: np.ndarray, prediction: np.ndarray, threshold: float | None) -> Finding:
     """Return the confusion matrix (or the most frequent confusions of many classes) and the figures of each class."""
     matrix = decision.confusion(target, decision.decide(prediction, threshold), len(task.classes))[0]
-    names = [str(label) for label in task.classes]
+    rule = f"from a probability of {number(threshold)} on" if threshold is not None else "for the most probable class"
+    right = int(np.trace(matrix))
+    return Finding(
+        what=f"Deciding {rule}, {right:,} of {len(target):,} rows are right",
+        evidence=confusions(matrix, [str(label) for label in task.classes], "rows"),
+    )
+
+
+def confusions(matrix: np.ndarray, names: Sequence[str], counted: str) -> tuple[Evidence, Evidence]:
+    """Return a confusion matrix (or the most frequent confusions of many classes), and the figures of each class.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        Shape (K, K), true classes along the rows.
+    counted : str
+        What is counted: rows, or words.
+    """
     true, decided, hits = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
     recall, precision = hits / np.maximum(true, 1), hits / np.maximum(decided, 1)
     f1 = decision.f1_by_class(matrix[None])[0]
     by_class = Evidence(
         title="Each class",
-        columns=("class", "rows", "decided", "precision", "recall", "f1"),
+        columns=("class", counted, "decided", "precision", "recall", "f1"),
         rows=tuple(
             (
                 names[code],
@@ -100,14 +119,12 @@ def decisions(task: Task, target: np.ndarray, prediction: np.ndarray, threshold:
         worst = [divmod(int(cell), len(names)) for cell in np.argsort(-wrong, axis=None)[:_LARGEST_MATRIX]]
         shown = Evidence(
             title="Most frequent confusions",
-            columns=("true class", "decided class", "rows"),
+            columns=("true class", "decided class", counted),
             rows=tuple(
                 (names[row], names[column], int(wrong[row, column])) for row, column in worst if wrong[row, column]
             ),
         )
-    rule = f"from a probability of {number(threshold)} on" if threshold is not None else "for the most probable class"
-    right = int(hits.sum())
-    return Finding(what=f"Deciding {rule}, {right:,} of {len(target):,} rows are right", evidence=(shown, by_class))
+    return shown, by_class
 
 
 def calibration(task: Task, target: np.ndarray, prediction: np.ndarray, seed: int) -> tuple[Finding, dict[str, Any]]:
@@ -117,6 +134,21 @@ def calibration(task: Task, target: np.ndarray, prediction: np.ndarray, seed: in
     else:
         code = prediction.argmax(axis=1)
         said, came, event = prediction.max(axis=1), target == code, "of the most probable class"
+    return calibrated(said, came, event, seed)
+
+
+def calibrated(said: np.ndarray, came: np.ndarray, event: str, seed: int) -> tuple[Finding, dict[str, Any]]:
+    """Return whether what is said of an event comes true as often.
+
+    Parameters
+    ----------
+    said : numpy.ndarray
+        Probabilities, shape (n,).
+    came : numpy.ndarray
+        Whether it came true, shape (n,).
+    event : str
+        In words, such as ``of the most probable class``.
+    """
     error = expected_calibration_error(said, came)
     chance = calibration_error_by_chance(said, seed=seed)
     limit = max(_BEYOND_CHANCE * chance, _NEGLIGIBLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luban.core.report import Evidence, Finding, Report, worst
-from luban.evaluation import classes, numbers, quantiles
+from luban.evaluation import answers, classes, labels, numbers, quantiles, tokens
 from luban.evaluation.baseline import constant_prediction
 from luban.evaluation.bootstrap import Bootstrap, Interval
 from luban.evaluation.bootstrap import bootstrap as resampled_scores
@@ -44,7 +44,7 @@ def evaluate(
     ----------
     task : Task
     target : numpy.ndarray
-        Class codes (int64) or numbers, shape (n,).
+        As `luban.core.protocols.Examples` has it: class codes (int64) or numbers, shape (n,).
     prediction : numpy.ndarray
         As `Model.predict` gives it.
     table, schema : pyarrow.Table, Schema, optional
@@ -54,7 +54,8 @@ def evaluate(
     bootstrap : int
         Resamples behind each confidence interval.
     threshold : float, optional
-        From which probability on a row of a binary task counts as positive; the most probable class without it.
+        From which probability on a row of a binary task counts as positive, a multilabel row bears a label, or a text
+        gets its answer; the most probable class without it.
     weight : numpy.ndarray, optional
         Shape (n,), non-negative; weighs the metrics.
 
@@ -87,7 +88,13 @@ def evaluate(
         "intervals": {name: [interval.low, interval.high] for name, interval in intervals.items()},
         "baseline": {own.name: float(against.values[0, 0])},
     }
-    if task.classes:
+    if task.kind == "multilabel":
+        findings += labels.findings(task, target, prediction, threshold, seed, figures)
+    elif task.kind == "tokens":
+        findings += tokens.findings(task, target, prediction, seed, figures)
+    elif task.kind == "matching":
+        findings += answers.findings(task, target, prediction, threshold, seed, figures)
+    elif task.classes:
         findings += _of_classes(task, target, prediction, threshold, seed, figures)
     elif task.quantiles:
         covered, figures["coverage"] = quantiles.coverage(task, target, prediction)

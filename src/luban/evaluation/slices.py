@@ -12,8 +12,10 @@ import numpy as np
 from luban.core.report import Evidence, Finding
 from luban.evaluation.bins import Parts, cut
 from luban.evaluation.bootstrap import bootstrap
+from luban.evaluation.metrics.multilabel import surprise_of_labels
 from luban.evaluation.metrics.probability import surprise
 from luban.evaluation.metrics.quantile import pinball_by_row
+from luban.evaluation.metrics.tokens import surprise_of_words
 from luban.evaluation.words import number
 
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ class _Slice:
 
 def loss_by_row(task: Task, target: np.ndarray, prediction: np.ndarray) -> tuple[str, np.ndarray]:
     """Return the name and the values, shape (n,), of the loss that slices are compared by."""
+    if task.kind == "multilabel":
+        return "log loss", surprise_of_labels(target, prediction)
+    if task.kind == "tokens":
+        return "log loss", surprise_of_words(target, prediction)
     if task.classes:
         return "log loss", surprise(target, prediction)
     if task.quantiles:

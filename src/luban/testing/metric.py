@@ -11,9 +11,13 @@ from luban.core.task import Task
 from luban.evaluation.metrics.score import Resampled
 
 _ROWS = 240
+_WORDS = 5
 TASKS = {
     "binary": Task(kind="binary", target="y", inputs=("x",), metric="log_loss", classes=("no", "yes")),
     "multiclass": Task(kind="multiclass", target="y", inputs=("x",), metric="log_loss", classes=("a", "b", "c")),
+    "matching": Task(kind="matching", target="y", inputs=("x",), metric="mrr", classes=tuple("abcdefghijklmnopqrst")),
+    "multilabel": Task(kind="multilabel", target="y", inputs=("x",), metric="f1_micro", classes=("a", "b", "c")),
+    "tokens": Task(kind="tokens", target="y", inputs=("x",), metric="accuracy", classes=("B-A", "I-A", "O")),
     "regression": Task(kind="regression", target="y", inputs=("x",), metric="rmse"),
     "quantile": Task(kind="quantile", target="y", inputs=("x",), metric="pinball", quantiles=(0.1, 0.5, 0.9)),
 }
@@ -44,7 +48,7 @@ def _check_kind(metric: Metric, task: Task) -> None:
     assert math.isfinite(score), f"{words} returns {score}"
     assert metric(task, target, noisy) == score, f"{words} differs from call to call"
     assert (target == kept[0]).all(), f"{words} changes the target it is given"
-    assert (noisy == kept[1]).all(), f"{words} changes the prediction it is given"
+    assert np.array_equal(noisy, kept[1], equal_nan=True), f"{words} changes the prediction it is given"
 
     best = metric(task, target, truth)
     better = best > score if metric.greater_is_better else best < score
@@ -60,7 +64,7 @@ def _check_kind(metric: Metric, task: Task) -> None:
     assert math.isclose(ones, score, rel_tol=1e-9), f"{words} changes where all weights are 1"
     counts = generator.integers(0, 3, _ROWS)
     weighted = metric(task, target, noisy, counts.astype(np.float64))
-    repeated = metric(task, np.repeat(target, counts), np.repeat(noisy, counts, axis=0))
+    repeated = metric(task, np.repeat(target, counts, axis=0), np.repeat(noisy, counts, axis=0))
     assert math.isclose(weighted, repeated, rel_tol=1e-9), f"{words}: a weight of 2 is not a row given twice"
 
     if isinstance(metric, Resampled):
@@ -73,11 +77,26 @@ def _check_kind(metric: Metric, task: Task) -> None:
 def _target(task: Task, generator: np.random.Generator) -> np.ndarray:
     if not task.classes:
         return generator.normal(10, 3, _ROWS)
+    if task.kind == "multilabel":
+        return (generator.random((_ROWS, len(task.classes))) < np.array([0.6, 0.4, 0.2])).astype(np.float64)
+    if task.kind == "tokens":
+        words = generator.integers(0, len(task.classes), (_ROWS, _WORDS))
+        return np.where(np.arange(_WORDS) < generator.integers(1, _WORDS + 1, _ROWS)[:, None], words, -1)
     codes: np.ndarray = np.arange(_ROWS) % len(task.classes)
     return codes
 
 
 def _prediction(task: Task, target: np.ndarray, generator: np.random.Generator, *, noise: float) -> np.ndarray:
+    if task.kind == "multilabel":
+        margins = 10 * (1 - noise) * (target - 0.5) + noise * generator.normal(size=target.shape)
+        return np.asarray(1 / (1 + np.exp(-margins)))
+    if task.kind == "tokens":
+        logits = 5 * (1 - noise) * np.eye(len(task.classes))[target] + noise * generator.normal(
+            size=(*target.shape, len(task.classes))
+        )
+        raised = np.exp(logits)
+        given: np.ndarray = np.where(target[:, :, None] < 0, np.nan, raised / raised.sum(axis=2, keepdims=True))
+        return given
     if task.classes:
         logits = 5 * (1 - noise) * np.eye(len(task.classes))[target] + noise * generator.normal(
             size=(_ROWS, len(task.classes))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from luban.evaluation.metrics import matching, multilabel, tokens
 from luban.evaluation.metrics.score import CLASSES, checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from luban.core.task import Task
+    from luban.evaluation.metrics.score import Function
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +25,16 @@ class DecisionScore:
     ----------
     from_confusion : callable
         Takes matrices of shape (B, K, K), true classes along the rows, and returns an array of shape (B,).
+    others : mapping of str to callable
+        By the kind of a task whose decisions make no such matrix, how it is scored, as `Score.function`.
     """
 
     name: str
     greater_is_better: bool
     kinds: tuple[str, ...]
     from_confusion: Callable[[np.ndarray], np.ndarray]
+    others: Mapping[str, Function] = field(default_factory=dict)
+    decisions: bool = True
 
     def __call__(
         self, task: Task, target: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None
@@ -41,11 +47,16 @@ class DecisionScore:
             If the shapes disagree or a prediction is not finite.
         """
         checked(task, target, prediction)
+        if task.kind in self.others:
+            ones = np.ones((1, len(target))) if weight is None else np.asarray(weight, dtype=np.float64)[None, :]
+            return float(self.others[task.kind](task, target, prediction, ones)[0])
         weights = None if weight is None else np.asarray(weight, dtype=np.float64)[None, :]
         return float(self.from_confusion(confusion(target, decide(prediction), len(task.classes), weights))[0])
 
     def resampled(self, task: Task, target: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return the score under each of B weightings of the rows, shape (B,)."""
+        if task.kind in self.others:
+            return self.others[task.kind](task, target, prediction, weights)
         return self.from_confusion(confusion(target, decide(prediction), len(task.classes), weights))
 
 
@@ -80,6 +91,14 @@ def confusion(target: np.ndarray, decided: np.ndarray, classes: int, weights: np
     else:
         counted = np.stack([np.bincount(cells, weights=one, minlength=size) for one in weights])
     return counted.reshape(-1, classes, classes)
+
+
+_ACCURACIES: Mapping[str, Function] = {
+    "matching": matching.top,
+    "multilabel": multilabel.subset,
+    "tokens": tokens.accuracy_of_words,
+}
+_MACROS: Mapping[str, Function] = {"multilabel": multilabel.macro, "tokens": tokens.macro_of_words}
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -128,8 +147,14 @@ def _matthews(matrix: np.ndarray) -> np.ndarray:
     return _share(covariance, np.sqrt(np.maximum(spread, 0.0)))
 
 
-accuracy = DecisionScore(name="accuracy", greater_is_better=True, kinds=CLASSES, from_confusion=_accuracy)
-"""Share of the rows decided rightly."""
+accuracy = DecisionScore(
+    name="accuracy",
+    greater_is_better=True,
+    kinds=(*CLASSES, *_ACCURACIES),
+    from_confusion=_accuracy,
+    others=_ACCURACIES,
+)
+"""Share of the rows decided rightly: for multilabel with all their labels; for tokens the share of the words."""
 
 balanced_accuracy = DecisionScore(
     name="balanced_accuracy", greater_is_better=True, kinds=CLASSES, from_confusion=_balanced_accuracy
@@ -145,7 +170,9 @@ recall = DecisionScore(name="recall", greater_is_better=True, kinds=("binary",),
 f1 = DecisionScore(name="f1", greater_is_better=True, kinds=("binary",), from_confusion=_f1)
 """Harmonic mean of precision and recall of the positive class."""
 
-f1_macro = DecisionScore(name="f1_macro", greater_is_better=True, kinds=CLASSES, from_confusion=_f1_macro)
+f1_macro = DecisionScore(
+    name="f1_macro", greater_is_better=True, kinds=(*CLASSES, *_MACROS), from_confusion=_f1_macro, others=_MACROS
+)
 """Unweighted mean of the classes' F1 scores, over the classes that are true or decided somewhere."""
 
 matthews_corrcoef = DecisionScore(

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luban.evaluation.metrics.score import CLASSES, Score, average
+from luban.evaluation.metrics.multilabel import log_loss_of_labels
+from luban.evaluation.metrics.score import CLASSES, Score, average, by_kind
+from luban.evaluation.metrics.tokens import log_loss_of_words
 
 if TYPE_CHECKING:
     from luban.core.task import Task
@@ -32,8 +34,14 @@ def _brier(task: Task, target: np.ndarray, prediction: np.ndarray, weights: np.n
     return average(squares, weights)
 
 
-log_loss = Score(name="log_loss", greater_is_better=False, kinds=CLASSES, function=_log_loss)
-"""Mean negative log-likelihood, in nats."""
+_LOG_LOSSES = {
+    **dict.fromkeys((*CLASSES, "matching"), _log_loss),
+    "multilabel": log_loss_of_labels,
+    "tokens": log_loss_of_words,
+}
+
+log_loss = Score(name="log_loss", greater_is_better=False, kinds=tuple(_LOG_LOSSES), function=by_kind(_LOG_LOSSES))
+"""Mean negative log-likelihood, in nats: of rows, of the labels of multilabel rows, of the words of tokens."""
 
 brier_score = Score(name="brier_score", greater_is_better=False, kinds=CLASSES, function=_brier)
 """Mean squared error of the probabilities: of the positive class, or summed over several classes (0 to 2)."""

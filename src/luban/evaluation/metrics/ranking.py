@@ -73,18 +73,26 @@ def _one_against_rest(
     def function(task: Task, target: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
         if task.kind == "binary":
             return area(target == 1, prediction[:, 1], weights)
-        present = np.flatnonzero(np.bincount(target, minlength=len(task.classes)))
-        areas = np.stack([area(target == code, prediction[:, code], weights) for code in present])
+        if task.kind == "multilabel":
+            borne = [(target[:, code] > 0, prediction[:, code]) for code in np.flatnonzero(target.any(axis=0))]
+        else:
+            present = np.flatnonzero(np.bincount(target, minlength=len(task.classes)))
+            borne = [(target == code, prediction[:, code]) for code in present]
+        if not borne:
+            return np.full(len(weights), np.nan)
+        areas = np.stack([area(positive, scores, weights) for positive, scores in borne])
         defined = np.isfinite(areas)
         return _share(np.where(defined, areas, 0.0).sum(axis=0), defined.sum(axis=0).astype(np.float64))
 
     return function
 
 
-roc_auc = Score(name="roc_auc", greater_is_better=True, kinds=CLASSES, function=_one_against_rest(_area))
-"""Area under the ROC curve; for several classes one against the rest, unweighted mean over the classes present."""
+_KINDS = (*CLASSES, "multilabel")
+
+roc_auc = Score(name="roc_auc", greater_is_better=True, kinds=_KINDS, function=_one_against_rest(_area))
+"""Area under the ROC curve; for several classes or labels one against the rest, unweighted mean over those present."""
 
 average_precision = Score(
-    name="average_precision", greater_is_better=True, kinds=CLASSES, function=_one_against_rest(_precision_area)
+    name="average_precision", greater_is_better=True, kinds=_KINDS, function=_one_against_rest(_precision_area)
 )
-"""Average precision; for several classes one against the rest, unweighted mean over the classes present."""
+"""Average precision; for several classes or labels one against the rest, unweighted mean over those present."""
