@@ -100,7 +100,7 @@ def test_a_gain_that_is_chance_keeps_no_member() -> None:
     target = random.normal(size=400)
     shared, own = random.normal(size=400), 0.03 * random.normal(size=400)
     own -= (own @ shared) / (shared @ shared) * shared
-    close = np.stack([target + shared + own, target + shared - own])
+    close = np.stack([target + shared + own, target + shared - 1.3 * own])
     blended = loss_of("rmse", task, target, close.mean(axis=0))
     assert blended < min(loss_of("rmse", task, target, one) for one in close)
     assert np.count_nonzero(greedy_weights(task, target, close, worth=0.0)) == 1
