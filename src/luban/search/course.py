@@ -36,6 +36,8 @@ _CLOSING_SECONDS, _CLOSING_SHARE = 0.5, 0.1
 # With a shorter budget than this, folds learn from so many rows a second of it: something that is learnt from a sample
 # is worth more than a constant that is learnt from all.
 _HURRY_SECONDS, _HURRY_ROWS = 5.0, 4000
+# Bytes of weights that are loaded, kept and written as ONNX in a second; at most so much of the budget is kept for it.
+_TENSORS_PER_SECOND, _WRITING_SHARE = 20e6, 0.15
 # So many searched trials in a row without a better ensemble, and the study has converged.
 _CONVERGED_TRIALS = 60
 
@@ -172,7 +174,14 @@ class Course:
         )
 
     def _search_end(self) -> float:
-        return self.plan.study_deadline - self._closing_seconds - self._ending_seconds
+        return self.plan.study_deadline - self._closing_seconds - self._ending_seconds - self._writing_seconds()
+
+    def _writing_seconds(self) -> float:
+        """Return what keeping and exporting the networks of the ensemble takes beyond what is kept for the end."""
+        if self.standing is None or not self.plan.timed:
+            return 0.0
+        tensors = sum(trial.results[0].tensors for trial in self.standing.members)
+        return min(tensors / _TENSORS_PER_SECOND, _WRITING_SHARE * self.plan.budget)
 
     def _clock(self) -> Clock:
         return Clock(

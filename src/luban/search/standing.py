@@ -27,6 +27,11 @@ MOST_BYTES = 24_000_000
 MOST_BYTES_TOGETHER = 15_000_000
 
 
+# Where one fold judges all, many weak trials fit its few rows by chance: then only the better half of the way to chance
+# may take part.
+_GAP = 0.5
+
+
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """An ensemble and how good it is on rows that its members had not seen.
@@ -107,7 +112,7 @@ def stand(predictions: OutOfFold, trials: Sequence[Trial], *, members: int) -> S
         return None
     whole = predictions.rows.folds_a_repeat
     if any(trial.candidate.once for trial in usable):
-        standing = _blend(predictions, usable, 1, members)
+        standing = _blend(predictions, usable, 1, members, gap=_GAP)
         if any(trial.candidate.once for trial in standing.members):
             return standing
         usable = [trial for trial in usable if not trial.candidate.once]
@@ -123,8 +128,14 @@ def common_depth(usable: Sequence[Trial], most: int) -> int:
     return depths[(len(depths) - 1) // 2]
 
 
-def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members: int) -> Standing:
-    """Return the best ensemble of the trials that have finished the first `depth` folds."""
+def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members: int, *, gap: float = 1.0) -> Standing:
+    """Return the best ensemble of the trials that have finished the first `depth` folds.
+
+    Parameters
+    ----------
+    gap : float
+        How far behind the best trial a member may be, as a share of the way from it to chance.
+    """
     task = predictions.rows.task
     rows = predictions.covered(depth)
     target = np.asarray(predictions.rows.target[rows])
@@ -134,7 +145,8 @@ def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members:
     compared = [trial for trial in usable if trial.depth >= depth]
     stack = np.stack([predictions.prediction(trial, depth) for trial in compared])
     losses = np.array([loss_of(task.metric, task, target, one) for one in stack])
-    skilled = np.flatnonzero(losses < chance - 1e-3 * abs(chance))
+    limit = min(chance - 1e-3 * abs(chance), float(losses.min()) + gap * (chance - float(losses.min())))
+    skilled = np.flatnonzero(losses <= limit)
     if len(skilled) == 0:
         skilled = np.array([int(np.argmin(losses))])
     size = np.array([trial.results[0].searched_bytes for trial in compared])
