@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from luban.core import plugins
 from luban.core.errors import InputError, NotFound, Unavailable, Unsupported
 from luban.foundation import backbone as backbones
 from luban.foundation import weights, zoo
@@ -165,6 +166,51 @@ def test_a_hub_name_without_network_says_what_to_do(tmp_path: Path, monkeypatch:
     assert "luban zoo list" in str(caught.value)
     with pytest.raises(NotFound, match="minilm"):
         zoo.find("no-such-backbone")
+
+
+def test_a_hub_name_that_does_not_exist_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's answer 404 becomes one sentence; no answer at all becomes another."""
+    import httpx
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    answer = httpx.Response(404, request=httpx.Request("GET", "https://example.org"))
+
+    def snapshot(name: str, *, local_files_only: bool = False, **_: object) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError("not here")
+        if "unreachable" in name:
+            raise OSError("no route to host")
+        raise RepositoryNotFoundError("404", response=answer)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    with pytest.raises(NotFound, match="the hub has no model named 'nobody/nothing'"):
+        zoo.find("nobody/nothing").load()
+    with pytest.raises(Unavailable, match="no route to host"):
+        zoo.find("nobody/unreachable").load()
+
+
+def test_another_package_adds_a_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point is all it takes to be found and listed."""
+    (tmp_path / "other_zoo.py").write_text(
+        "from luban.foundation.backbones import tiny\n"
+        "class Other:\n"
+        "    def card(self):\n        return tiny.text().card\n"
+        "    def load(self, **options):\n        return tiny.text()\n"
+    )
+    told = tmp_path / "other_zoo-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: other-zoo\nVersion: 1\n")
+    (told / "entry_points.txt").write_text("[luban.backbones]\nother = other_zoo:Other\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins._table.cache_clear()
+    try:
+        assert "other" in zoo.names()
+        assert isinstance(zoo.find("other"), backbones.Zoo)
+        assert zoo.find("other").load().dimension == 32
+    finally:
+        plugins._table.cache_clear()
 
 
 def test_the_default_follows_the_script() -> None:

@@ -85,3 +85,12 @@ def test_a_broken_picture_has_no_vector_and_spoils_none() -> None:
 def test_pairs_are_told_by_both_vectors_and_what_lies_between() -> None:
     first, second = np.array([[1.0, 2.0]]), np.array([[3.0, -1.0]])
     assert pair_features(first, second).tolist() == [[1, 2, 3, -1, 2, 3, 3, -2]]
+
+
+def test_quick_features_are_nearly_the_same_and_kept_apart(backbone: Backbone, tmp_path: Path) -> None:
+    """What is computed in bfloat16 is never given where float32 is asked for."""
+    table, effort = pa.table({"text": TEXTS}), Effort(cache=str(tmp_path))
+    quick = features(backbone, table, "text", effort=effort, quick=True)
+    exact = features(backbone, table, "text", effort=effort)
+    np.testing.assert_array_equal(exact.values, features(backbone, table, "text", effort=Effort()).values)
+    np.testing.assert_allclose(quick.values, exact.values, atol=0.05)

