@@ -124,7 +124,7 @@ def _exported(network: nn.Module, tensors: Mapping[str, Tensor], batch: Mapping[
 def _by_position(network: nn.Module, names: Sequence[str]) -> nn.Module:
     from torch import nn
 
-    class ByPosition(nn.Module):
+    class ByPosition(nn.Module):  # type: ignore[misc]
         """The network with its tensors in a fixed order."""
 
         def __init__(self) -> None:

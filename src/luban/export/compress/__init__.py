@@ -1,0 +1,1 @@
+"""Smaller forms of a model's graph, and what they cost."""

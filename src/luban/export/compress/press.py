@@ -1,0 +1,211 @@
+"""The quickest int8 form of a model that loses no more than allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from luban.core.errors import Unsupported
+from luban.core.progress import Progress, tell
+from luban.core.report import Evidence, Finding, Report
+from luban.export.compress import measure
+from luban.export.compress.int8 import forms
+from luban.learners.composite import Composite
+from luban.learners.graph.feeding import Feeding
+from luban.learners.graph.model import GraphModel
+from luban.learners.graph.session import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+
+    from luban.export.compress.measure import Pace, Quality
+
+CALIBRATION_ROWS = 256
+CALIBRATION_BATCH = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One form, and what came of it."""
+
+    form: str
+    words: str
+    bytes: int = 0
+    quality: Quality | None = None
+    loss: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pressed:
+    """A model's int8 form.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    graph : bytes
+    form : str
+    loss : float
+    report : Report
+    """
+
+    fitted: Any
+    graph: bytes
+    form: str
+    loss: float
+    report: Report
+
+
+def press(
+    fitted: Any,
+    graph: bytes,
+    table: pa.Table,
+    target: np.ndarray,
+    *,
+    calibration: pa.Table,
+    most: float,
+    static: bool = False,
+    source: str = "",
+) -> Pressed:
+    """Return the first int8 form, from the quickest to the most faithful, that loses at most `most`.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    graph : bytes
+        Its ONNX graph.
+    table : pyarrow.Table
+        Canonical rows to measure on.
+    target : numpy.ndarray
+        Their true values.
+    calibration : pyarrow.Table
+        Canonical rows to choose scales on.
+    most : float
+        The largest loss of the task's metric: in its units where more is better, else as a share of it.
+    static : bool
+        Whether scales of activations are fixed on the calibration rows.
+    source : str
+        What is compressed, such as ``"reviews/1"``.
+
+    Raises
+    ------
+    Unsupported
+        If the model has nothing to compress, or every form loses more; what each lost is said.
+    """
+    task, columns = fitted.task, fitted.signature.inputs
+    original = GraphModel(task=task, columns=columns, graph=graph)
+    expected = original.predict(table)
+    before = measure.quality(task, target, expected, expected, fitted.model.decide)
+    tried: list[Tried] = []
+    for form in forms(graph, list(_batches(graph, columns, calibration)), static=static):
+        tell(Progress(stage="compress", message=f"int8, {form.name}"))
+        one = Tried(form=form.name, words=form.words)
+        try:
+            content = form.make()
+            made = GraphModel(task=task, columns=columns, graph=content, learned={"form": form.name, "source": source})
+            found = measure.quality(task, target, expected, made.predict(table), fitted.model.decide)
+        except Unsupported as error:
+            tried.append(replace(one, why=str(error)))
+            continue
+        lost = measure.loss(task, before, found)
+        tried.append(replace(one, bytes=len(content), quality=found, loss=lost))
+        if lost <= most:
+            tell(Progress(stage="compress", message="measuring the time that both take"))
+            pace = measure.paces({"before": original, "after": made}, table)
+            whole = Composite(
+                members=(made,), weights=(1.0,), task=task, threshold=getattr(fitted.model, "threshold", None)
+            )
+            report = _report(task.metric, source, graph, before, pace, tried, table.num_rows, most)
+            return Pressed(
+                fitted=replace(fitted, model=whole, manifest={}),
+                graph=content,
+                form=form.name,
+                loss=lost,
+                report=report,
+            )
+    raise Unsupported(
+        f"no int8 form of {source or 'the model'} loses at most {most:g} of {task.metric}",
+        seen="; ".join(_told(one) for one in tried) + f"; measured on {table.num_rows:,} rows",
+        remedy="Allow more with --max-loss (max_loss in Python), or measure on more rows with --data.",
+    )
+
+
+def _batches(graph: bytes, columns: Sequence[Any], table: pa.Table) -> Iterator[Mapping[str, np.ndarray]]:
+    feeding = Feeding(open_session(graph), columns)
+    rows = table.slice(0, CALIBRATION_ROWS)
+    for start in range(0, rows.num_rows, CALIBRATION_BATCH):
+        yield feeding.table(rows.slice(start, CALIBRATION_BATCH))
+
+
+def _told(one: Tried) -> str:
+    return f"{one.form}: {one.why}" if one.loss is None else f"{one.form} loses {one.loss:.3g}"
+
+
+def _report(
+    metric: str,
+    source: str,
+    graph: bytes,
+    before: Quality,
+    pace: Mapping[str, Pace],
+    tried: Sequence[Tried],
+    rows: int,
+    most: float,
+) -> Report:
+    chosen = tried[-1]
+    assert chosen.quality is not None
+    assert chosen.loss is not None
+    after = chosen.quality
+    figures = {
+        "form": chosen.form,
+        "rows": rows,
+        "metric": metric,
+        "loss": chosen.loss,
+        "max_loss": most,
+        "same": after.same,
+        "difference": after.difference,
+        "score": {"before": before.score, "after": after.score},
+        "bytes": {"before": len(graph), "after": chosen.bytes},
+        "rows_per_second": {name: one.rows for name, one in pace.items()},
+        "row_seconds": {name: one.row for name, one in pace.items()},
+    }
+    quicker = pace["after"].rows / pace["before"].rows
+    lines = (
+        ("size of the graph (MB)", len(graph) / 1e6, chosen.bytes / 1e6, chosen.bytes / len(graph)),
+        (metric, before.score, after.score, None),
+        ("rows a second", pace["before"].rows, pace["after"].rows, quicker),
+        ("one row (ms)", 1e3 * pace["before"].row, 1e3 * pace["after"].row, pace["after"].row / pace["before"].row),
+    )
+    compared = Evidence(
+        title=f"Before and after, on {rows:,} rows", columns=("", "before", "after", "ratio"), rows=lines
+    )
+    forms_tried = Evidence(
+        title="Forms that were tried",
+        columns=("form", "what it is", "MB", f"loss of {metric}", "same answers", "why not"),
+        rows=tuple(
+            (
+                one.form,
+                one.words,
+                one.bytes / 1e6 if one.bytes else None,
+                one.loss,
+                one.quality.same if one.quality else None,
+                one.why,
+            )
+            for one in tried
+        ),
+    )
+    finding = Finding(
+        what=f"int8, {chosen.form}: {chosen.bytes / len(graph):.2f} times the size, {quicker:.1f} times as quick, "
+        f"{after.same:.1%} of the answers the same",
+        verdict="pass",
+        value=chosen.loss,
+        threshold=most,
+        evidence=(compared, forms_tried),
+    )
+    findings = [finding]
+    if len(tried) > 1:
+        fallen = "; ".join(_told(one) for one in tried[:-1])
+        findings.append(Finding(what=f"Quicker forms were tried and left: {fallen}", verdict="info"))
+    return Report(check="compression", subject=source, verdict="pass", findings=tuple(findings), figures=figures)
