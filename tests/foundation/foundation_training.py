@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import torch
-
 from foundation_rows import backbone, problem
 
 from luban.core.budget import Effort

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 import torch
+from foundation_rows import backbone, problem, texts
 
 from luban.core import plugins
 from luban.core.budget import Effort
@@ -24,8 +23,6 @@ from luban.foundation import adapted as stored
 from luban.foundation.adapt import adapt
 from luban.foundation.backbones import TASKS, TEXT_TASKS, tiny
 from luban.foundation.setup import find
-
-from foundation_rows import backbone, problem, texts
 
 QUICK: dict[str, Any] = {"epochs": 1.0, "batch": 8, "precision": "float32", "learning_rate": 1e-3}
 WAYS = tuple(name for name in plugins.names("ways") if hasattr(plugins.load("ways", name), "learn"))

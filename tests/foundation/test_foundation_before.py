@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from luban.core.budget import Effort
 from luban.core.errors import Unsupported
 from luban.core.protocols import Examples, Forecast, Unsuitable
-from luban.core.report import Finding
 from luban.foundation.adapt import adapt
 from luban.foundation.backbones import tiny
 from luban.foundation.few_shot import contrastive, groups
@@ -30,6 +29,9 @@ from luban.foundation.forecast import fitted, forecast
 from luban.foundation.preflight import preflight
 from luban.foundation.setup import find
 from luban.foundation.training.memory import Peak
+
+if TYPE_CHECKING:
+    from luban.core.report import Finding
 
 
 def look(kind: str, task: Any, training: Examples, **options: Any) -> list[Finding]:
@@ -202,7 +204,7 @@ def test_a_few_rows_are_enough_for_few_shot() -> None:
     target = np.array([0] * 4 + [1] * 4 + [0] * 4 + [1] * 4)
     result = adapt(
         zoo.find("minilm").load(), "few_shot", task, task.inputs, Examples(table=table, target=target), None,
-        parameters={"pairs": 2000}, effort=Effort(threads=2),
+        parameters={"pairs": 1000}, effort=Effort(threads=1),
     )  # fmt: skip
     held = pa.table({"input": ["money was taken from my account two times", "when does the plane leave"]})
     margins = result.margins(held)[:, 0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from foundation_rows import backbone, problem
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -31,8 +32,6 @@ from luban.foundation.training.rows import Rows
 from luban.foundation.training.schedule import factor
 
 HERE = Path(__file__).parent
-from foundation_rows import backbone, problem
-
 PLAIN: dict[str, Any] = {"batch": 8, "precision": "float32", "learning_rate": 1e-3}
 
 

@@ -89,7 +89,7 @@ class Adapted:
 
     @property
     def module(self) -> torch.nn.Module:
-        """Body and head for export: ``module(**tensors) -> margins``, at rest, with what was added folded if it can be."""
+        """Body and head for export: ``module(**tensors) -> margins``, at rest, with what was added folded in."""
         return self.network
 
     def margins(self, table: pa.Table, *, threads: int | None = None, batch: int = 64) -> np.ndarray:
@@ -169,7 +169,7 @@ def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
     sample = Rows(preparation, example(columns, description.get("sample")))
     with torch.random.fork_rng(devices=[]):
         applied = way.apply(backbone, options, sample.batch(np.arange(1)))
-    head = objective_for(task, None).head(backbone.dimension, 0.0)
+        head = objective_for(task, None).head(backbone.dimension, 0.0)
     network = Network(applied.body, head)
     changed = weights.read(payloads[_CHANGED], name=f"the model adapted by {way.name}")
     _fill(network, changed)

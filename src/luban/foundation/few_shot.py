@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luban.foundation.training import state
+from luban.foundation.training import precision, state
 from luban.foundation.training.clock import Clock
 from luban.foundation.training.device import arithmetic
 from luban.foundation.training.optimizer import optimizer
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _TEMPERATURE = 0.1
 _EACH = 4
+_WORTH_TRYING = 60
 
 
 def groups(target: np.ndarray, *, batch: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
@@ -95,12 +96,14 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
     rows = work.examples.rows
     target = work.examples.target.numpy()
     network = work.network
-    precision = "float32" if work.training.precision == "auto" else work.training.precision
     clock = Clock(work.deadline)
     reserve = 0.25 * clock.remaining if clock.timed else 0.0
     each = max(1, len(rows) * (batch - 1) // 2)
     passes = max(1, min(20, round(pairs / each)))
     total = passes * max(1, math.ceil(len(rows) / batch))
+    asked = work.training.precision
+    # Trying both kinds of arithmetic takes the time of six steps.
+    used = "float32" if asked == "auto" and total < _WORTH_TRYING else precision.chosen(work)
     solver = optimizer(work)
     state.learning_mode(network)
     step = bad = 0
@@ -117,7 +120,7 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
             for group in solver.param_groups:
                 group["lr"] = work.rate * group["scale"] * factor(progress + 1.0 / total, work.training.warm_up)
             tensors = work.place.put(rows.batch(chosen, turn=(turn, number, 0)))
-            with arithmetic(work.place.device, precision):
+            with arithmetic(work.place.device, used):
                 encoded = network.encode(tensors)
             labels = work.examples.target[torch.from_numpy(chosen)].to(work.place.device)
             loss = contrastive(encoded.pooled.float(), labels)

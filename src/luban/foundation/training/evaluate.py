@@ -28,7 +28,8 @@ def margins(
 ) -> torch.Tensor:
     """Return the margins of all rows, or of the chosen ones in their order, in evaluation mode.
 
-    Shape (n, width); (n, W, K) for labels of words, NaN where a row has fewer words. Several processes share the rows.
+    Shape (n, width); (n, W, K) for labels of words, W being the most words of a row that were read and NaN standing
+    where a row has fewer. Several processes share the rows.
     """
     lengths = rows.lengths if chosen is None else rows.lengths[chosen]
     training = network.training
@@ -56,4 +57,7 @@ def _joined(parts: list[tuple[np.ndarray, torch.Tensor]], rows: int, linear: tor
             result[index, : part.shape[1]] = part
         else:
             result[index] = part
+    if len(shape) == 2:
+        words = int((~result.isnan()).any(dim=2).sum(dim=1).max())
+        return result[:, : max(1, words)]
     return result

@@ -313,7 +313,7 @@ class Loop:
             Point(
                 step=self.step,
                 epoch=self.step / self.per_epoch,
-                training=self.running[0] / self.running[1] if self.running[1] else math.nan,
+                training=self.running[0] / self.running[1] if self.running[1] else None,
                 validation=validation,
                 criterion=criterion,
                 rate=rate,

@@ -44,8 +44,8 @@ class Point:
     ----------
     step : int
     epoch : float
-    training : float
-        Mean loss since the point before.
+    training : float, optional
+        Mean loss of the steps since the point before.
     validation : float, optional
         Loss on validation rows.
     criterion : float, optional
@@ -58,7 +58,7 @@ class Point:
 
     step: int
     epoch: float
-    training: float
+    training: float | None = None
     validation: float | None = None
     criterion: float | None = None
     rate: float = 0.0
