@@ -12,6 +12,7 @@ from luban.core.errors import InputError, LubanError, Unsupported
 from luban.core.protocols import Explainable, Exportable
 from luban.core.serial import from_json, to_json
 from luban.learners import link
+from luban.learners.decisions import decide
 from luban.learners.payloads import damaged, placed, read_json, under, write_json
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Composite:
     temperature : float
         The margins of the mean are divided by it (Guo et al. 2017); classes only.
     threshold : float, optional
-        Least probability of the positive class at which it is predicted; None predicts the likelier class.
+        Least probability at which the positive class is predicted (None predicts the likelier class), a label is given
+        (None: one half), or an answer is (None: always).
     shifts : tuple of float
         Added to each quantile after the mean (Romano et al. 2019, conformalised quantiles); empty for none.
     """
@@ -78,24 +80,21 @@ class Composite:
 
     def predict(self, table: pa.Table) -> np.ndarray:
         """Return the calibrated mean of the members' predictions."""
-        total = sum(
-            share * member.predict(table) for share, member in zip(self.shares, self.members, strict=True) if share
-        )
-        return self.finish(np.asarray(total))
+        used = np.flatnonzero(self.shares)
+        found = [self.members[place].predict(table) for place in used]
+        return self.finish(link.blend(self.task, self.shares[used], found))
 
     def finish(self, mean: np.ndarray) -> np.ndarray:
         """Return the predictions that a plain weighted mean of predictions becomes: calibrated, shifted, in order."""
-        if self.task.classifies and self.temperature != 1.0:
+        if self.task.classes and self.temperature != 1.0:
             return link.predictions(self.task, link.margins(self.task, mean) / self.temperature)
         if self.task.kind == "quantile":
             return np.sort(mean + np.array(self.shifts or 0.0), axis=1)
         return mean
 
     def decide(self, predictions: np.ndarray) -> np.ndarray:
-        """Return the class codes (int64) for predicted probabilities."""
-        if self.threshold is not None and self.task.kind == "binary":
-            return (predictions[:, 1] >= self.threshold).astype(np.int64)
-        return np.asarray(predictions.argmax(axis=1))
+        """Return what is decided for predicted probabilities, see `luban.learners.decisions.decide`."""
+        return decide(self.task, predictions, self.threshold)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the payloads of the members, each in a folder of its own, and what joins them."""
@@ -114,7 +113,8 @@ class Composite:
 
     def to_graph(self, graph: Graph) -> str:
         """Add all members with a weight, their mean and the calibration."""
-        parts = []
+        parts: list[str] = []
+        words = self.task.kind == "tokens" and np.count_nonzero(self.shares) > 1
         for share, member in zip(self.shares, self.members, strict=True):
             if not share:
                 continue
@@ -122,10 +122,15 @@ class Composite:
                 raise Unsupported(f"{member.learner} cannot be written as ONNX", seen="it has no ability to export")
             tensor = member.to_graph(graph)
             parts.append(
-                tensor if share == 1.0 else graph.node("Mul", tensor, graph.constant(np.array(share, dtype=np.float32)))
+                tensor
+                if share == 1.0 or words
+                else graph.node("Mul", tensor, graph.constant(np.array(share, dtype=np.float32)))
             )
-        mean = parts[0] if len(parts) == 1 else graph.node("Sum", *parts)
-        if self.task.classifies and self.temperature != 1.0:
+        if words:
+            mean = link.blend_to_graph(graph, [float(share) for share in self.shares if share], parts)
+        else:
+            mean = parts[0] if len(parts) == 1 else graph.node("Sum", *parts)
+        if self.task.classes and self.temperature != 1.0:
             margin = link.margins_to_graph(self.task, graph, mean)
             scaled = graph.node("Div", margin, graph.constant(np.array(self.temperature, dtype=np.float32)))
             return link.predictions_to_graph(self.task, graph, scaled)
@@ -178,7 +183,7 @@ class Composite:
             member = self.members[place]
             assert isinstance(member, Explainable)
             values, start = member.contributions(table)
-            share = self.shares[place] / self.explained / (self.temperature if self.task.classifies else 1.0)
+            share = self.shares[place] / self.explained / (self.temperature if self.task.classes else 1.0)
             total, base = total + share * values, base + share * start
         return total, base + np.array(self.shifts or 0.0)
 

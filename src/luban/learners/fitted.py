@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.model import Signature
-from luban.core.schema import Column
-from luban.learners.predictions import Predictions, column_names, labels, of_values
+from luban.learners.predictions import Predictions, of_values, output_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,12 +59,21 @@ class Fitted:
         InputError
             Naming the column that is missing or cannot be read.
         """
+        import numpy as np
+
         from luban.data.conform import conform
+        from luban.data.words import WORDS, counts
 
         conformed = conform(data, self.signature.inputs, missing=missing)
         found = (values or self.model.predict)(conformed.table)
-        codes = self.model.decide(found) if self.task.classifies else None
-        return of_values(self.task, found, codes, conformed.notes)
+        codes = self.model.decide(found) if self.task.classes else None
+        if self.task.kind != "tokens":
+            return of_values(self.task, found, codes, conformed.notes)
+        words = counts(conformed.table[self.task.inputs[0]], WORDS)
+        unread = int((np.isfinite(found).all(axis=2).sum(axis=1) < words).sum())
+        note = f"{unread:,} texts are longer than the model reads; the words behind have no label."
+        notes = (*conformed.notes, note) if unread else conformed.notes
+        return of_values(self.task, found, codes, notes, words)
 
 
 def fitted(model: Composite, schema: Schema) -> Fitted:
@@ -81,7 +89,4 @@ def fitted(model: Composite, schema: Schema) -> Fitted:
 
 def signature(task: Task, schema: Schema) -> Signature:
     """Return the columns that go into a model of the task and the ones that come out."""
-    storage = str(labels(task).type) if task.classifies else "double"
-    first = Column(name="prediction", kind="category" if task.classifies else "number", nullable=False, storage=storage)
-    rest = [Column(name=name, kind="number", nullable=False, storage="double") for name in column_names(task)[1:]]
-    return Signature(inputs=schema.select(task.inputs).columns, outputs=(first, *rest))
+    return Signature(inputs=schema.select(task.inputs).columns, outputs=output_columns(task))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luban.core.errors import InputError, LubanError
+from luban.core.errors import InputError, LubanError, Unsupported
 from luban.core.protocols import Suggestion, Suitable
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
+from luban.data.words import WORDS, counts
 from luban.learners import link
 from luban.learners.payloads import damaged, read_json, write_json
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ConstantModel:
-    """One prediction for all rows: class frequencies, mean (median for absolute errors) or quantiles."""
+    """One prediction for all rows (or words): frequencies of classes or labels, mean or median, quantiles."""
 
     task: Task
     value: tuple[float, ...]
@@ -40,6 +41,10 @@ class ConstantModel:
 
     def predict(self, table: pa.Table) -> np.ndarray:
         """Return the value for each row."""
+        if self.task.kind == "tokens":
+            words = counts(table[self.task.inputs[0]], WORDS)
+            here = np.arange(words.max(initial=0)) < words[:, None]
+            return np.where(here[:, :, None], np.array(self.value), np.nan)
         shape = (table.num_rows,) if self.task.kind == "regression" else (table.num_rows, len(self.value))
         return np.broadcast_to(np.array(self.value), shape).copy()
 
@@ -50,6 +55,8 @@ class ConstantModel:
 
     def to_graph(self, graph: Graph) -> str:
         """Add the value, repeated for as many rows as the first input column has."""
+        if self.task.kind == "tokens":
+            raise Unsupported("a constant cannot be written for words", seen="their number is not known to a graph")
         column = graph.column(self.task.inputs[0])
         rows = graph.node("Shape", column, end=1)
         shape = graph.node("Concat", rows, graph.constant(np.array([len(self.value)], dtype=np.int64)), axis=0)
@@ -68,6 +75,7 @@ class ConstantLearner:
     """Predicts the class frequencies, the mean or the quantiles of the training rows, whatever the inputs."""
 
     name = "constant"
+    kinds = ("binary", "multiclass", "matching", "multilabel", "tokens", "regression", "quantile")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable:  # noqa: ARG002
         """Return that it takes on everything."""
@@ -96,9 +104,12 @@ class ConstantLearner:
         if parameters:
             raise InputError("a constant has no parameters", seen=", ".join(parameters))
         target, weight = training.target, training.weight
-        if task.classifies:
-            counts = np.bincount(target, weights=weight, minlength=len(task.classes))
-            value = counts / counts.sum()
+        if task.kind == "multilabel":
+            value = np.average(target, axis=0, weights=weight)
+        elif task.kind == "tokens" or task.classifies:
+            rows, known = np.nonzero(target >= 0)[0], target[target >= 0]
+            shares = np.bincount(known, weights=None if weight is None else weight[rows], minlength=len(task.classes))
+            value = shares / shares.sum()
         elif task.kind == "quantile":
             value = _quantiles(target, task.quantiles, weight)
         elif link.median_wanted(task):

@@ -13,6 +13,7 @@ import numpy as np
 
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Real
+from luban.core.task import PLAIN
 from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
@@ -80,6 +81,7 @@ class LinearLearner:
     """A penalised linear model over scaled numbers and one-hot categories: quick, and hard to beat on small data."""
 
     name = "linear"
+    kinds = (*PLAIN, "multilabel")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether it can be solved in the time."""

@@ -34,6 +34,8 @@ class Loss(Protocol):
 def loss_of(task: Task, target: np.ndarray, weight: np.ndarray | None) -> Loss:
     """Return the loss that suits the task."""
     weights = np.ones(len(target)) if weight is None else weight
+    if task.kind == "multilabel":
+        return Labels(target=target, weight=weights)
     if task.classifies:
         return Logistic(codes=target, weight=weights, width=link.width(task))
     if task.kind == "quantile" or link.median_wanted(task):
@@ -113,6 +115,31 @@ class Logistic:
         yield from _descend(
             matrix, lambda margins: self._losses(margins, self.codes), self.weight, start, strengths, iterations, effort
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Binary log loss of each label: as many logistic regressions as labels, of one strength."""
+
+    target: np.ndarray
+    weight: np.ndarray
+
+    def value(self, margins: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> float:
+        """Return the mean log loss over rows and labels."""
+        return float(np.average((np.logaddexp(0.0, margins) - target * margins).mean(axis=1), weights=weight))
+
+    def solve(
+        self, matrix: np.ndarray, strengths: tuple[float, ...], *, iterations: int, effort: Effort
+    ) -> Iterator[Solution]:
+        """Yield solutions, starting from the frequencies of the labels."""
+
+        def losses(margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            each = np.logaddexp(0.0, margins) - self.target * margins
+            return each.sum(axis=1), link.sigmoid(margins) - self.target
+
+        shares = np.clip(np.average(self.target, axis=0, weights=self.weight), 1e-4, 1.0 - 1e-4)
+        start = np.log(shares / (1.0 - shares))
+        yield from _descend(matrix, losses, self.weight, start, strengths, iterations, effort)
 
 
 @dataclass(frozen=True, kw_only=True)
