@@ -26,6 +26,7 @@ from luban.core.budget import Effort
 from luban.core.errors import InputError
 from luban.foundation import backbone as backbones
 from luban.foundation.adapt import adapt
+from luban.foundation.curves import drawn, metrics
 from luban.foundation.training import checkpoint
 from luban.foundation.training.order import by_length, shuffled
 from luban.foundation.training.rows import Rows
@@ -291,3 +292,19 @@ def test_rows_kept_without_padding_are_those_that_the_preparation_makes() -> Non
     assert all(np.array_equal(found[name].numpy(), expected[name]) for name in expected)
     assert rows.lengths[5] == int(preparation(training.table.slice(5, 1))["attention_mask"].sum())
     assert task.kind == "tokens"
+
+
+def test_the_curves_tell_the_course() -> None:
+    task, training = problem("text", "multiclass", 48)
+    _, held = problem("text", "multiclass", 20, seed=9)
+    parameters = {**PLAIN, "epochs": 4.0, "patience": 50}
+    history = adapt(
+        backbone("text"), "full", task, task.inputs, training, held, parameters=parameters, effort=Effort()
+    ).history
+    assert [one.step for one in history] == sorted(one.step for one in history)
+    assert sum(one.validation is not None for one in history) >= 4
+    assert history[-1].rate < max(one.rate for one in history)
+    losses, rates, speeds = drawn(history)
+    assert losses.columns == ("step", "training", "validation")
+    assert len(losses.rows) == len(rates.rows) == len(speeds.rows) == len(history)
+    assert set(metrics(history[-1])) == {"training_loss", "validation_loss", "learning_rate", "rows_per_second"}
