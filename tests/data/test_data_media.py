@@ -1,4 +1,4 @@
-"""Pictures and sounds in tables: referred to, verified, kept by digest, and never read from where they should not be."""
+"""Pictures and sounds in tables: referred to, verified, kept by digest, never read from where they should not be."""
 
 from __future__ import annotations
 
@@ -304,3 +304,39 @@ def test_labels_that_look_alike_are_said_of_any_table():
     assert not any("differ by case" in note for note in infer_task(table, schema, "x").notes)
     table = table.set_column(1, "y", pa.array(["Yes", "yes", "no", "maybe"] * 10))
     assert any("'Yes' and 'yes'" in note for note in infer_task(table, schema, "y").notes)
+
+
+@pytest.mark.long
+def test_many_pictures_are_never_in_memory_at_once(workspace, tmp_path):
+    """3,000 pictures of 300 kB each, a gigabyte in all, are imported with far less; references are all that is held."""
+    import resource
+
+    random = np.random.default_rng(0)
+    (tmp_path / "many" / "a").mkdir(parents=True)
+    for place in range(3000):
+        size = (316, 316, 3)
+        Image.fromarray(random.integers(0, 256, size, dtype=np.uint8)).save(tmp_path / "many" / "a" / f"{place}.bmp")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = versions.import_with_notes(workspace, tmp_path / "many" / "a")
+    table = versions.table(workspace, found.dataset)
+    assert table.num_rows == 3000
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 150_000, "kilobytes"
+
+
+@pytest.mark.long
+def test_real_tables_with_files_beside_them(shared_data, workspace, tmp_path):
+    import shutil
+    import zipfile
+
+    for name, table, archive, kinds in (
+        ("houses_multimodal", "data.parquet", "images.zip", ["image"] * 4),
+        ("fsdd", "metadata.parquet", "audio.zip", ["audio"]),
+    ):
+        folder = tmp_path / name
+        with zipfile.ZipFile(shared_data(name) / archive) as file:
+            file.extractall(folder / "files")
+        shutil.copy(shared_data(name) / table, folder / table)
+        dataset = versions.import_data(workspace, folder / table, name=name)
+        found = [one.kind for one in dataset.schema.columns if one.kind in {"image", "audio"}]
+        assert found == kinds
+        assert versions.table(workspace, dataset).column(dataset.schema.names[-1]).null_count == 0

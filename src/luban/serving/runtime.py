@@ -83,8 +83,8 @@ class Runtime:
         columns = self.signature.inputs
         self.columns: Mapping[str, Column] = {column.name: column for column in columns}
         self._readers: dict[str, RowReader] = {
-            "error": row_reader(columns),
-            "fill": row_reader(columns, missing="fill"),
+            "error": row_reader(columns, paths=False),  # a client sends content, never a path of this machine
+            "fill": row_reader(columns, missing="fill", paths=False),
         }
         self._one: Any = None if graph is None else open_session(graph, threads=1)
         self._feeding = None if graph is None else Feeding(self._one, columns)
@@ -124,7 +124,7 @@ class Runtime:
 
     def answer(self, data: Any, *, missing: Missing = "error") -> Answer:
         """Return the answer for anything tabular, as arrays."""
-        conformed = conform(data, self.signature.inputs, missing=missing)
+        conformed = conform(data, self.signature.inputs, missing=missing, paths=False)
         return answer(self.task, self._labels, self.values(conformed.table), self.threshold, conformed.notes)
 
     def predict(self, data: Any, *, missing: Missing = "error") -> Predictions:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from luban.core.errors import LubanError
 from luban.core.preparation import Augmenting, Inspecting, Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pyarrow as pa
 
 MOST_VARIED = 3
 
