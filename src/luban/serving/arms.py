@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from luban.core.model import Deployment
     from luban.serving.runtime import Runtime
 
 ArmName = Literal["champion", "canary", "shadow"]
@@ -38,14 +39,14 @@ class Arm:
     name : {"champion", "canary", "shadow"}
     model : str
         Reference of the version, such as ``"adult/3"``.
-    deployment : str, optional
-        The deployment that it is an arm of; None where a model is served as it is.
+    deployment : Deployment, optional
+        What it is an arm of; None where a model is served as it is.
     """
 
     runtime: Runtime
     name: ArmName = CHAMPION
     model: str = ""
-    deployment: str | None = None
+    deployment: Deployment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

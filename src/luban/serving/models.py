@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from luban.core.errors import InputError, NotFound
 from luban.serving.arms import Arm, Arms
+from luban.serving.observation import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,22 +31,46 @@ class Models:
     ----------
     runtimes : iterable of Runtime
         Several versions of one name may be served; the one given last answers where no version is asked for.
+    served : mapping of str to mapping of str to Arms, optional
+        In place of runtimes: by name and version what answers, of which the last answers where no version is asked
+        for.
     threads : int, optional
         Threads that compute predictions, so that the event loop never waits for one; by default one a processor
         and at least two.
     largest_body : int
         Bytes of the largest request body that is read.
+
+    Attributes
+    ----------
+    tell : callable
+        Called with an event's name and details, for the server's log.
+    observer : callable, optional
+        Is given what arms of deployments were asked and answered; it must not wait.
+    figures : callable, optional
+        Returns counts of the prediction log and of shadows, for metrics.
     """
 
     def __init__(
-        self, runtimes: Iterable[Runtime], *, threads: int | None = None, largest_body: int = LARGEST_BODY
+        self,
+        runtimes: Iterable[Runtime] = (),
+        *,
+        served: Mapping[str, Mapping[str, Arms]] | None = None,
+        threads: int | None = None,
+        largest_body: int = LARGEST_BODY,
     ) -> None:
-        self._served: Mapping[str, Mapping[str, Arms]] = _by_version(runtimes)
+        self._served = served if served is not None else _by_version(runtimes)
         if not self._served:
             raise InputError("there is no model to serve", remedy="Name at least one.")
         self.largest_body = largest_body
         self.stopping = False
+        self.tell: Callable[..., None] = _nobody
+        self.observer: Callable[[Observation], None] | None = None
+        self.figures: Callable[[], Mapping[str, Mapping[tuple[str, str], int]]] | None = None
         self._pool = ThreadPoolExecutor(threads or max(2, _processors()), thread_name_prefix="luban-predict")
+
+    def replace(self, served: Mapping[str, Mapping[str, Arms]]) -> None:
+        """Serve this from now on; requests that have begun are finished by what they began with."""
+        self._served = served
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,6 +118,11 @@ class Models:
         """
         return self.arms(name, version).arm(key)
 
+    def shadow(self, name: str) -> Arm | None:
+        """Return the arm that sees what is asked of a name and answers nothing, where there is one."""
+        served = self._served.get(name)
+        return None if not served else list(served.values())[-1].shadow
+
     def observed(
         self,
         arm: Arm,
@@ -124,6 +155,9 @@ class Models:
         subject, consent : optional
             The person whom the rows are about, and whether that person agreed, where the request said so.
         """
+        if self.observer is not None and arm.deployment is not None:
+            moment = time.time_ns() // 1000
+            self.observer(Observation(arm, request_id, moment, rows, answer, seconds, error, places, subject, consent))
 
     def all(self) -> tuple[Runtime, ...]:
         """Return every runtime that answers."""
@@ -144,6 +178,10 @@ class Models:
         if name not in served:
             raise NotFound.named("model", name, served)
         return tuple(served[name].values())
+
+
+def _nobody(_event: str, **_details: Any) -> None:
+    """Tell nobody."""
 
 
 def _by_version(runtimes: Iterable[Runtime]) -> dict[str, dict[str, Arms]]:

@@ -45,9 +45,8 @@ def row_keys(rows: pa.Table | Sequence[Mapping[str, Any]], columns: Sequence[Col
 
 def _plain(values: pa.ChunkedArray, kind: str) -> list[Any]:
     if kind == "date":
-        values, missing = values.cast(pa.int64()), NO_DATE
-    else:
-        missing = float("nan") if kind == "number" else ""
+        values = values.cast(pa.int64())
+    missing: float | str = NO_DATE if kind == "date" else float("nan") if kind == "number" else ""
     return [missing if value is None else value for value in values.to_pylist()]
 
 

@@ -25,7 +25,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(
-    runtimes: Iterable[Runtime],
+    runtimes: Iterable[Runtime] | Models,
     host: str = "127.0.0.1",
     port: int = 8080,
     *,
@@ -42,7 +42,8 @@ def serve(
 
     Parameters
     ----------
-    runtimes : iterable of Runtime
+    runtimes : iterable of Runtime, or Models
+        Models bring their own threads and limits, and are closed by whoever made them.
     host : str
         Address to listen on.
     port : int
@@ -76,7 +77,7 @@ def serve(
 
 @contextlib.contextmanager
 def running(
-    runtimes: Iterable[Runtime], host: str = "127.0.0.1", port: int = 0, *, access_log: bool = False
+    runtimes: Iterable[Runtime] | Models, host: str = "127.0.0.1", port: int = 0, *, access_log: bool = False
 ) -> Iterator[str]:
     """Serve from a thread of this process while the context is open; gives the URL."""
     with _prepared(runtimes, host, port, False, None, LARGEST_BODY, 10.0, access_log) as (server, url):
@@ -133,7 +134,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def _prepared(
-    runtimes: Iterable[Runtime],
+    runtimes: Iterable[Runtime] | Models,
     host: str,
     port: int,
     expose: bool,
@@ -143,7 +144,8 @@ def _prepared(
     access_log: bool,
 ) -> Iterator[tuple[_Server, str]]:
     check_host(host, expose=expose)
-    models = Models(runtimes, threads=threads, largest_body=largest_body)
+    own = not isinstance(runtimes, Models)
+    models = runtimes if isinstance(runtimes, Models) else Models(runtimes, threads=threads, largest_body=largest_body)
     listener = listen(host, port)
     log = AccessLog() if access_log else None
     bound, number = listener.getsockname()[:2]
@@ -157,13 +159,15 @@ def _prepared(
         timeout_graceful_shutdown=max(1, round(grace)),
     )
     if log is not None:
+        models.tell = log.write
         log.write("start", url=url, models=[f"{one.name}/{one.version}" for one in models.all()])
     server = _Server(config, listener, models)
     try:
         yield server, url
     finally:
         listener.close()
-        models.close()
+        if own:
+            models.close()
         if log is not None:
             log.write("stop", answered=server.answered)
             log.close()

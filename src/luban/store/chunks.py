@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from luban.core.errors import Conflict, NotFound
 from luban.store import audit
@@ -115,7 +115,7 @@ class Chunks:
             connection.execute(insert(chunks).values(**written))
         self._merge(deployment)
 
-    def list(
+    def named(
         self, deployment: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> list[Chunk]:
         """Return the chunks that may have rows from `since` and before `until`, in the order of writing."""
@@ -129,6 +129,13 @@ class Chunks:
         with self._database.reading() as connection:
             return [Chunk(**row) for row in connection.execute(query).mappings()]
 
+    def newest(self, deployment: str) -> int | None:
+        """Return the number of the chunk that was added last."""
+        mine = (chunks.c.kind == self._kind) & (chunks.c.deployment == deployment)
+        with self._database.reading() as connection:
+            newest: int | None = connection.scalar(select(func.max(chunks.c.number)).where(mine))
+        return newest
+
     def read(
         self,
         deployment: str,
@@ -139,7 +146,7 @@ class Chunks:
     ) -> list[pa.Table]:
         """Return the rows of every chunk that may have some of these moments, in the order of writing."""
         for attempt in range(_ATTEMPTS):
-            found = self.list(deployment, since=since, until=until)
+            found = self.named(deployment, since=since, until=until)
             try:
                 return [self.rows(chunk, columns) for chunk in found]
             except NotFound:  # merged or erased since the list was made
@@ -175,7 +182,7 @@ class Chunks:
         gone = 0
         for attempt in range(_ATTEMPTS):
             try:
-                for chunk in self.list(deployment):
+                for chunk in self.named(deployment):
                     staying = change(chunk)
                     if staying is not None:
                         self._replace([chunk], staying)

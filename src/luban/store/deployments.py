@@ -79,10 +79,11 @@ class Deployments:
                     f"the deployment {name!r} was changed by somebody else meanwhile",
                     remedy="Look at it again: luban deployments show.",
                 )
-            after = {"traffic": shares, "shadow": seen, "replicas": replicas, "log": log, "keep": keep}
+            found = Deployment(name=name, traffic=shares, shadow=seen, replicas=replicas, log=log, keep=keep)
+            after = {key: getattr(found, key) for key in _SETTINGS}
             upsert(connection, deployments, {"name": name}, after)
             _record(connection, self._actor, name, before, after, reason)
-        return Deployment(name=name, **after)
+        return found
 
     def get(self, name: str) -> Deployment:
         """Return a deployment by its name."""

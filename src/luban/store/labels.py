@@ -76,6 +76,10 @@ class Labels:
         table = last(concatenate([COLUMNS.empty_table(), *found]))
         return table.filter(between(table["moment"], since, until)) if since or until else table
 
+    def newest(self, deployment: str) -> int | None:
+        """Return a number that changes when labels are added; None where there are none."""
+        return self._chunks.newest(valid_name("deployment", deployment))
+
     def joined(
         self,
         deployment: str,

@@ -115,7 +115,7 @@ class Predictions:
         if days < 0:
             raise InputError("the days to keep predictions must be at least 0", seen=str(days))
         name, oldest = valid_name("deployment", deployment), now() - timedelta(days=days)
-        if not any(chunk.first < oldest for chunk in self._chunks.list(name, until=oldest)):
+        if not any(chunk.first < oldest for chunk in self._chunks.named(name, until=oldest)):
             return 0
 
         def staying(chunk: Chunk) -> pa.Table | None:
@@ -135,7 +135,7 @@ class Predictions:
     def _about(self, subject: str) -> dict[str, pa.Table]:
         """Return (request_id, row) of every row about a person, by deployment."""
         found: dict[str, list[pa.Table]] = {}
-        for chunk in self._chunks.list():
+        for chunk in self._chunks.named():
             if chunk.subjects:
                 rows = self._chunks.rows(chunk, ["request_id", "row", "subject"])
                 theirs = rows.filter(pc.equal(rows["subject"], subject)).select(["request_id", "row"])

@@ -1,0 +1,246 @@
+"""A server's models tied to the workspace: names that follow the store, the prediction log, the shadow, the rollback.
+
+Requests are noted in a bounded queue and answered; all else is done by threads that no request waits for: one looks
+at the store, one counts what was observed and takes failing canaries back, one writes the log, one computes shadows.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from luban.core.errors import Conflict, LubanError
+from luban.serving import labelled, watch
+from luban.serving.log.writer import LogWriter
+from luban.serving.models import LARGEST_BODY, Models
+from luban.serving.observation import Observation, chosen
+from luban.serving.rollout import Trial, without
+from luban.serving.shadow import Shadow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from luban.core.model import Deployment
+    from luban.serving.runtime import Runtime
+    from luban.store import Workspace
+
+DRAIN = 0.05
+"""Seconds between two looks at what was observed."""
+
+WAITING = 20_000
+"""Requests that wait to be looked at, at most."""
+
+_LABELS = 1.0  # seconds between two looks at labels, and never more than a tenth of the time
+_SETTLED = 3.0  # seconds for which labels are looked at again: a prediction may be stored after its label
+_DAY = 86_400.0
+
+
+@dataclass(kw_only=True)
+class _Labels:
+    """Which labels of a deployment were counted last, of predictions since when, and until when to look again."""
+
+    newest: int | None
+    since: datetime
+    until: float
+
+
+class Deployed:
+    """The models of one server process, while the context is open.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    names : sequence of str
+        Models and deployments; without any all deployments.
+    load : callable
+        Returns the runtime of a model version by its reference.
+    threads, largest_body
+        Of `luban.serving.models.Models`.
+
+    Attributes
+    ----------
+    models : Models
+        What wires answer from.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        names: Sequence[str],
+        load: Callable[[str], Runtime],
+        *,
+        threads: int | None = None,
+        largest_body: int = LARGEST_BODY,
+    ) -> None:
+        self._workspace = workspace
+        self._watch = watch.Watch(workspace, names, load, tell=self._tell)
+        self.models = Models(served=self._watch.begin(), threads=threads, largest_body=largest_body)
+        self._watch.publish = self.models.replace
+        self._seen: deque[Observation] = deque()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._log = LogWriter(workspace.predictions.append, tell=self._tell)
+        self._shadow = Shadow(self._keep)
+        self._trials: dict[str, Trial] = {}
+        self._pending: dict[str, tuple[Deployment, Deployment, str]] = {}
+        self._labels: dict[str, _Labels] = {}
+        self._next_labels = self._next_retention = 0.0
+        self._closing = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._follow, name="luban-watch", daemon=True),
+            threading.Thread(target=self._observe, name="luban-observe", daemon=True),
+        ]
+
+    def __enter__(self) -> Deployed:
+        self.models.observer = self._take
+        self.models.figures = self.figures
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._shadow.close()
+        self._drain()
+        self._log.close()
+
+    def _tell(self, event: str, **details: object) -> None:
+        self.models.tell(event, **details)
+
+    def figures(self) -> dict[str, dict[tuple[str, str], int]]:
+        """Return counts of rows by (deployment, outcome): of the ``log`` and of the ``shadow``."""
+        log = Counter(self._log.counts())
+        log.update(self._counts)
+        return {"log": dict(log), "shadow": self._shadow.counts()}
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def _take(self, one: Observation) -> None:
+        if len(self._seen) >= WAITING:
+            name = one.arm.deployment.name if one.arm.deployment else ""
+            self._counts[name, "dropped"] += one.length
+            return
+        self._seen.append(one)
+
+    # --- what was observed ------------------------------------------------------------------------
+
+    def _observe(self) -> None:
+        while not self._closing.wait(DRAIN):
+            self._drain()
+            for name, trial in list(self._trials.items()):
+                worse = None if name in self._pending else trial.worse()
+                if worse is not None:
+                    self._take_back(trial.deployment, *worse)
+
+    def _drain(self) -> None:
+        seen = [self._seen.popleft() for _ in range(len(self._seen))]
+        by_name: dict[str, list[Observation]] = {}
+        for one in seen:
+            if one.arm.deployment is not None:
+                by_name.setdefault(one.arm.deployment.name, []).append(one)
+        for name, mine in by_name.items():
+            self._judge(name, mine)
+            answered = [one for one in mine if one.answer is not None]
+            shadow = self.models.shadow(name)
+            if shadow is not None:
+                for one in answered:
+                    self._shadow.put(shadow, one)
+            self._keep(answered)
+
+    def _judge(self, name: str, seen: list[Observation]) -> None:
+        newest = seen[-1].arm.deployment
+        assert newest is not None
+        if not newest.canaries:
+            self._trials.pop(name, None)
+            return
+        trial = self._trials.get(name)
+        if trial is None or trial.deployment.traffic != newest.traffic:
+            trial = self._trials[name] = Trial(deployment=newest)
+            self._labels.pop(name, None)
+        trial.note([one for one in seen if one.arm.deployment and one.arm.deployment.traffic == newest.traffic])
+
+    def _keep(self, seen: Sequence[Observation]) -> None:
+        """Hand what is sampled, and not refused by whom it is about, to the log."""
+        kept = []
+        for one in seen:
+            deployment = one.arm.deployment
+            assert deployment is not None
+            if one.consent is False:
+                self._counts[deployment.name, "without_consent"] += one.length
+            elif chosen(one.request_id, deployment.log):
+                kept.append(one)
+        self._log.put(kept)
+
+    def _take_back(self, deployment: Deployment, canary: str, why: str) -> None:
+        """Take the canary's share at once; that it was done is recorded as soon as the store answers."""
+        after = replace(deployment, traffic=without(deployment, canary))
+        reason = f"automatic rollback: {why}"
+        self._tell("rollback", deployment=deployment.name, canary=canary, reason=reason)
+        self._pending[deployment.name] = (deployment, after, reason)
+        self._watch.overrule(deployment, after)
+        self._trials.pop(deployment.name, None)
+
+    # --- the store --------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        while not self._closing.wait(watch.INTERVAL):
+            self._record()
+            self._watch.look()
+            try:
+                self._read_labels()
+                self._retain()
+            except LubanError:  # the store is away, which the watch has told; the next look tries again
+                continue
+
+    def _record(self) -> None:
+        for name, (before, after, reason) in list(self._pending.items()):
+            try:
+                self._workspace.deployments.set(
+                    name,
+                    after.traffic,
+                    shadow=after.shadow,
+                    replicas=after.replicas,
+                    log=after.log,
+                    keep=after.keep,
+                    reason=reason,
+                    expected=before,
+                )
+            except Conflict:  # somebody else, or another server, was quicker
+                del self._pending[name]
+            except LubanError as error:
+                self._tell("rollback-not-recorded", deployment=name, error=str(error))
+            else:
+                del self._pending[name]
+
+    def _read_labels(self) -> None:
+        if time.monotonic() < self._next_labels:
+            return
+        started = time.monotonic()
+        for name, trial in list(self._trials.items()):
+            newest = self._workspace.labels.newest(name)
+            look = self._labels.get(name)
+            if look is None:
+                since = self._workspace.deployments.history(name)[-1].moment
+                look = self._labels[name] = _Labels(newest=None, since=since, until=0.0)
+            if newest != look.newest:
+                look.newest, look.until = newest, time.monotonic() + _SETTLED
+            if newest is not None and time.monotonic() <= look.until:
+                trial.labelled(labelled.wrong(self._workspace, trial.deployment, look.since))
+        self._next_labels = time.monotonic() + max(_LABELS, 10 * (time.monotonic() - started))
+
+    def _retain(self) -> None:
+        """Let the log forget what is older than the deployments say, once a day and when the server starts."""
+        if time.monotonic() < self._next_retention:
+            return
+        for deployment in self._workspace.deployments.list():
+            if deployment.keep is not None and deployment.name in self._watch.served:
+                self._workspace.predictions.retain(deployment.name, deployment.keep)
+        self._next_retention = time.monotonic() + _DAY

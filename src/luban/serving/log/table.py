@@ -1,0 +1,129 @@
+"""From what was observed to the rows of the prediction log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from luban.data.conform import conform
+from luban.data.media.endings import KINDS
+from luban.data.media.reference import content
+from luban.data.media.value import reference
+from luban.learners.predictions import column_names, labels
+from luban.store.digests import digest_of
+from luban.store.predictions import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luban.core.task import Task
+    from luban.serving.observation import Observation
+
+
+def log_table(seen: Sequence[Observation]) -> pa.Table:
+    """Return rows for `luban.store.predictions.Predictions.append`.
+
+    Parameters
+    ----------
+    seen : sequence of Observation
+        All answered by the same arm, none without an answer.
+    """
+    runtime = seen[0].arm.runtime
+    found: dict[str, list[Any]] = {name: [] for name in COLUMNS.names}
+    for one in seen:
+        count = one.length
+        found["request_id"] += [one.request_id] * count
+        found["row"] += range(count) if one.places is None else one.places
+        found["moment"] += [one.moment] * count
+        found["deployment"] += [one.arm.deployment.name if one.arm.deployment else ""] * count
+        found["model"] += [one.arm.model] * count
+        found["arm"] += [one.arm.name] * count
+        found["latency_ms"] += [one.seconds * 1000] * count
+        found["subject"] += [one.subject] * count
+        found["consent"] += [one.consent] * count
+    arrays = [pa.array(found[field.name], _given(field.type)).cast(field.type) for field in COLUMNS]
+    inputs, outputs = _inputs(seen), _outputs(runtime.task, seen)
+    names = [
+        *COLUMNS.names,
+        *(f"input.{name}" for name in inputs.column_names),
+        *(f"output.{name}" for name in outputs.column_names),
+    ]
+    return pa.Table.from_arrays([*arrays, *inputs.columns, *outputs.columns], names=names)
+
+
+def _given(kind: pa.DataType) -> pa.DataType:
+    return pa.int64() if pa.types.is_timestamp(kind) else kind
+
+
+def _inputs(seen: Sequence[Observation]) -> pa.Table:
+    """Return the canonical values of all rows; pictures and sounds by the digest of their content."""
+    columns = seen[0].arm.runtime.signature.inputs
+    plain = [column for column in columns if column.kind not in KINDS]
+    parts: list[pa.Table] = []
+    waiting: list[Mapping[str, Any]] = []
+
+    def settle() -> None:
+        if waiting:
+            parts.append(conform(_columns(waiting, [one.name for one in columns]), plain, missing="fill").table)
+            waiting.clear()
+
+    for one in seen:  # requests of one row are conformed together, which costs little more than one of them
+        if isinstance(one.rows, pa.Table):
+            settle()
+            parts.append(conform(one.rows, plain, missing="fill").table)
+        else:
+            waiting.extend([one.rows] if isinstance(one.rows, Mapping) else one.rows)
+    settle()
+    table = pa.concat_tables(parts)
+    for column in columns:
+        if column.kind in KINDS:
+            digests = [_digest(value, column.kind) for one in seen for value in _values(one, column.name)]
+            table = table.append_column(column.name, pa.array(digests, pa.string()))
+    return table.select([column.name for column in columns])
+
+
+def _values(one: Observation, name: str) -> list[Any]:
+    if isinstance(one.rows, pa.Table):
+        return list(one.rows[name].to_pylist()) if name in one.rows.column_names else [None] * one.length
+    return [row.get(name) for row in ([one.rows] if isinstance(one.rows, Mapping) else one.rows)]
+
+
+def _digest(value: Any, kind: str) -> str | None:
+    """Return the digest of a picture's or sound's content; the log does not keep the content itself."""
+    found = reference(value, kind, paths=True)  # what was answered was allowed
+    return None if found is None else digest_of(content(found))
+
+
+def _columns(rows: list[Mapping[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _outputs(task: Task, seen: Sequence[Observation]) -> pa.Table:
+    predictions: list[Any] = []
+    wide: list[np.ndarray] = []
+    key = "probabilities" if task.classifies else "quantiles"
+    for one in seen:
+        assert one.answer is not None
+        if isinstance(one.answer, Mapping):
+            predictions.append(one.answer["prediction"])
+            if key in one.answer:
+                wide.append(np.array([list(one.answer[key].values())]))
+        else:
+            predictions.extend(one.answer.outputs["prediction"].tolist())
+            if key in one.answer.outputs:
+                wide.append(one.answer.outputs[key])
+    kind = labels(task).type if task.classifies else pa.float64()
+    columns = [_typed(predictions, kind)]
+    if wide:
+        whole = np.concatenate(wide)
+        columns += [pa.array(whole[:, place]) for place in range(whole.shape[1])]
+    return pa.table(columns, names=list(column_names(task)))
+
+
+def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_string(kind):
+        values = [str(one).lower() if isinstance(one, bool) else str(one) for one in values]
+    return pa.array(values, kind)

@@ -1,0 +1,159 @@
+"""The writer of the prediction log: a bounded buffer and a thread that empties it.
+
+A row counts as stored when its chunk's row is committed to the database, at most about a second after its answer;
+the counter ``stored`` says how many are. Stored rows survive whatever happens to the process. While the database or
+the disk does not take them, rows wait in memory up to a bound; beyond it new ones are dropped, and counted.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from luban.core.errors import LubanError
+from luban.serving.log.table import log_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+    from luban.serving.observation import Observation
+
+INTERVAL = 0.5
+"""Seconds between two writes."""
+
+BOUND = 64 * 1024 * 1024
+"""Bytes that wait at most."""
+
+CHUNK = 50_000
+"""Rows that are written at once at most."""
+
+_PATIENCE = 5.0  # seconds that closing waits for a database that does not answer
+
+
+class LogWriter:
+    """Takes what was observed and stores it.
+
+    Parameters
+    ----------
+    append : callable
+        Stores a table for good, or raises `LubanError`: `luban.store.predictions.Predictions.append`.
+    tell : callable, optional
+        Called with an event's name and details where writing fails and where it works again.
+    bound : int
+        Bytes that wait at most.
+    """
+
+    def __init__(
+        self, append: Callable[[pa.Table], None], *, tell: Callable[..., None] | None = None, bound: int = BOUND
+    ) -> None:
+        self._append = append
+        self._tell = tell or (lambda _event, **_details: None)
+        self._bound = bound
+        self._lock = threading.Lock()  # guards what follows
+        self._taken: list[Observation] = []
+        self._bytes = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._tables: list[tuple[pa.Table, int]] = []  # of the thread alone
+        self._failing = False
+        self._due = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="luban-prediction-log", daemon=True)
+        self._thread.start()
+
+    def put(self, seen: Sequence[Observation]) -> None:
+        """Take observations to be stored soon; never waits."""
+        sizes = [one.size() for one in seen]
+        with self._lock:
+            for one, size in zip(seen, sizes, strict=True):
+                name = one.arm.deployment.name if one.arm.deployment else ""
+                if self._bytes + size > self._bound:
+                    self._counts[name, "dropped"] += one.length
+                    continue
+                self._bytes += size
+                self._taken.append(one)
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many rows were ``stored`` and ``dropped``, by (deployment, outcome)."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait."""
+        return self._bytes
+
+    def close(self) -> None:
+        """Write what waits and stop; what cannot be written within some seconds is dropped, and counted."""
+        self._closing = True
+        self._due.set()
+        self._thread.join(timeout=_PATIENCE + 10)
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._due.wait(INTERVAL)
+            self._write()
+        deadline = time.monotonic() + _PATIENCE
+        while not self._write() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for table, _ in self._tables:
+            self._count(table, "dropped")
+
+    def _write(self) -> bool:
+        """Store what was taken; return whether nothing is left."""
+        with self._lock:
+            taken, self._taken = self._taken, []
+        for part in _alike(taken):
+            # As long as the table waits it stands for the bytes of what it was made from.
+            size = sum(one.size() for one in part)
+            try:
+                self._tables.append((log_table(part), size))
+            except LubanError as error:  # a row that was answered cannot be read again: told, and not tried for ever
+                self._release(size)
+                with self._lock:
+                    for one in part:
+                        self._counts[one.arm.deployment.name if one.arm.deployment else "", "dropped"] += one.length
+                self._tell("log-rows-unreadable", error=str(error))
+        while self._tables:
+            table, size = self._tables[0]
+            try:
+                self._append(table)
+            except LubanError as error:
+                if not self._failing:
+                    self._failing = True
+                    self._tell("log-waits", error=str(error))
+                return False
+            self._tables.pop(0)
+            self._release(size)
+            self._count(table, "stored")
+        if self._failing:
+            self._failing = False
+            self._tell("log-works")
+        return True
+
+    def _release(self, size: int) -> None:
+        with self._lock:
+            self._bytes -= size
+
+    def _count(self, table: pa.Table, outcome: str) -> None:
+        name = str(table["deployment"][0].as_py())
+        with self._lock:
+            self._counts[name, outcome] += table.num_rows
+
+
+def _alike(seen: Sequence[Observation]) -> list[list[Observation]]:
+    """Return observations by the arm that answered, in parts of bounded size."""
+    parts: dict[Any, list[Observation]] = {}
+    rows: Counter[Any] = Counter()
+    found: list[list[Observation]] = []
+    for one in seen:
+        key = id(one.arm)
+        if rows[key] >= CHUNK:
+            found.append(parts.pop(key))
+            rows[key] = 0
+        parts.setdefault(key, []).append(one)
+        rows[key] += one.length
+    return [*found, *parts.values()]

@@ -1,0 +1,145 @@
+"""Automatic rollback: a canary that fails, is slow or is wrong more often than the champion loses its share.
+
+Three kinds of events are counted in both arms, and each is tested by `luban.serving.sequential` after every look:
+
+- failures: the model raised, hung or returned what is no answer;
+- slow answers: later than twice the champion's median, and at least `NOTICEABLE` later;
+- wrong predictions, as labels arrive: another class than the label or, for numbers, an error above the champion's
+  median error.
+
+A canary goes when the evidence passes 1/`CHANCE`, it has answered `FEWEST` requests, and the difference of the rates
+is one that matters. A canary as good as the champion is rolled back with at most that chance by each test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING
+
+from luban.serving.arms import CANARY, CHAMPION
+from luban.serving.sequential import evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from luban.core.model import Deployment
+    from luban.serving.observation import Observation
+
+CHANCE = 0.001
+FEWEST = 30
+NOTICEABLE = 0.005
+"""Seconds."""
+
+DIFFERENCES = {"failed": 0.01, "slow": 0.2, "wrong": 0.02}
+"""How much more often an event must happen in the canary, as a share of its requests, to be worth a rollback."""
+
+_WORDS = {
+    "failed": "requests failed",
+    "slow": "requests were slower than twice the champion's median",
+    "wrong": "labelled predictions were wrong",
+}
+_RECENT = 201  # answers of the champion that its median is taken from
+_KNOWN = 50  # answers of the champion before anything is called slow
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """How often something happened among so many requests of one version."""
+
+    requests: int = 0
+    events: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The share of requests in which it happened."""
+        return self.events / self.requests if self.requests else 0.0
+
+
+def judge(kind: str, canary: Tally, champion: Tally, share: float) -> bool:
+    """Return whether the canary is worse.
+
+    Parameters
+    ----------
+    kind : {"failed", "slow", "wrong"}
+    share : float
+        The canary's share of the traffic of both.
+    """
+    if canary.requests < FEWEST or canary.rate - champion.rate < DIFFERENCES[kind]:
+        return False
+    if champion.requests:  # requests of many rows reach both arms, whatever their shares
+        share = max(share, canary.requests / (canary.requests + champion.requests))
+    if share >= 1:
+        return False
+    return evidence(canary.events, champion.events, share) > math.log(1 / CHANCE)
+
+
+def reason(kind: str, canary: str, champion: str, theirs: Tally, its: Tally) -> str:
+    """Return why a canary is rolled back, in words with both counts."""
+    return (
+        f"{theirs.events:,} of {theirs.requests:,} {_WORDS[kind]} with {canary} ({theirs.rate:.1%}), "
+        f"{its.events:,} of {its.requests:,} with {champion} ({its.rate:.1%})"
+    )
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """What has been seen of the canaries of one deployment, as long as its traffic stays as it is."""
+
+    deployment: Deployment
+    failed: dict[str, Tally] = field(default_factory=dict)
+    slow: dict[str, Tally] = field(default_factory=dict)
+    wrong: dict[str, Tally] = field(default_factory=dict)
+    _recent: dict[int, deque[float]] = field(default_factory=dict)
+
+    def note(self, seen: Sequence[Observation]) -> None:
+        """Count what was observed since the last look."""
+        late = {size: self._late(recent) for size, recent in self._recent.items()}
+        for one in seen:
+            if one.arm.name not in (CHAMPION, CANARY):
+                continue
+            failed = self.failed.setdefault(one.arm.model, Tally())
+            failed.requests += 1
+            failed.events += one.error is not None
+            if one.error is not None:
+                continue
+            size = one.length.bit_length()  # requests of many rows take longer; like is compared with like
+            limit = late.get(size, math.inf)
+            if limit < math.inf:
+                slow = self.slow.setdefault(one.arm.model, Tally())
+                slow.requests += 1
+                slow.events += one.seconds > limit
+            if one.arm.name == CHAMPION:
+                self._recent.setdefault(size, deque(maxlen=_RECENT)).append(one.seconds)
+
+    def labelled(self, wrong: Mapping[str, Tally]) -> None:
+        """Take the counts of labelled predictions by version, in place of earlier ones."""
+        self.wrong = dict(wrong)
+
+    def worse(self) -> tuple[str, str] | None:
+        """Return (reference, reason) of a canary that is worse than the champion, or None."""
+        champion, traffic = self.deployment.champion, self.deployment.traffic
+        for canary in self.deployment.canaries:
+            if not traffic[canary]:
+                continue
+            share = traffic[canary] / (traffic[canary] + traffic[champion])
+            for kind, tallies in (("failed", self.failed), ("slow", self.slow), ("wrong", self.wrong)):
+                theirs, its = tallies.get(canary, Tally()), tallies.get(champion, Tally())
+                if judge(kind, theirs, its, share):
+                    return canary, reason(kind, canary, champion, theirs, its)
+        return None
+
+    @staticmethod
+    def _late(recent: deque[float]) -> float:
+        if len(recent) < _KNOWN:
+            return math.inf
+        middle = median(recent)
+        return max(2 * middle, middle + NOTICEABLE)
+
+
+def without(deployment: Deployment, canary: str) -> dict[str, float]:
+    """Return the traffic after a canary has gone: its share is the champion's."""
+    traffic = {reference: share for reference, share in deployment.traffic.items() if reference != canary}
+    return traffic | {deployment.champion: 1.0 - sum(traffic[one] for one in traffic if one != deployment.champion)}

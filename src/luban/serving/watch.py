@@ -1,0 +1,208 @@
+"""What a server answers for, as the store says it now: names of models and deployments, kept up to date.
+
+A look costs one row as long as nothing was changed: every move of an alias or a deployment ends the audit chain anew.
+New versions are loaded beside the old ones and take their place at once; requests that an old version is answering
+are finished by it.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from luban.core.errors import InputError, LubanError, NotFound
+from luban.serving.arms import CANARY, CHAMPION, SHADOW, Arm, Arms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from luban.core.model import Deployment
+    from luban.serving.arms import ArmName
+    from luban.serving.runtime import Runtime
+    from luban.store import Workspace
+
+INTERVAL = 0.25
+"""Seconds between two looks."""
+
+Served = dict[str, dict[str, Arms]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What a name stands for: a deployment, or one version of a model."""
+
+    name: str
+    deployment: Deployment | None = None
+    model: str | None = None
+
+
+class Watch:
+    """Follows the store.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    names : sequence of str
+        Models (``NAME``, ``NAME/VERSION``, ``NAME@ALIAS``) and deployments; a deployment goes before a model of its
+        name. Without any: all deployments, those made later too.
+    load : callable
+        Returns the runtime of a model version by its reference.
+    publish : callable, optional
+        Called with all that is served when it has changed.
+    tell : callable, optional
+        Called with an event's name and details, for the server's log.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        names: Sequence[str],
+        load: Callable[[str], Runtime],
+        *,
+        publish: Callable[[Served], None] | None = None,
+        tell: Callable[..., None] | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._names = tuple(names)
+        self._load = load
+        self.publish = publish or (lambda _served: None)
+        self._tell = tell or (lambda _event, **_details: None)
+        self._runtimes: dict[str, Runtime] = {}
+        self._wanted: tuple[_Wanted, ...] = ()
+        self._head: tuple[int, str] | None = None
+        self._failing = ""
+        self._overruled: dict[str, tuple[Deployment, Deployment]] = {}
+        self._lock = threading.Lock()  # guards what is served and what is overruled; nothing slow is done under it
+        self.served: Served = {}
+
+    def begin(self) -> Served:
+        """Load all that is named, and return it.
+
+        Raises
+        ------
+        NotFound, Tampered, InputError
+            If one of the names stands for nothing, or cannot be loaded.
+        """
+        self._head = self._workspace.audit.head()
+        self._wanted = self._resolve()
+        if not self._wanted:
+            raise InputError(
+                "there is nothing to serve", remedy="Name a model, or deploy one: luban deploy NAME MODEL."
+            )
+        self.served, self._runtimes = self._build(self._wanted)
+        return self.served
+
+    def look(self) -> None:
+        """Follow the store where it has changed; where it does not answer all stays as it is."""
+        try:
+            head = self._workspace.audit.head()
+            if head == self._head:
+                return
+            wanted = self._resolve()
+            built = self._build(wanted)  # this may take seconds, in which the old versions answer
+        except LubanError as error:  # a version that cannot be loaded never takes over
+            if str(error) != self._failing:
+                self._failing = str(error)
+                self._tell("watch-failed", error=str(error))
+            return
+        self._head, self._failing = head, ""
+        with self._lock:
+            ruled = tuple(map(self._ruled, wanted))
+            if ruled != self._wanted:
+                self._serve(ruled, *(built if ruled == wanted else self._build(ruled)))
+
+    def overrule(self, seen: Deployment, wanted: Deployment) -> None:
+        """Serve a deployment otherwise than the store says, until the store says something new.
+
+        Parameters
+        ----------
+        seen, wanted : Deployment
+            As the store has it, and as it is served from now on; of versions that are served already.
+        """
+        with self._lock:
+            self._overruled[seen.name] = (seen, wanted)
+            ruled = tuple(map(self._ruled, self._wanted))
+            self._serve(ruled, *self._build(ruled))
+
+    def _serve(self, wanted: tuple[_Wanted, ...], served: Served, runtimes: dict[str, Runtime]) -> None:
+        self._wanted, self.served, self._runtimes = wanted, served, runtimes
+        self.publish(served)
+        self._tell("swapped", models=_shown(served))
+
+    def _resolve(self) -> tuple[_Wanted, ...]:
+        deployments = {one.name: one for one in self._workspace.deployments.list()}
+        if not self._names:
+            found = [_Wanted(name=name, deployment=one) for name, one in deployments.items()]
+        else:
+            found = [self._named(name, deployments) for name in dict.fromkeys(self._names)]
+        return tuple(found)
+
+    def _named(self, name: str, deployments: Mapping[str, Deployment]) -> _Wanted:
+        if name in deployments:
+            return _Wanted(name=name, deployment=deployments[name])
+        try:
+            version = self._workspace.models.get(name)
+        except NotFound as error:
+            if "/" in name or "@" in name or not deployments:
+                raise
+            raise NotFound(
+                f"no model and no deployment is named {name!r}",
+                remedy=f"Deployments: {', '.join(deployments)}. {error.remedy or ''}".strip(),
+            ) from error
+        return _Wanted(name=version.name, model=version.reference)
+
+    def _ruled(self, one: _Wanted) -> _Wanted:
+        """Return what is wanted where a rollback has not reached the store yet."""
+        if one.name not in self._overruled or one.deployment is None:
+            return one
+        seen, wanted = self._overruled[one.name]
+        if one.deployment not in (seen, wanted):
+            del self._overruled[one.name]
+            return one
+        return replace(one, deployment=wanted)
+
+    def _build(self, wanted: tuple[_Wanted, ...]) -> tuple[Served, dict[str, Runtime]]:
+        runtimes: dict[str, Runtime] = {}
+
+        def runtime(reference: str, name: str) -> Runtime:
+            if reference not in runtimes:
+                runtimes[reference] = self._runtimes.get(reference) or self._load(reference)
+            found = runtimes[reference]
+            if found.name != name:  # the same version under another name, with what it has loaded
+                found = runtimes.setdefault(
+                    f"{name}={reference}", self._runtimes.get(f"{name}={reference}") or copy.copy(found)
+                )
+                found.name = name
+            return found
+
+        served: Served = {}
+        for one in wanted:
+            arms = self._arms(one, runtime)
+            served.setdefault(one.name, {})[str(arms.champion.runtime.version)] = arms
+        return served, runtimes
+
+    def _arms(self, one: _Wanted, runtime: Callable[[str, str], Runtime]) -> Arms:
+        deployment = one.deployment
+        if deployment is None:
+            assert one.model is not None
+            return Arms(answering=(Arm(runtime=runtime(one.model, one.name), model=one.model),))
+
+        def arm(name: ArmName, reference: str) -> Arm:
+            return Arm(runtime=runtime(reference, one.name), name=name, model=reference, deployment=deployment)
+
+        return Arms(
+            answering=(arm(CHAMPION, deployment.champion), *(arm(CANARY, each) for each in deployment.canaries)),
+            shares=tuple(deployment.traffic.values()),
+            shadow=None if deployment.shadow is None else arm(SHADOW, deployment.shadow),
+        )
+
+
+def _shown(served: Served) -> list[str]:
+    return [
+        f"{name}: "
+        + ", ".join(f"{arm.model} {share:g}" for arm, share in zip(arms.answering, arms.shares, strict=True))
+        for name, versions in served.items()
+        for arms in versions.values()
+    ]
