@@ -7,12 +7,14 @@ import json
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from luban.core.protocols import Examples, Suggestion, Suitable, Unsuitable
+from luban.core.protocols import Examples, Forecast, Suggestion, Suitable, Unsuitable
+from luban.core.report import Finding
 from luban.core.space import Real
 
 if TYPE_CHECKING:
@@ -216,3 +218,52 @@ class Rounds(Ridge):
             if report is not None and not report(step, loss):
                 break
         return super().fit(*given, **options)
+
+
+class Dear(Ridge):
+    """Fitted once: it keeps a checkpoint and a cache, tells what it takes, and looks before it begins."""
+
+    name = "search_learners:Dear"
+    order = 5.0
+    strengths: Sequence[float] = (0.02,)
+
+    def suggestions(self, task: Task) -> Sequence[Suggestion]:
+        told = {"strength": 0.02, "forecast": 0.5, "blocks": False}
+        return [
+            Suggestion(parameters=told, order=5, once=True, share=0.6),
+            Suggestion(parameters={**told, "forecast": 1e9}, order=6, once=True, share=0.6),
+        ]
+
+    def space(self, task: Task) -> Space:
+        return {}
+
+    def fit(self, task: Task, schema: Schema, training: Examples, validation: Examples | None, **rest: Any) -> RidgeModel:
+        effort, report = rest["effort"], rest["report"]
+        assert Path(effort.checkpoint).is_dir()
+        (Path(effort.checkpoint) / "state.json").write_text("{}")
+        assert effort.cache
+        with (Path(effort.cache) / "fits.txt").open("a") as file:
+            file.write(f"{training.table.num_rows} {effort.threads}\n")
+        for step in range(3):
+            report(step, 1.0 / (1 + step))
+        parameters = {"strength": rest["parameters"]["strength"]}
+        return super().fit(task, schema, training, validation, **{**rest, "parameters": parameters})
+
+    def forecast(self, task: Task, schema: Schema, training: Examples, *, parameters: Any, effort: Effort) -> Forecast:
+        return Forecast(seconds=parameters["forecast"], memory=1000, note="told")
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Any, effort: Effort
+    ) -> Sequence[Finding]:
+        return [Finding(what="a text is cut", verdict="warn", remedy="Make it shorter.")]
+
+
+class Blocked(Dear):
+    """Its preflight forbids the fit."""
+
+    name = "search_learners:Blocked"
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Any, effort: Effort
+    ) -> Sequence[Finding]:
+        return [Finding(what="no row bears a label", verdict="block", remedy="Give labels.")]

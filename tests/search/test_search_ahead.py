@@ -1,0 +1,111 @@
+"""What a study knows before it begins, and what it does with fits that are too dear to repeat."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from search_problems import problem
+
+from luban.core.errors import InputError
+from luban.execution.inline import InlineExecutor
+from luban.search import scratch
+from luban.search.study import plan_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from luban.execution.local import LocalExecutor
+    from luban.search.result import StudyResult
+
+DEAR, RIDGE = "search_learners:Dear", "search_learners:Ridge"
+
+
+def test_what_is_fitted_once_keeps_its_first_fold(
+    study: Callable[..., StudyResult], workers: LocalExecutor, tmp_path: Path
+) -> None:
+    """It learns from the first fold's rows alone, with all processors, and is not learnt again; its curve is kept."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    result = study(learners=[DEAR], executor=workers, deadline=time.monotonic() + 40, cache=cache)
+    fits = (cache / "fits.txt").read_text().split("\n")[:-1]
+    assert len(fits) == 1
+    learnt, threads = map(int, fits[0].split())
+    assert learnt < 569
+    assert threads == 2
+    (line,) = (one for one in result.leaderboard if one.score is not None)
+    assert line.folds == 1
+    assert line.curve == ((0, 1.0), (1, 0.5), (2, pytest.approx(1 / 3)))
+    assert len(result.composite.members) == 1
+    assert not list((tmp_path / "scratch" / "checkpoints").rglob("state.json"))
+
+
+def test_what_will_not_fit_is_left_out_in_words(
+    study: Callable[..., StudyResult], workers: LocalExecutor, tmp_path: Path
+) -> None:
+    """The candidate that takes too long is on the leaderboard with its seconds; findings reach the result."""
+    (tmp_path / "cache").mkdir()
+    told: list[str] = []
+    result = study(
+        learners=[DEAR],
+        executor=workers,
+        deadline=time.monotonic() + 40,
+        cache=tmp_path / "cache",
+        on_event=lambda event: told.append(event.message) if event.kind == "plan" else None,
+    )
+    (left_out,) = (one for one in result.leaderboard if one.state == "unsuitable")
+    assert "1000000000 s at least" in left_out.reason
+    assert [finding.what for finding in result.findings] == ["a text is cut"]
+    assert any("a text is cut. Make it shorter." in message for message in told)
+
+
+def test_what_forbids_a_fit_that_was_asked_for_is_an_error(
+    study: Callable[..., StudyResult], workers: LocalExecutor
+) -> None:
+    """A verdict of block refuses a learner that was named, with what is wrong and its fix."""
+    with pytest.raises(InputError, match=r"no row bears a label.*Give labels"):
+        study(learners=["search_learners:Blocked"], executor=workers, deadline=time.monotonic() + 40)
+
+
+def test_a_plan_fits_nothing(tmp_path: Path) -> None:
+    """A plan tells seconds, memory and reasons; no fold is there afterwards."""
+    ahead = plan_study(
+        **problem(),
+        folder=tmp_path / "plan",
+        executor=InlineExecutor(),
+        seconds=100.0,
+        learners=[DEAR, RIDGE],
+    )
+    lines = [(line.learner, line.seconds, bool(line.reason)) for line in ahead.plan]
+    assert lines == [(DEAR, 0.5, False), (DEAR, 1e9, True), (RIDGE, None, False), (RIDGE, None, False)]
+    assert ahead.plan[0].memory == 1000
+    assert not any((tmp_path / "plan" / "folds").iterdir())
+
+
+def test_without_a_clock_nothing_is_too_slow(tmp_path: Path) -> None:
+    """A budget in rounds takes the slow candidate too."""
+    ahead = plan_study(
+        **problem(), folder=tmp_path / "plan", executor=InlineExecutor(), seconds=math.inf, learners=[DEAR]
+    )
+    assert [line.reason for line in ahead.plan] == ["", ""]
+
+
+def test_a_curve_is_thinned() -> None:
+    """Of thousands of steps some two hundred are kept, the last one among them, and none that is no number."""
+    from luban.search.fold import _thinned
+
+    curve = [(step, float(step)) for step in range(5_000)] + [(5_000, math.nan)]
+    thin = _thinned(curve)
+    assert len(thin) <= 202
+    assert thin[-1] == (4_999, 4_999.0)
+    assert _thinned([]) == ()
+
+
+def test_what_no_other_fit_takes_again_is_not_reserved() -> None:
+    """Seconds that went into the cache are not expected of another fit."""
+    result = scratch.FoldResult(loss=0.1, seconds=30.0, learned={}, kept_seconds=28.0, bytes=100, tensors=90)
+    assert result.again_seconds == 2.0
+    assert result.searched_bytes == 10
