@@ -161,7 +161,7 @@ def _static(model: onnx.ModelProto, batches: Batches, nodes: Sequence[str]) -> b
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with normalisation after convolutions folded into them, by ONNX Runtime's basic optimisations."""
+    """Return the model with normalisation after convolutions folded into them, by ONNX Runtime."""
     import onnxruntime
 
     def fold(path: Path) -> None:

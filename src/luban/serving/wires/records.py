@@ -2,11 +2,14 @@
 
 ``POST /models/M/predict`` (or ``/models/M/versions/V/predict``) with ``{"rows": [{"age": 39, ...}, ...]}`` answers
 ``{"model": "M/1", "predictions": [{"prediction": ..., "probabilities": {...}}, ...], "notes": [...]}``.
-``"missing": "fill"`` beside the rows takes columns that are not there as missing values.
+``"missing": "fill"`` beside the rows takes columns that are not there as missing values. A picture or sound is its
+content in base64, or a data URI. Forms with files (multipart/form-data) are taken too: each part is a column, one
+that is there n times makes n rows, and ``?missing=fill`` stands in the URL.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from starlette.responses import Response
@@ -17,6 +20,7 @@ from luban.serving.answers import answered_rows
 from luban.serving.bodies import json_bytes, parse_object, read_body
 from luban.serving.computing import compute
 from luban.serving.observe import served
+from luban.serving.wires.multipart import is_form, records
 from luban.serving.wires.tensors import is_text
 
 if TYPE_CHECKING:
@@ -38,7 +42,9 @@ class RecordsWire:
             found = runtime.find(request.path_params["model"], request.path_params.get("version"))
             served(request.scope, found.name, found.version)
             body = await read_body(request, runtime.largest_body)
-            rows, answer = await compute(runtime, found, body, _read, _answer)
+            kind, asked = request.headers.get("content-type", ""), request.query_params.get("missing", "error")
+            read = partial(_read_form, kind, asked) if is_form(kind) else _read
+            rows, answer = await compute(runtime, found, body, read, _answer)
             served(request.scope, found.name, found.version, rows)
             return Response(answer, media_type="application/json")
 
@@ -57,14 +63,27 @@ class _Asked(NamedTuple):
 
 def _read(_runtime: Runtime, body: bytes) -> _Asked:
     request = parse_object(body)
-    records, missing = request.get("rows"), request.get("missing", "error")
-    if not isinstance(records, list):
+    rows = request.get("rows")
+    if not isinstance(rows, list):
         raise InputError("the request has no list of rows", remedy='Send {"rows": [{"column": value, ...}, ...]}.')
+    missing = _checked(request.get("missing", "error"))
+    for place, record in enumerate(rows):
+        _check(record, place)
+    return _Asked(rows, missing)
+
+
+def _read_form(content_type: str, missing: str, runtime: Runtime, body: bytes) -> _Asked:
+    found = records(body, content_type, runtime.columns)
+    for place, record in enumerate(found):
+        _check(record, place)
+    return _Asked(found, _checked(missing))
+
+
+def _checked(missing: Any) -> Literal["error", "fill"]:
     if missing not in ("error", "fill"):
         raise InputError("missing must be error or fill", seen=repr(missing)[:100])
-    for place, record in enumerate(records):
-        _check(record, place)
-    return _Asked(records, missing)
+    found: Literal["error", "fill"] = missing
+    return found
 
 
 def _answer(runtime: Runtime, asked: _Asked) -> bytes:
@@ -83,7 +102,7 @@ def _check(record: Any, place: int) -> None:
         raise InputError("each row must be a JSON object", seen=f"{type(record).__name__} in row {place + 1}")
     for name, value in record.items():
         wrong = None if is_text(name) else "a name that holds half a character"
-        if isinstance(value, dict | list):
+        if isinstance(value, dict) or (isinstance(value, list) and not all(map(is_text, value))):
             wrong = "a nested value"
         elif isinstance(value, str):
             wrong = wrong if is_text(value) else "half a character"

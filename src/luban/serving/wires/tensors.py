@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.errors import InputError
+from luban.data.media.endings import KINDS
 from luban.learners.predictions import label_text
 
 if TYPE_CHECKING:
@@ -28,13 +29,22 @@ WHOLE = {
 }
 REAL = {"FP16": 65504.0, "FP32": float(np.finfo(np.float32).max), "FP64": float(np.finfo(np.float64).max)}
 DATATYPES = ("BOOL", *WHOLE, *REAL, "BYTES")
-_FOR_KIND = {"number": "FP64", "boolean": "BOOL", "category": "BYTES", "text": "BYTES", "date": "BYTES"}
-_ACCEPTED = {
+_MEDIA: tuple[str, ...] = KINDS  # a picture or sound is its content, in base64 or as a data URI
+_FOR_KIND = {
+    "number": "FP64",
+    "boolean": "BOOL",
+    "category": "BYTES",
+    "text": "BYTES",
+    "date": "BYTES",
+    **dict.fromkeys(_MEDIA, "BYTES"),
+}
+_ACCEPTED: dict[str, tuple[str, ...]] = {
     "number": (*WHOLE, *REAL, "BOOL"),
     "boolean": ("BOOL", "BYTES", *WHOLE),
     "category": ("BYTES", "BOOL", *WHOLE, *REAL),
     "text": ("BYTES",),
     "date": ("BYTES", "INT64"),
+    **dict.fromkeys(_MEDIA, ("BYTES",)),
 }
 
 
