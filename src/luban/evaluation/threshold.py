@@ -14,6 +14,7 @@ from luban.evaluation.metrics.score import judges_decisions
 if TYPE_CHECKING:
     from luban.core.protocols import Metric
     from luban.core.task import Task
+    from luban.evaluation.metrics.score import Score
 
 USUAL = 0.5
 _GRID = np.round(np.arange(0.02, 1.0, 0.02), 2)
@@ -44,7 +45,7 @@ def confusion_by_threshold(target: np.ndarray, scores: np.ndarray) -> tuple[np.n
 
 
 def best_threshold(
-    metric: Metric | DecisionScore, task: Task, target: np.ndarray, prediction: np.ndarray, *, seed: int = 0
+    metric: Metric | DecisionScore | Score, task: Task, target: np.ndarray, prediction: np.ndarray, *, seed: int = 0
 ) -> float:
     """Return the probability from which deciding for the positive class scores best by `metric`.
 
@@ -83,7 +84,7 @@ def best_threshold(
 
 
 def _best_of_labels(
-    metric: Metric | DecisionScore, task: Task, target: np.ndarray, prediction: np.ndarray, seed: int
+    metric: Metric | DecisionScore | Score, task: Task, target: np.ndarray, prediction: np.ndarray, seed: int
 ) -> float:
     if not judges_decisions(metric) or len(target) < 2:
         return USUAL

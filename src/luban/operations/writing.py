@@ -52,11 +52,22 @@ def _write(table: pa.Table, path: str, suffix: str) -> None:
         with Path(path).open("wb") as stream:
             if not _is_ascii(table):  # without the mark spreadsheet programs read UTF-8 as the national encoding
                 stream.write(codecs.BOM_UTF8)
-            csv.write_csv(table, stream)
+            csv.write_csv(_flat(table), stream)
     else:
         with Path(path).open("w", encoding="utf-8") as file:
             for batch in table.to_batches(max_chunksize=10_000):
                 file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Return the table with its lists as JSON texts, which is all that CSV can hold of them."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [None if one is None else json.dumps(one, ensure_ascii=False) for one in table[place].to_pylist()]
+            table = table.set_column(place, field.name, pa.array(texts, pa.string()))
+    return table
 
 
 def _is_ascii(table: pa.Table) -> bool:

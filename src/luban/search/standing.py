@@ -10,6 +10,7 @@ import numpy as np
 from luban.evaluation.baseline import constant_prediction
 from luban.evaluation.metrics import loss as loss_of
 from luban.evaluation.metrics import metric
+from luban.learners.link import of_one_length
 from luban.search import scratch
 from luban.search.ensemble.greedy import greedy_weights
 
@@ -74,13 +75,18 @@ class OutOfFold:
 
     def prediction(self, trial: Trial, depth: int) -> np.ndarray:
         """Return a trial's predictions for the rows covered, averaged over the repeats that it has finished."""
-        shape = (len(self.rows.target), *self._of(trial, 0).shape[1:])
-        total, count = np.zeros(shape), np.zeros(len(self.rows.target))
         repeat = self.rows.folds_a_repeat
         used = depth if depth < repeat else trial.depth // repeat * repeat
+        shape = (len(self.rows.target), *np.max([self._of(trial, fold).shape[1:] for fold in range(used)], axis=0))
+        shape = tuple(int(size) for size in shape)
+        total, count = np.zeros(shape), np.zeros(len(self.rows.target))
         for fold in range(used):
-            judged = self._rows_of(fold)
-            total[judged] += self._of(trial, fold)
+            judged, found = self._rows_of(fold), self._of(trial, fold)
+            if found.ndim == 3:  # of words: 0 where there is none, and as many as the longest row of all folds has
+                filled = np.nan_to_num(found, nan=0.0)
+                total[judged, : found.shape[1]] += filled
+            else:
+                total[judged] += found
             count[judged] += 1
         covered = self.covered(depth)
         share = count[covered].reshape(-1, *[1] * (len(shape) - 1))
@@ -143,7 +149,8 @@ def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members:
     found = metric(task.metric, task)
     chance = loss_of(task.metric, task, target, constant_prediction(found, task, target))
     compared = [trial for trial in usable if trial.depth >= depth]
-    stack = np.stack([predictions.prediction(trial, depth) for trial in compared])
+    found_by = [predictions.prediction(trial, depth) for trial in compared]
+    stack = np.nan_to_num(of_one_length(found_by)) if task.kind == "tokens" else np.stack(found_by)
     losses = np.array([loss_of(task.metric, task, target, one) for one in stack])
     limit = min(chance - 1e-3 * abs(chance), float(losses.min()) + gap * (chance - float(losses.min())))
     skilled = np.flatnonzero(losses <= limit)
@@ -158,6 +165,8 @@ def _blend(predictions: OutOfFold, usable: Sequence[Trial], depth: int, members:
         # Too large together: without the one that takes most room for its weight.
         skilled = np.delete(skilled, chosen[np.argmax(size[skilled[chosen]] / weights[chosen])])
     blend = np.tensordot(weights[chosen], stack[skilled[chosen]], axes=1)
+    if task.kind == "tokens":
+        blend[blend.sum(axis=2) == 0] = np.nan
     return Standing(
         members=tuple(compared[skilled[place]] for place in chosen),
         weights=weights[chosen],

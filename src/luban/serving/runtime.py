@@ -17,7 +17,7 @@ from luban.data.conform import conform
 from luban.data.row import RowReader, check_missing, row_reader
 from luban.export.onnx.build import label_values
 from luban.learners.graph.feeding import Feeding, row_table
-from luban.learners.graph.outputs import value_output
+from luban.learners.graph.outputs import value_output, values_of
 from luban.learners.graph.session import open_session
 from luban.serving.answers import Answer, answer, answer_row
 
@@ -90,6 +90,8 @@ class Runtime:
         self._feeding = None if graph is None else Feeding(self._one, columns)
         self._many: Any = None
         self._lock = threading.Lock()
+        wide = (0, self.task.outputs) if self.task.classes or self.task.quantiles else (0,)
+        self._nothing = np.empty((0, 0, self.task.outputs) if self.task.kind == "tokens" else wide)
         self.empty = self._empty_answer()
         self.quick = self._one is not None and self._row_seconds() <= QUICK
 
@@ -113,7 +115,8 @@ class Runtime:
         Returns
         -------
         dict
-            ``prediction``, and ``probabilities`` by label or ``quantiles`` by level where the task has them.
+            ``prediction``, and ``probabilities`` by label or ``quantiles`` by level where the task has them; the
+            ``probability`` of each word's label; ``score`` and ``alternatives`` of an answer, None where it is rejected.
 
         Raises
         ------
@@ -132,27 +135,24 @@ class Runtime:
         return self._fitted.predict(data, missing=missing, values=self.values)
 
     def _row_values(self, row: Mapping[str, Any], missing: Missing) -> np.ndarray:
-        """Return values of shape (1, K), (1,) or (1, Q)."""
+        """Return values of shape (1, K), (1,), (1, Q) or (1, L, K)."""
         check_missing(missing)
         read = self._readers[missing](row)
         if self._feeding is None:
             return self.values(row_table(read, self.signature.inputs))
-        found: np.ndarray = self._one.run(self._output, self._feeding.row(read))[0]
-        return found.astype(np.float64)
+        return values_of(self.task, self._one.run(self._output, self._feeding.row(read))[0])
 
     def values(self, table: pa.Table) -> np.ndarray:
         """Return the model's values for canonical rows."""
         if not table.num_rows:
-            return self.empty.outputs[self._output[0]]
+            return self._nothing
         if self._feeding is None:
             return np.asarray(self._fitted.model.predict(table))
         session = self._one if table.num_rows <= FEW_ROWS else self._session_of_many()
-        found = self._feeding.run(session, self._output, table)[0]
-        return found.astype(np.float64)
+        return values_of(self.task, self._feeding.run(session, self._output, table)[0])
 
     def _empty_answer(self) -> Answer:
-        shape = (0, self.task.outputs) if self.task.classifies or self.task.quantiles else (0,)
-        return answer(self.task, self._labels, np.empty(shape), self.threshold)
+        return answer(self.task, self._labels, self._nothing, self.threshold)
 
     def _row_seconds(self) -> float:
         """Return how long a row takes, the best of a few calls: the first ones make the session's buffers."""

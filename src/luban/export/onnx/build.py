@@ -11,11 +11,14 @@ from luban.core.errors import Unsupported
 from luban.core.protocols import Exportable
 from luban.core.serial import to_json
 from luban.export.onnx.graph import ROWS, OnnxGraph
+from luban.learners.decisions import HALF
 from luban.learners.predictions import labels
 from luban.version import __version__
 
 if TYPE_CHECKING:
     from luban.core.task import Task
+
+WORDS = "words"
 
 
 def build(fitted: Any) -> bytes:
@@ -24,6 +27,10 @@ def build(fitted: Any) -> bytes:
     The inputs are the input columns, one tensor of shape (rows, 1) each. The outputs are
 
     - classes: ``prediction`` (rows,), the label; ``probabilities`` (rows, K), in the order of the classes;
+    - matching: the same; whether an answer is given is for ``answered`` (rows,) to say;
+    - multilabel: ``prediction`` (rows, K), whether each label is given; ``probabilities`` (rows, K);
+    - tokens: ``prediction`` (rows, words), the label of each word, ``probabilities`` (rows, words, K), NaN where there
+      is no word;
     - regression: ``prediction`` (rows,);
     - quantiles: ``quantiles`` (rows, Q) and ``prediction`` (rows,), the one nearest to the median.
 
@@ -61,24 +68,40 @@ def check_output(graph: OnnxGraph, tensor: str, task: Task, part: str) -> None:
     """Raise `Unsupported` unless the tensor is float32 of shape (n, width of the task)."""
     import onnx
 
-    shape = graph.shape(tensor)
-    width = None if shape is None or len(shape) != 2 else shape[1]
-    fits = (shape is None or len(shape) == 2) and width in (None, task.outputs)
+    shape, axes = graph.shape(tensor), 3 if task.kind == "tokens" else 2
+    width = None if shape is None or len(shape) != axes else shape[-1]
+    fits = (shape is None or len(shape) == axes) and width in (None, task.outputs)
     if graph.element(tensor) != onnx.TensorProto.FLOAT or not fits:
         kind = onnx.TensorProto.DataType.Name(graph.element(tensor)).lower()
         raise Unsupported(
-            f"the graph of {part} does not return float values of shape (n, {task.outputs})", seen=f"{kind} {shape}"
+            f"the graph of {part} does not return float values of shape (n, {'words, ' * (axes > 2)}{task.outputs})",
+            seen=f"{kind} {shape}",
         )
 
 
 def label_values(task: Task) -> np.ndarray:
     """Return the labels as one array: int64, float64, boolean, or strings (``object``); empty without classes."""
-    if not task.classifies:
+    if not task.classes:
         return np.empty(0, dtype=np.int64)
     return np.asarray(labels(task).to_numpy(zero_copy_only=False))
 
 
 def _outputs(graph: OnnxGraph, values: str, task: Task, threshold: float | None) -> None:
+    if task.kind == "multilabel":
+        least = graph.constant(np.array(HALF if threshold is None else threshold, dtype=np.float32))
+        graph.output("prediction", graph.node("GreaterOrEqual", values, least), [ROWS, task.outputs])
+        graph.output("probabilities", values, [ROWS, task.outputs])
+        return
+    if task.kind == "tokens":
+        codes = graph.node("ArgMax", values, axis=2, keepdims=0)
+        graph.output("prediction", graph.node("Gather", graph.constant(label_values(task)), codes), [ROWS, WORDS])
+        graph.output("probabilities", values, [ROWS, WORDS, task.outputs])
+        return
+    if task.kind == "matching":
+        best = graph.node("ReduceMax", values, graph.constant(np.array([1], dtype=np.int64)), keepdims=0)
+        least = graph.constant(np.array(0.0 if threshold is None else threshold, dtype=np.float32))
+        graph.output("answered", graph.node("GreaterOrEqual", best, least), [ROWS])
+        threshold = None
     if task.classifies:
         if threshold is None:
             codes = graph.node("ArgMax", values, axis=1, keepdims=0)

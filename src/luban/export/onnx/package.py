@@ -85,14 +85,26 @@ def _describe_input(column: Column) -> dict[str, Any]:
 
 
 def _describe_outputs(task: Task) -> list[dict[str, Any]]:
-    if not task.classifies:
+    if not task.classes:
         found = [{"tensor": "prediction", "type": "float32", "shape": [-1]}]
         if task.quantiles:
             found.append({"tensor": "quantiles", "type": "float32", "shape": [-1, task.outputs]})
         return found
     labels = label_values(task)
     kind = "string" if labels.dtype == np.object_ else labels.dtype.name
+    if task.kind == "multilabel":
+        return [
+            {"tensor": "prediction", "type": "bool", "shape": [-1, task.outputs]},
+            {"tensor": "probabilities", "type": "float32", "shape": [-1, task.outputs]},
+        ]
+    if task.kind == "tokens":
+        return [
+            {"tensor": "prediction", "type": kind, "shape": [-1, -1]},
+            {"tensor": "probabilities", "type": "float32", "shape": [-1, -1, task.outputs]},
+        ]
+    answered = [{"tensor": "answered", "type": "bool", "shape": [-1]}] if task.kind == "matching" else []
     return [
+        *answered,
         {"tensor": "prediction", "type": kind, "shape": [-1]},
         {"tensor": "probabilities", "type": "float32", "shape": [-1, task.outputs]},
     ]

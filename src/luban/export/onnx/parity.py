@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.learners.graph.feeding import Feeding
-from luban.learners.graph.outputs import value_output
+from luban.learners.graph.outputs import value_output, values_of
 from luban.learners.graph.session import open_session
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ def measure(fitted: Any, graph: bytes, table: pa.Table) -> Parity:
     expected = np.asarray(fitted.model.predict(table), dtype=np.float64)
     # The second term is what float32 itself costs where predictions are large and nearly constant.
     spread = float(np.std(expected)) + 0.01 * float(np.abs(expected).max(initial=0.0))
-    limit = LIMIT if fitted.task.classifies else LIMIT * spread
+    limit = LIMIT if fitted.task.classes else LIMIT * spread
     session = open_session(graph)
     feeding = Feeding(session, fitted.signature.inputs)
-    found = feeding.run(session, [value_output(fitted.task)], table)[0].reshape(expected.shape)
+    found = values_of(fitted.task, feeding.run(session, [value_output(fitted.task)], table)[0]).reshape(expected.shape)
     return Parity(difference=largest_difference(expected, found), limit=limit, rows=len(expected))
 
 

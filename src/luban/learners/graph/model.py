@@ -14,7 +14,7 @@ from luban.core.serial import from_json, to_json
 from luban.learners.graph import metadata
 from luban.learners.graph.columns import tensor_name
 from luban.learners.graph.feeding import Feeding
-from luban.learners.graph.outputs import value_output
+from luban.learners.graph.outputs import value_output, values_of
 from luban.learners.graph.session import open_session
 from luban.learners.payloads import damaged, payload, read_json, write_json
 from luban.learners.threads import threads
@@ -62,7 +62,7 @@ class GraphModel:
         """Return the graph's predictions of canonical rows."""
         session, feeding = self._open()
         found = feeding.run(session, [value_output(self.task)], table)[0]
-        return np.asarray(found, dtype=np.float64)
+        return values_of(self.task, found)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the graph, and what its inputs mean."""
@@ -86,7 +86,7 @@ class GraphModel:
                 tensors[tensor_name(column.name)] = graph.column(column.name)
         names = [one.name for one in model.graph.output]
         values: str = graph.subgraph(self.graph, tensors)[names.index(value_output(self.task))]
-        if self.task.classifies or self.task.quantiles:
+        if self.task.classes or self.task.quantiles:
             return values
         column_shape = graph.constant(np.array([-1, 1], dtype=np.int64))
         shaped: str = graph.node("Reshape", values, column_shape)

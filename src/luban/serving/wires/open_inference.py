@@ -94,7 +94,11 @@ def metadata(runtime: Runtime, versions: Sequence[str]) -> dict[str, Any]:
             {"name": column.name, "datatype": datatype(column), "shape": [-1, 1]} for column in runtime.signature.inputs
         ],
         "outputs": [
-            {"name": name, "datatype": encode(name, values)["datatype"], "shape": [-1, *values.shape[1:]]}
+            {
+                "name": name,
+                "datatype": encode(name, values)["datatype"],
+                "shape": [-1, *(size or -1 for size in values.shape[1:])],
+            }
             for name, values in runtime.empty.outputs.items()
         ],
     }
@@ -144,7 +148,7 @@ def infer(runtime: Runtime, asked: _Asked) -> dict[str, Any]:
     if asked.identifier is not None:
         response["id"] = asked.identifier
     columns = runtime.columns
-    if asked.rows == 1:
+    if asked.rows == 1 and runtime.empty.decided is None:
         row = {name: tensor.single(columns[name]) for name, tensor in asked.tensors.items()}
         found = runtime.predict_row(row, missing=asked.missing)
         response["outputs"] = [encode_row(name, found[name], runtime.empty.outputs[name]) for name in asked.outputs]

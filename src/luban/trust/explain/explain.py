@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, Unsupported
 from luban.core.progress import Progress, tell
 from luban.core.report import Evidence, Finding, Report, worst
 from luban.data.conform import conform
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from luban.core.schema import Column
 
 _DEPENDENCE = 6
+_NOT_EXPLAINED = {
+    "tokens": "each word has a label of its own, and all of them come from one column",
+    "matching": "an answer is given for its likeness to one text, which no column takes a share of",
+    "multilabel": "each label has reasons of its own; contributions are computed for one decision a row",
+}
 _AVERAGED = 500
 _LEAST_AVERAGED = 20
 
@@ -74,6 +79,12 @@ def explain(
     """
     start = time.monotonic() if began is None else began
     task, model = fitted.task, fitted.model
+    if task.kind in _NOT_EXPLAINED:
+        raise Unsupported(
+            f"predictions of a {task.kind} task cannot be explained by columns",
+            seen=_NOT_EXPLAINED[task.kind],
+            remedy="Look at the evaluation: luban evaluate shows each label, and what is confused with what.",
+        )
     inputs = conform(table, fitted.signature.inputs).table
     asked = _asked(rows, inputs.num_rows)
     # The first prediction starts the learners' libraries, which alone may use up a short budget: a third of it is
