@@ -89,7 +89,7 @@ class LinearProbeLearner:
     """Logistic or ridge regression over what a frozen backbone makes of texts, pictures and sounds."""
 
     name = "linear_probe"
-    kinds: tuple[str, ...] = ("binary", "multiclass", "regression", "quantile")
+    kinds: tuple[str, ...] = ("binary", "multiclass", "regression", "quantile", "multilabel")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether a backbone reads one of the columns, and some hundred rows can be read in the time."""
@@ -105,7 +105,7 @@ class LinearProbeLearner:
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the default backbone, first of all but the baseline."""
-        return [Suggestion(order=5, share=0.5)]
+        return [Suggestion(order=5, share=0.3)]
 
     def space(self, task: Task) -> Space:  # noqa: ARG002
         """Return the strength, and the backbones that can be had."""
