@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from luban.learners.fitted import Fitted
+    from luban.serving.deployed import Deployed
     from luban.serving.runtime import Runtime
     from luban.store import Workspace
 
@@ -25,6 +29,13 @@ def fitted(workspace: Workspace, reference: str) -> Fitted:
     from luban.learners import artifact
 
     return artifact.read(workspace.blobs, workspace.models.get(reference).artifact)
+
+
+def deployed(workspace: Workspace, names: Sequence[str], **limits: Any) -> Deployed:
+    """Return what a server answers from: models and deployments by name, kept up to date while its context is open."""
+    from luban.serving.deployed import Deployed
+
+    return Deployed(workspace, names, partial(runtime, workspace), **limits)
 
 
 def runtime(workspace: Workspace, reference: str) -> Runtime:

@@ -22,18 +22,18 @@ class Served:
 @operation(permission="models:read", long=True, remote=False)
 def serve(
     workspace: Workspace,
-    model: tuple[str, ...],
+    model: tuple[str, ...] = (),
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
     expose: bool = False,
 ) -> Served:
-    """Serve registered models over HTTP until interrupted (Open Inference Protocol v2).
+    """Serve models and deployments over HTTP until interrupted; aliases and deployments that change are followed.
 
     Parameters
     ----------
     model
-        The models: NAME, NAME/VERSION or NAME@ALIAS.
+        Deployments, or models: NAME, NAME/VERSION or NAME@ALIAS. Without any: all deployments.
     host
         Address to listen on.
     port
@@ -41,9 +41,10 @@ def serve(
     expose
         Allow an address that other machines can reach. There is no access control yet.
     """
-    from luban.operations.loading import runtime
+    from luban.operations.loading import deployed
     from luban.serving.server import serve as run
 
-    runtimes = [runtime(workspace, reference) for reference in model]
-    answered = run(runtimes, host=host, port=port, expose=expose)
-    return Served(models=tuple(f"{one.name}/{one.version}" for one in runtimes), requests=answered)
+    with deployed(workspace, model) as served:
+        answered = run(served.models, host=host, port=port, expose=expose)
+        names = tuple(f"{one.name}/{one.version}" for one in served.models.all())
+    return Served(models=names, requests=answered)

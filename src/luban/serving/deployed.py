@@ -105,6 +105,7 @@ class Deployed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.models.close()
         self._closing.set()
         for thread in self._threads:
             thread.join(timeout=10)

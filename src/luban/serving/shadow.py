@@ -126,7 +126,9 @@ def _answered(arm: Arm, seen: Sequence[Observation]) -> list[Observation]:
     found, start = [], 0
     for one in seen:
         mine = {name: values[start : start + one.length] for name, values in answer.outputs.items()}
-        found.append(one._replace(arm=arm, answer=Answer(outputs=mine), seconds=seconds * one.length))
+        decided = None if answer.decided is None else answer.decided[start : start + one.length]
+        theirs = Answer(outputs=mine, decided=decided)
+        found.append(one._replace(arm=arm, answer=theirs, seconds=seconds * one.length))
         start += one.length
     return found
 

@@ -129,6 +129,12 @@ class Chunks:
         with self._database.reading() as connection:
             return [Chunk(**row) for row in connection.execute(query).mappings()]
 
+    def count(self, deployment: str) -> int:
+        """Return how many rows are stored for a deployment."""
+        mine = (chunks.c.kind == self._kind) & (chunks.c.deployment == deployment)
+        with self._database.reading() as connection:
+            return int(connection.scalar(select(func.sum(chunks.c.rows)).where(mine)) or 0)
+
     def newest(self, deployment: str) -> int | None:
         """Return the number of the chunk that was added last."""
         mine = (chunks.c.kind == self._kind) & (chunks.c.deployment == deployment)

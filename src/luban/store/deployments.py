@@ -43,6 +43,7 @@ class Deployments:
         keep: int | None = None,
         reason: str = "",
         expected: Deployment | None = None,
+        undo: bool = False,
     ) -> Deployment:
         """Say which versions answer under this name from now on, and return the deployment.
 
@@ -59,6 +60,8 @@ class Deployments:
             Days after which the prediction log forgets.
         expected : Deployment, optional
             What the caller saw: where the deployment has changed since, nothing is done.
+        undo : bool
+            Whether this takes the last champion back, so that the next rollback goes further back.
 
         Raises
         ------
@@ -82,7 +85,8 @@ class Deployments:
             found = Deployment(name=name, traffic=shares, shadow=seen, replicas=replicas, log=log, keep=keep)
             after = {key: getattr(found, key) for key in _SETTINGS}
             upsert(connection, deployments, {"name": name}, after)
-            _record(connection, self._actor, name, before, after, reason)
+            said = {**after, "champion": found.champion, "undo": undo}
+            _record(connection, self._actor, name, before, said, reason)
         return found
 
     def get(self, name: str) -> Deployment:

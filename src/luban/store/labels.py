@@ -76,6 +76,10 @@ class Labels:
         table = last(concatenate([COLUMNS.empty_table(), *found]))
         return table.filter(between(table["moment"], since, until)) if since or until else table
 
+    def count(self, deployment: str) -> int:
+        """Return how many labels of a deployment are stored; one that was sent again counts until chunks are merged."""
+        return self._chunks.count(valid_name("deployment", deployment))
+
     def newest(self, deployment: str) -> int | None:
         """Return a number that changes when labels are added; None where there are none."""
         return self._chunks.newest(valid_name("deployment", deployment))

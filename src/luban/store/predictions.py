@@ -89,6 +89,10 @@ class Predictions:
         table = table.filter(between(table["moment"], since, until)) if since or until else table
         return table if columns is None else table.select([one for one in columns if one in table.column_names])
 
+    def count(self, deployment: str) -> int:
+        """Return how many rows of a deployment are stored."""
+        return self._chunks.count(valid_name("deployment", deployment))
+
     def erase(self, subject: str) -> int:
         """Erase every row about a person, the labels of those rows too, and return how many predictions that were.
 

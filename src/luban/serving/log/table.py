@@ -12,7 +12,8 @@ from luban.data.conform import conform
 from luban.data.media.endings import KINDS
 from luban.data.media.reference import content
 from luban.data.media.value import reference
-from luban.learners.predictions import column_names, labels
+from luban.learners.predictions import column_names, label_text, labels
+from luban.serving.answers import answered_rows
 from luban.store.digests import digest_of
 from luban.store.predictions import COLUMNS
 
@@ -102,6 +103,8 @@ def _columns(rows: list[Mapping[str, Any]], names: list[str]) -> list[dict[str, 
 
 
 def _outputs(task: Task, seen: Sequence[Observation]) -> pa.Table:
+    if task.kind in ("multilabel", "tokens", "matching"):
+        return _listed_outputs(task, seen)
     predictions: list[Any] = []
     wide: list[np.ndarray] = []
     key = "probabilities" if task.classifies else "quantiles"
@@ -123,7 +126,31 @@ def _outputs(task: Task, seen: Sequence[Observation]) -> pa.Table:
     return pa.table(columns, names=list(column_names(task)))
 
 
+def _listed_outputs(task: Task, seen: Sequence[Observation]) -> pa.Table:
+    """Return the answers whose predictions are lists of labels, or may be none."""
+    rows: list[Mapping[str, Any]] = []
+    for one in seen:
+        assert one.answer is not None
+        rows.extend([one.answer] if isinstance(one.answer, Mapping) else answered_rows(task, one.answer))
+    text = pa.string() if task.kind == "matching" else pa.list_(pa.string())
+    columns = {"prediction": pa.array([_text(row["prediction"]) for row in rows], text)}
+    if task.kind == "multilabel":
+        for label in task.classes:
+            columns[f"probability_{label_text(label)}"] = pa.array([row["probabilities"][label] for row in rows])
+    elif task.kind == "tokens":
+        columns["probability"] = pa.array([row["probability"] for row in rows], pa.list_(pa.float64()))
+    else:
+        columns["score"] = pa.array([row["score"] for row in rows], pa.float64())
+    return pa.table(columns)
+
+
+def _text(prediction: Any) -> Any:
+    if isinstance(prediction, list):
+        return [_text(one) for one in prediction]
+    return None if prediction is None else label_text(prediction)
+
+
 def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_string(kind):
-        values = [str(one).lower() if isinstance(one, bool) else str(one) for one in values]
+        values = [label_text(one) for one in values]
     return pa.array(values, kind)

@@ -1,0 +1,1 @@
+"""Verbs about deployments: which versions answer under a name."""
