@@ -13,12 +13,14 @@ from luban.modalities import settings
 from luban.modalities.audio import augment
 from luban.modalities.audio.mel import SCALES, filters, power
 from luban.modalities.audio.sound import Sound, blanked, long_enough, silence, sounds
+from luban.modalities.program import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
+    from luban.core.preparation import Program
     from luban.core.report import Finding
     from luban.core.space import Space
 
@@ -156,6 +158,10 @@ class AudioMel:
     def load(cls, payloads: Mapping[str, bytes]) -> AudioMel:
         """Return what `save` wrote, or raise `Tampered` where it is damaged."""
         return settings.construct(cls, settings.read(cls, payloads))
+
+    def program(self) -> Program:
+        """Return the program that makes the same tensors without Luban."""
+        return program("audio", "scipy", "soundfile")
 
     @property
     def _most(self) -> int:

@@ -15,6 +15,7 @@ from luban.data.media.reference import shown
 from luban.modalities import settings
 from luban.modalities.image import augment
 from luban.modalities.image.decode import opened
+from luban.modalities.program import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from PIL.Image import Image
 
+    from luban.core.preparation import Program
     from luban.core.report import Finding
     from luban.core.space import Space
 
@@ -140,6 +142,10 @@ class ImagePixels:
     def load(cls, payloads: Mapping[str, bytes]) -> ImagePixels:
         """Return what `save` wrote, or raise `Tampered` where it is damaged."""
         return settings.construct(cls, settings.read(cls, payloads))
+
+    def program(self) -> Program:
+        """Return the program that makes the same tensors without Luban."""
+        return program("image", "pillow")
 
     @classmethod
     def like(cls, columns: Sequence[str], configuration: Mapping[str, Any], **options: Any) -> ImagePixels:

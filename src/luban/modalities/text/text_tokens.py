@@ -11,6 +11,7 @@ import numpy as np
 from luban.core.errors import InputError, Tampered
 from luban.core.preparation import Tensor
 from luban.modalities import settings
+from luban.modalities.program import program
 from luban.modalities.text import augment
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tokenizers import Encoding, Tokenizer
 
+    from luban.core.preparation import Program
     from luban.core.report import Finding
     from luban.core.space import Space
 
@@ -173,6 +175,10 @@ class TextTokens:
         made = settings.construct(cls, {"tokenizer": bytes(payloads[TOKENIZER]), **settings.read(cls, payloads)})
         _ = made._whole  # a damaged tokenizer is found now, not at the first prediction
         return made
+
+    def program(self) -> Program:
+        """Return the program that makes the same tensors without Luban."""
+        return program("text", "tokenizers")
 
     @cached_property
     def _whole(self) -> Tokenizer:

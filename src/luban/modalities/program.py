@@ -1,0 +1,13 @@
+"""How a preparation leaves the house: as the file ``alone.py`` of its modality, which imports nothing of Luban."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from luban.core.preparation import Program
+
+
+def program(modality: str, *packages: str) -> Program:
+    """Return the program of a modality, such as ``text``, and the packages that it imports beside NumPy."""
+    source = files("luban.modalities").joinpath(modality, "alone.py").read_text(encoding="utf-8")
+    return Program(source=source, packages=packages)
