@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from foundation_rows import backbone, problem
@@ -12,20 +13,10 @@ from foundation_rows import backbone, problem
 from luban.core.budget import Effort
 from luban.foundation.adapt import adapt
 from luban.foundation.training import loop
-from luban.foundation.way import Applied
 
 
-def main(folder: str, output: str, way: str, pause: float) -> None:
-    """Train for a fixed number of steps, with a checkpoint after each, and write what was learnt."""
-    loop._CHECKPOINT_SECONDS, loop._CHECKPOINT_SHARE = 0.0, 1e9
-    stepped = Applied.stepped
-
-    def slowly(self: Applied, progress: float) -> None:
-        stepped(self, progress)
-        print("step", flush=True)
-        time.sleep(pause)
-
-    Applied.stepped = slowly  # type: ignore[method-assign]
+def learn(folder: str | None, output: str, way: str) -> None:
+    """Train for a fixed number of steps and write what was learnt."""
     task, training = problem("text", "multiclass", 60)
     _, held = problem("text", "multiclass", 20, seed=7)
     result = adapt(
@@ -38,10 +29,24 @@ def main(folder: str, output: str, way: str, pause: float) -> None:
         parameters={"epochs": 3.0, "batch": 8, "precision": "float32", "learning_rate": 2e-3, "patience": 50},
         effort=Effort(seed=3, checkpoint=folder),
     )
-    Path(output).write_bytes(
-        dict(result.save())["changed.safetensors"] + dict(result.save())["backbone/weights.safetensors"]
-    )
+    payloads = dict(result.save())
+    Path(output).write_bytes(payloads["changed.safetensors"] + payloads["backbone/weights.safetensors"])
     Path(output + ".steps").write_text(",".join(f"{one.step}:{one.training!r}" for one in result.history))
+
+
+def main(folder: str, output: str, way: str, pause: float) -> None:
+    """Train with a checkpoint after each step, slowly and telling of each step."""
+    loop._CHECKPOINT_SECONDS, loop._CHECKPOINT_SHARE = 0.0, 1e9
+    advance = loop.Loop._advance
+
+    def slowly(self: loop.Loop, *given: Any) -> None:
+        if self.step:
+            print("step", flush=True)
+            time.sleep(pause)
+        advance(self, *given)
+
+    loop.Loop._advance = slowly  # type: ignore[method-assign]
+    learn(folder, output, way)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 import torch
 
+from luban.core.errors import OutOfTime
 from luban.foundation.training.device import arithmetic
 from luban.foundation.training.order import by_length
 
@@ -25,11 +28,17 @@ def margins(
     chosen: np.ndarray | None = None,
     batch: int = 64,
     precision: str = "float32",
+    until: float = math.inf,
 ) -> torch.Tensor:
     """Return the margins of all rows, or of the chosen ones in their order, in evaluation mode.
 
     Shape (n, width); (n, W, K) for labels of words, W being the most words of a row that were read and NaN standing
     where a row has fewer. Several processes share the rows.
+
+    Raises
+    ------
+    OutOfTime
+        If `until` (a value of `time.monotonic`) came first, in any process.
     """
     lengths = rows.lengths if chosen is None else rows.lengths[chosen]
     training = network.training
@@ -37,10 +46,14 @@ def margins(
     parts: list[tuple[np.ndarray, torch.Tensor]] = []
     with torch.inference_mode(), arithmetic(place.device, precision):
         for number, places in enumerate(by_length(lengths, batch)):
+            if time.monotonic() >= until:
+                break
             if number % place.processes == place.rank:
                 tensors = place.put(rows.batch(places if chosen is None else chosen[places]))
                 parts.append((places, network(**tensors).float().cpu()))
     network.train(training)
+    if math.isfinite(until) and place.any(flag=time.monotonic() >= until):
+        raise OutOfTime("an evaluation was not done in time")
     return _joined([one for part in place.gathered(parts) for one in part], len(lengths), network.head.linear)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, OutOfTime
 from luban.foundation.heads.objective import criterion
 from luban.foundation.training import checkpoint, precision, state
 from luban.foundation.training.clock import FORWARD, Clock
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from luban.foundation.training.work import Work
 
 _EVALUATION_SHARE = 0.1
+_MOST_FOR_THE_LAST = 0.25
 _LONG_EPOCH = 500
 _BAD_IN_A_ROW = 5
 _BAD_IN_ALL = 25
@@ -262,7 +263,18 @@ class Loop:
         started = time.monotonic()
         self._choose_validation()
         chosen = self.validation_rows
-        found = margins(work.network, work.validation.rows, work.place, chosen=chosen, precision=self.precision)
+        try:
+            found = margins(
+                work.network,
+                work.validation.rows,
+                work.place,
+                chosen=chosen,
+                precision=self.precision,
+                until=self.clock.deadline,
+            )
+        except OutOfTime:
+            self.over = True  # the best state so far stays
+            return
         target = work.validation.target if chosen is None else work.validation.target[torch.from_numpy(chosen)]
         judged, loss = criterion(work.task, work.objective, found, target)
         state.learning_mode(work.network)
@@ -288,7 +300,7 @@ class Loop:
         rows = len(self.work.validation.rows)
         cost = self.clock.evaluating(int(self.work.validation.rows.lengths.sum()))
         allowed = 0.03 * (self.clock.elapsed + max(self.clock.remaining, 0.0))
-        count = self.work.place.gathered(max(min(rows, 200), int(rows * allowed / max(cost, 1e-9))))[0]
+        count = self.work.place.gathered(max(min(rows, 50), int(rows * allowed / max(cost, 1e-9))))[0]
         if count < rows:
             draw = np.random.default_rng([self.work.effort.seed, 2])
             self.validation_rows = np.sort(draw.choice(rows, count, replace=False))
@@ -303,9 +315,11 @@ class Loop:
         """Return the seconds kept for the last evaluation."""
         if not self.clock.timed or self.work.validation is None:
             return 0.0
+        if self.clock.unit and self.work.place.processes == 1:
+            self._choose_validation()
         guess = self.clock.evaluating(self._validation_steps())
-        allowed = 0.05 * (self.clock.elapsed + max(self.clock.remaining, 0.0))
-        return 1.2 * (guess if self.clock.evaluation is not None else min(guess, allowed)) + 0.05
+        whole = self.clock.elapsed + max(self.clock.remaining, 0.0)
+        return 1.3 * min(guess, _MOST_FOR_THE_LAST * whole) + 0.05
 
     def _record(self, rate: float, *, validation: float | None = None, criterion: float | None = None) -> None:
         seconds, rows = self.since
