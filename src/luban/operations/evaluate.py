@@ -47,7 +47,7 @@ def evaluate(workspace: Workspace, model: str, data: Any, *, bootstrap: int = 20
     version = workspace.models.get(model)
     task = version.task
     ready = runtime(workspace, model)
-    table, target = labelled(task, read_table(workspace, data))
+    table, target = labelled(task, read_table(workspace, data), version.signature.inputs)
     inputs = conform(table, version.signature.inputs).table
     report = judge(
         task,

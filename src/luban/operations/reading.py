@@ -12,9 +12,12 @@ from luban.core.dataset import Dataset
 from luban.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pyarrow as pa
 
+    from luban.core.schema import Column
     from luban.core.task import Task
     from luban.store import Workspace
 
@@ -116,15 +119,23 @@ def source_of(data: Any) -> str:
     return without_password(data) if isinstance(data, str | Path) else type(data).__name__
 
 
-def labelled(task: Task, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+def labelled(task: Task, table: pa.Table, columns: Sequence[Column] = ()) -> tuple[pa.Table, np.ndarray]:
     """Return the rows whose true value is known, and these values as the metrics take them.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        The inputs of a model's signature; with them labels of words are held against the words.
 
     Raises
     ------
     InputError
         If there is no column of true values, or none of them is known.
     """
+    from luban.data.conform import conform
+    from luban.data.lists import lengths
     from luban.data.target import encode_target, missing_target
+    from luban.data.words import check_words
 
     if task.target not in table.column_names:
         raise InputError(
@@ -136,4 +147,7 @@ def labelled(task: Task, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
     if not known.any():
         raise InputError(f"no row has a true value in {task.target!r}", seen=f"{table.num_rows} rows")
     rows = table if known.all() else table.filter(known)
+    if task.kind == "tokens" and columns:
+        words = conform(rows, columns, missing="fill").table[task.inputs[0]]
+        check_words(task, words, lengths(task.target, rows.column(task.target)))
     return rows, encode_target(task, rows.column(task.target))
