@@ -92,6 +92,8 @@ def fitted(learner: str, columns: tuple[Column, ...], tmp_path: Path, **paramete
 
 
 CASES = [
+    ("text_ngrams", (TEXT,), {}),
+    ("few_shot", (TEXT,), {"way": "few_shot", "pairs": 2000, "learning_rate": 1e-3}),
     ("linear_probe", (TEXT,), {}),
     ("late_fusion", (TEXT, NUMBER), {"learning_rate": 3e-3, "epochs": 30}),
     ("fine_tune", (TEXT,), {"way": "full", "learning_rate": 3e-3, "epochs": 6.0, "batch": 16}),
@@ -172,3 +174,44 @@ def test_reasons_are_told() -> None:
     assert "3 of text" in plugins.create("learners", "fine_tune").suits(task, three, 1000, 60.0).reason
     only = Schema(columns=(Column(name="picture", kind="image"),))
     assert "image" in plugins.create("learners", "lightgbm").suits(task, only, 1000, 60.0).reason
+
+
+def test_names_of_classes_are_enough(tmp_path: Path) -> None:
+    """Zero-shot learns from no row, and its linear form says what the cosines with the names say."""
+    from luban.foundation import zero_shot
+    from luban.foundation.backbones import tiny as made
+
+    task, schema = problem(TEXT)
+    table, target = rows(30)
+    learner = plugins.create("learners", "zero_shot")
+    assert not isinstance(learner.suits(task, schema, 30, 60.0), Unsuitable)
+    assert isinstance(learner.suits(task, schema, 30_000, 60.0), Unsuitable)
+    effort = Effort(cache=str(tmp_path))
+    table = table.select(["text"])
+    model = learner.fit(task, schema, Examples(table=table, target=target), None, parameters={}, effort=effort)
+    backbone = made.text([" ".join((*GOOD, *BAD, *OTHERS))])
+    expected, _ = zero_shot.predict(backbone, zero_shot.labels(backbone, ("bad", "good")), table, "text", effort=effort)
+    assert np.abs(model.predict(table) - expected).max() <= 1e-5
+    assert np.abs(learner.load(model.save()).predict(table) - model.predict(table)).max() <= 1e-6
+
+
+def test_a_known_question_finds_its_answer(tmp_path: Path) -> None:
+    """Matching gives a question that it knows its answer, by Python and by ONNX, also after loading."""
+    from luban.export.onnx.build import build
+    from luban.export.onnx.parity import measure
+    from luban.learners.composite import Composite
+    from luban.learners.fitted import fitted as make_fitted
+
+    answers = tuple(f"the {word} was {quality}" for word in ("film", "book", "meal") for quality in ("good", "bad"))
+    task = Task(kind="matching", target="answer", inputs=("text",), metric="mrr", classes=answers)
+    schema = Schema(columns=(TEXT,))
+    questions = pa.table({"text": [f"quite {answer} song {place}" for answer in answers for place in range(2)]})
+    target = np.repeat(np.arange(len(answers)), 2)
+    learner = plugins.create("learners", "matching")
+    assert not isinstance(learner.suits(task, schema, 12, 60.0), Unsuitable)
+    effort = Effort(cache=str(tmp_path))
+    model = learner.fit(task, schema, Examples(table=questions, target=target), None, parameters={}, effort=effort)
+    assert model.predict(questions).argmax(axis=1).tolist() == target.tolist()
+    assert np.abs(learner.load(model.save()).predict(questions) - model.predict(questions)).max() <= 1e-6
+    whole = make_fitted(Composite(members=(model,), weights=(1.0,), task=task), schema)
+    assert measure(whole, build(whole), questions).difference <= 1e-4
