@@ -92,6 +92,55 @@ class Inspecting(Protocol):
         """Return what is worth knowing before training, each with its fix, from at most some thousand of the rows."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Which characters a token stands for.
+
+    Parameters
+    ----------
+    column : int
+        Place of the column in `Preparation.columns`; -1 for a token that stands for no text.
+    start, end : int
+        Characters of the text, the last one excluded.
+    """
+
+    column: int
+    start: int = 0
+    end: int = 0
+
+
+@runtime_checkable
+class Spelling(Protocol):
+    """Ability of a preparation: it can say which characters of the texts each token stands for."""
+
+    @property
+    def pad(self) -> int:
+        """Number of the token that means nothing."""
+
+    def places(self, table: pa.Table) -> Sequence[Sequence[Place]]:
+        """Return for each row the places of its tokens, in order, without those of the padding."""
+
+
+@runtime_checkable
+class Depicting(Protocol):
+    """Ability of a preparation: what it made of one row is a plane that can be drawn, and covered in places."""
+
+    def picture(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return what one row's tensors show, uint8 of shape (height, width, 3), as a person would look at it."""
+
+    def covered(self, tensors: Mapping[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
+        """Return tensors of m rows, each the one given with parts of its picture covered by what means nothing.
+
+        Parameters
+        ----------
+        kept : numpy.ndarray
+            Shape (m, r, c): how much is kept of each cell of a grid over the picture, from 0 to 1.
+        """
+
+    def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
+        """Return what lies across and upwards of the picture, with units; empty where it is plain to see."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """A preparation as a few lines of Python that need no Luban.

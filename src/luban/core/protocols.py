@@ -296,8 +296,17 @@ class Preflight(Protocol):
 class Attributing(Protocol):
     """Ability of a model: it can show which parts of one value a prediction rests on."""
 
-    def attributions(self, table: pa.Table, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
-        """Return for each row what to show: evidence drawn as ``spans`` or as a ``picture``, or bars of shares."""
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return for each row what to show: evidence drawn as ``spans`` or as a ``picture``, or bars of shares.
+
+        Parameters
+        ----------
+        outputs : numpy.ndarray
+            int64, shape (n,): for each row the place in its own flattened prediction that is explained; positive
+            weights speak for it.
+        effort : Effort
+            Rows that its deadline leaves no time for have no evidence.
+        """
 
 
 @runtime_checkable
