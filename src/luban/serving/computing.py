@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from luban.serving.models import Models
-    from luban.serving.runtime import Runtime
+    from luban.serving.routed import Routed
 
 SMALL_BODY = 16 * 1024
 """Bytes up to which the event loop reads a body itself, which takes a fraction of a millisecond."""
@@ -27,10 +27,10 @@ Request = TypeVar("Request", bound=Asked)
 
 async def compute(
     models: Models,
-    runtime: Runtime,
+    runtime: Routed,
     body: bytes,
-    read: Callable[[Runtime, bytes], Request],
-    answer: Callable[[Runtime, Request], bytes],
+    read: Callable[[Routed, bytes], Request],
+    answer: Callable[[Routed, Request], bytes],
 ) -> tuple[int, bytes]:
     """Return (rows, the answer to a request).
 

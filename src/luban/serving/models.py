@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from luban.core.errors import InputError, NotFound
 from luban.serving.arms import Arm, Arms
 from luban.serving.observation import Observation
+from luban.serving.routed import Routed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.serving.answers import Answer
+    from luban.serving.asker import Asker
     from luban.serving.runtime import Runtime
 
 Result = TypeVar("Result")
@@ -117,6 +119,10 @@ class Models:
             As `Arms.key` gives it; needed only where `Arms.several`. For the rows of one request take `Arms.split`.
         """
         return self.arms(name, version).arm(key)
+
+    def routed(self, name: str, version: str | None, asker: Asker) -> Routed:
+        """Return what answers one request to a name: it looks like a runtime, and shares rows among the arms."""
+        return Routed(self, self.arms(name, version), asker)
 
     def shadow(self, name: str) -> Arm | None:
         """Return the arm that sees what is asked of a name and answers nothing, where there is one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect
 
+from luban.serving.asker import asker_of
 from luban.serving.bodies import json_response
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Observe:
             await self._app(scope, receive, send)
             return
         code, received, sent = 0, 0, 0
+        asker = asker_of(scope)
 
         async def counted_receive() -> Message:
             nonlocal received
@@ -56,6 +58,7 @@ class Observe:
             nonlocal code, sent
             if message["type"] == "http.response.start":
                 code = message["status"]
+                message["headers"] = [*message.get("headers", ()), asker.header]
             sent += len(message.get("body", b""))
             await send(message)
 
@@ -89,6 +92,7 @@ class Observe:
                 method=scope["method"],
                 path=scope["path"][:500],
                 route=route,
+                request=asker_of(scope).request_id,
                 code=code,
                 seconds=round(seconds, 6),
                 received=received,

@@ -2,9 +2,10 @@
 
 Source: https://github.com/kserve/open-inference-protocol (specification/protocol/inference_rest.md).
 
-A model's inputs are its columns, one tensor of shape (rows, 1) each. ``null`` in ``data`` means missing. Two request
+A model's inputs are its columns, one tensor of shape (rows, 1) each. ``null`` in ``data`` means missing. Some request
 parameters are ours: ``missing`` says what a column that was not sent means (``"error"``, or ``"fill"``: missing
-values); ``notes`` in an answer says what was done to make the rows fit.
+values), ``subject`` and ``consent`` whom the rows are about (`luban.serving.asker`); ``notes`` in an answer says what
+was done to make the rows fit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from luban.core.errors import InputError, NotFound
+from luban.serving.asker import asker_of
 from luban.serving.bodies import json_bytes, json_response, parse_object, read_body
 from luban.serving.computing import compute
 from luban.serving.observe import served
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from luban.serving.models import Models
+    from luban.serving.routed import Routed
     from luban.serving.runtime import Runtime
 
 
@@ -77,7 +80,9 @@ class _Endpoints:
         return json_response(metadata(found, self._models.versions(found.name)))
 
     async def infer(self, request: Request) -> Response:
-        found = self._find(request)
+        path = request.path_params
+        found = self._models.routed(path["model"], path.get("version"), asker_of(request.scope))
+        served(request.scope, found.name, found.version)
         body = await read_body(request, self._models.largest_body)
         rows, answer = await compute(self._models, found, body, _read, _answer)
         served(request.scope, found.name, found.version, rows)
@@ -112,15 +117,15 @@ class _Asked(NamedTuple):
     missing: Literal["error", "fill"]
 
 
-def _read(runtime: Runtime, body: bytes) -> _Asked:
+def _read(runtime: Routed, body: bytes) -> _Asked:
     return read(runtime, parse_object(body))
 
 
-def _answer(runtime: Runtime, asked: _Asked) -> bytes:
+def _answer(runtime: Routed, asked: _Asked) -> bytes:
     return json_bytes(infer(runtime, asked))
 
 
-def read(runtime: Runtime, request: dict[str, Any]) -> _Asked:
+def read(runtime: Routed, request: dict[str, Any]) -> _Asked:
     """Return what an inference request in JSON asks for, checked.
 
     Raises
@@ -137,12 +142,15 @@ def read(runtime: Runtime, request: dict[str, Any]) -> _Asked:
     missing = parameters.get("missing", "error")
     if missing not in ("error", "fill"):
         raise InputError("the parameter missing must be error or fill", seen=repr(missing)[:100])
+    runtime.asker.says(
+        identifier=identifier or None, subject=parameters.get("subject"), consent=parameters.get("consent")
+    )
     outputs = _outputs(request.get("outputs"), runtime)
     tensors, rows = _tensors(runtime, request.get("inputs"))
     return _Asked(identifier, outputs, tensors, rows, missing)
 
 
-def infer(runtime: Runtime, asked: _Asked) -> dict[str, Any]:
+def infer(runtime: Routed, asked: _Asked) -> dict[str, Any]:
     """Return the inference response in JSON."""
     response: dict[str, Any] = {"model_name": runtime.name, "model_version": str(runtime.version)}
     if asked.identifier is not None:
@@ -151,6 +159,7 @@ def infer(runtime: Runtime, asked: _Asked) -> dict[str, Any]:
     if asked.rows == 1 and runtime.empty.decided is None:
         row = {name: tensor.single(columns[name]) for name, tensor in asked.tensors.items()}
         found = runtime.predict_row(row, missing=asked.missing)
+        response["model_version"] = str(runtime.version)  # the row says which version answers it
         response["outputs"] = [encode_row(name, found[name], runtime.empty.outputs[name]) for name in asked.outputs]
         return response
     arrays = {name: tensor.to_arrow(columns[name]) for name, tensor in asked.tensors.items()}
@@ -161,7 +170,7 @@ def infer(runtime: Runtime, asked: _Asked) -> dict[str, Any]:
     return response
 
 
-def _outputs(outputs: Any, runtime: Runtime) -> list[str]:
+def _outputs(outputs: Any, runtime: Routed) -> list[str]:
     known = list(runtime.empty.outputs)
     if not outputs and outputs in (None, []):
         return known
@@ -183,7 +192,7 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
     return InputError(nearest.happened, remedy=nearest.remedy)
 
 
-def _tensors(runtime: Runtime, inputs: Any) -> tuple[dict[str, Tensor], int]:
+def _tensors(runtime: Routed, inputs: Any) -> tuple[dict[str, Tensor], int]:
     """Return the input tensors by column, and the number of rows that they all have."""
     if not isinstance(inputs, list) or not inputs:
         raise InputError("the request has no list of inputs", seen=type(inputs).__name__)

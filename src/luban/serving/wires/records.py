@@ -2,7 +2,8 @@
 
 ``POST /models/M/predict`` (or ``/models/M/versions/V/predict``) with ``{"rows": [{"age": 39, ...}, ...]}`` answers
 ``{"model": "M/1", "predictions": [{"prediction": ..., "probabilities": {...}}, ...], "notes": [...]}``.
-``"missing": "fill"`` beside the rows takes columns that are not there as missing values. A picture or sound is its
+``"missing": "fill"`` beside the rows takes columns that are not there as missing values; ``"id"``, ``"subject"`` and
+``"consent"`` there say who asks (`luban.serving.asker`). A picture or sound is its
 content in base64, or a data URI. Forms with files (multipart/form-data) are taken too: each part is a column, one
 that is there n times makes n rows, and ``?missing=fill`` stands in the URL.
 """
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from luban.core.errors import InputError
 from luban.serving.answers import answered_rows
+from luban.serving.asker import asker_of
 from luban.serving.bodies import json_bytes, parse_object, read_body
 from luban.serving.computing import compute
 from luban.serving.observe import served
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from luban.serving.models import Models
-    from luban.serving.runtime import Runtime
+    from luban.serving.routed import Routed
 
 
 class RecordsWire:
@@ -39,7 +41,8 @@ class RecordsWire:
         """Return the routes, answered by these models."""
 
         async def predict(request: Request) -> Response:
-            found = runtime.find(request.path_params["model"], request.path_params.get("version"))
+            path = request.path_params
+            found = runtime.routed(path["model"], path.get("version"), asker_of(request.scope))
             served(request.scope, found.name, found.version)
             body = await read_body(request, runtime.largest_body)
             kind, asked = request.headers.get("content-type", ""), request.query_params.get("missing", "error")
@@ -61,8 +64,9 @@ class _Asked(NamedTuple):
         return len(self.records)
 
 
-def _read(_runtime: Runtime, body: bytes) -> _Asked:
+def _read(runtime: Routed, body: bytes) -> _Asked:
     request = parse_object(body)
+    runtime.asker.says(identifier=request.get("id"), subject=request.get("subject"), consent=request.get("consent"))
     rows = request.get("rows")
     if not isinstance(rows, list):
         raise InputError("the request has no list of rows", remedy='Send {"rows": [{"column": value, ...}, ...]}.')
@@ -72,7 +76,7 @@ def _read(_runtime: Runtime, body: bytes) -> _Asked:
     return _Asked(rows, missing)
 
 
-def _read_form(content_type: str, missing: str, runtime: Runtime, body: bytes) -> _Asked:
+def _read_form(content_type: str, missing: str, runtime: Routed, body: bytes) -> _Asked:
     found = records(body, content_type, runtime.columns)
     for place, record in enumerate(found):
         _check(record, place)
@@ -86,14 +90,15 @@ def _checked(missing: Any) -> Literal["error", "fill"]:
     return found
 
 
-def _answer(runtime: Runtime, asked: _Asked) -> bytes:
-    answer: dict[str, Any] = {"model": f"{runtime.name}/{runtime.version}"}
+def _answer(runtime: Routed, asked: _Asked) -> bytes:
+    notes: tuple[str, ...] = ()
     if asked.rows == 1:
-        answer |= {"predictions": [runtime.predict_row(asked.records[0], missing=asked.missing)], "notes": []}
+        predictions = [runtime.predict_row(asked.records[0], missing=asked.missing)]
     else:
         found = runtime.answer(asked.records, missing=asked.missing) if asked.rows else runtime.empty
-        answer |= {"predictions": answered_rows(runtime.task, found), "notes": list(found.notes)}
-    return json_bytes(answer)
+        predictions, notes = answered_rows(runtime.task, found), found.notes
+    model = f"{runtime.name}/{runtime.version}"  # known only now: the row says which version answers it
+    return json_bytes({"model": model, "predictions": predictions, "notes": list(notes)})
 
 
 def _check(record: Any, place: int) -> None:
