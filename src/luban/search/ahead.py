@@ -30,6 +30,8 @@ _ONE_SHARE, _ALL_SHARE = 0.06, 0.2
 _LEAST_SECONDS, _MOST_SECONDS = 4.0, 30.0
 # A shorter study looks at nothing: its fits keep to their deadlines by themselves.
 _WORTH_SECONDS = 25.0
+# What a worker takes to import what a network needs.
+_STARTING_SECONDS = 5.0
 # Of the machine's memory a fit may take so much.
 _MEMORY_SHARE = 0.85
 
@@ -221,8 +223,7 @@ def _ask(
                 "cache": cache,
                 "inspect": inspect,
             },
-            # Importing what a network needs takes its time as well.
-            deadline=time.monotonic() + 2.5 * limit,
+            deadline=time.monotonic() + 1.5 * limit + _STARTING_SECONDS,
         )
     )
     for event in executor.events():

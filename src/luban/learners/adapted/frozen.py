@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ABOUT, _ARRAYS = "frozen.json", "frozen.npz"
 # Rows are read in random order, so many at a time, so that what is ready at the deadline is a fair sample.
-_BLOCK = 512
+_FIRST, _BLOCK = 48, 512
 # A pair of texts is told by both and by how they relate; a row of photographs by each.
 _PAIRED = "text"
 
@@ -201,14 +201,15 @@ def within(frozen: Frozen, table: pa.Table, effort: Effort, *, seconds: float) -
     begun = time.monotonic()
     order = np.random.default_rng(effort.seed).permutation(table.num_rows)
     blocks: list[np.ndarray] = []
-    slowest, done = 0.0, 0
-    while done < len(order):
+    size, done = _FIRST, 0
+    while done < len(order) and size > 0:
         start = time.monotonic()
-        if blocks and start - begun + slowest > seconds:
-            break
-        blocks.append(frozen.transform(table.take(order[done : done + _BLOCK]), effort))
+        blocks.append(frozen.transform(table.take(order[done : done + size]), effort))
         done += len(blocks[-1])
-        slowest = max(slowest, time.monotonic() - start)
+        each = max(time.monotonic() - start, 1e-6) / len(blocks[-1])
+        # As many as fit; a few that would only just fit are not worth a batch.
+        fitting = int((begun + seconds - time.monotonic()) / each)
+        size = min(_BLOCK, fitting) if fitting >= _FIRST // 4 or len(order) - done <= fitting else 0
     rows = order[:done]
     back = np.argsort(rows, kind="stable")
     matrix = np.concatenate(blocks)[back] if blocks else np.zeros((0, frozen.width), dtype=np.float32)

@@ -46,7 +46,7 @@ DEFAULTS: Mapping[str, Any] = {
     "batch": 128,
 }
 """`stop` ends training after so many of the `epochs` that the schedule is made for."""
-_JUDGING, _READING = 0.3, 0.6
+_JUDGING, _READING = 0.4, 0.7
 _LOADING, _A_VALUE = 3.0, 0.002
 
 

@@ -36,7 +36,7 @@ DEFAULTS: Mapping[str, Any] = {"backbone": None, "strength": None, "iterations":
 """`strength` is the weight of half the squared coefficients against the sum of the rows' losses; None chooses it."""
 _WITHOUT_VALIDATION = 10.0
 # Of the time: for reading the rows that judge, and for reading all of them; the rest is for learning.
-_JUDGING, _READING = 0.3, 0.75
+_JUDGING, _READING = 0.4, 0.8
 # Seconds that a value takes at least, and that loading a backbone takes.
 _A_VALUE, _LOADING = 0.002, 3.0
 

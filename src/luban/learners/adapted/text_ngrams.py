@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from luban.core.schema import Schema
     from luban.core.space import Space
 
-STRENGTHS: tuple[float, ...] = (3.0, 1.0, 0.3, 0.1, 0.03)
-DEFAULTS: Mapping[str, Any] = {"strength": None, "most": 60_000, "iterations": 40}
+STRENGTHS: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03)
+DEFAULTS: Mapping[str, Any] = {"strength": None, "most": 30_000, "iterations": 25}
 """`strength` as of the learner linear; `most` is the size of the vocabulary of a column."""
 _WITHOUT_VALIDATION = 0.3
 # L-BFGS keeps some forty vectors as long as all coefficients are many.
-_COEFFICIENTS = 1_500_000
+_COEFFICIENTS = 600_000
 _A_ROW = 0.0005
 
 
@@ -100,8 +100,8 @@ class TextNgramsLearner:
         texts = [column.name for column in schema.inputs if column.kind == "text"]
         if not texts:
             return Unsuitable("no input is a text")
-        if task.outputs > _COEFFICIENTS // 1_000:
-            return Unsuitable(f"{task.outputs:,} classes are more than the {_COEFFICIENTS // 1_000:,} it is good for")
+        if task.outputs > _COEFFICIENTS // 500:
+            return Unsuitable(f"{task.outputs:,} classes are more than the {_COEFFICIENTS // 500:,} it is good for")
         needed = _A_ROW * rows * len(texts)
         if needed > seconds:
             return Unsuitable(f"counting would take about {needed:.0f} s and there are {seconds:.0f} s")
@@ -113,7 +113,7 @@ class TextNgramsLearner:
 
     def space(self, task: Task) -> Space:  # noqa: ARG002
         """Return the strength and the size of the vocabulary."""
-        return {"strength": Real(0.01, 10.0, log=True), "most": Choice((5_000, 20_000, 60_000))}
+        return {"strength": Real(0.01, 10.0, log=True), "most": Choice((5_000, 30_000, 60_000))}
 
     def fit(
         self,
