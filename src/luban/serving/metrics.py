@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from luban.serving.figures import ServedFigures
 from luban.version import __version__
 
 if TYPE_CHECKING:
@@ -38,14 +39,7 @@ class Metrics:
         Gauge("luban_build_info", "The server's version.", ["luban_version"], registry=self.registry).labels(
             __version__
         ).set(1)
-        served = Gauge(
-            "luban_model_info",
-            "Models that are served.",
-            ["model", "version", "task", "engine"],
-            registry=self.registry,
-        )
-        for runtime in models.all():
-            served.labels(runtime.name, str(runtime.version), runtime.task.kind, runtime.engine).set(1)
+        self.registry.register(ServedFigures(models))
 
     def answered(
         self, *, model: str, version: str, route: str, code: int, seconds: float, received: int, rows: int

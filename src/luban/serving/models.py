@@ -165,11 +165,13 @@ class Models:
             moment = time.time_ns() // 1000
             self.observer(Observation(arm, request_id, moment, rows, answer, seconds, error, places, subject, consent))
 
+    def served(self) -> tuple[Arms, ...]:
+        """Return what answers under every name and version."""
+        return tuple(arms for versions in self._served.values() for arms in versions.values())
+
     def all(self) -> tuple[Runtime, ...]:
         """Return every runtime that answers."""
-        return tuple(
-            arm.runtime for served in self._served.values() for arms in served.values() for arm in arms.answering
-        )
+        return tuple(arm.runtime for arms in self.served() for arm in arms.answering)
 
     async def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Return what a function returns that computes, called in one of the threads."""
