@@ -11,12 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from luban.core.errors import Unavailable
+from luban.core.preparation import Portable
 from luban.core.serial import to_json
-from luban.export.onnx import contributed
 from luban.export.onnx.build import label_values
+from luban.export.onnx.example import EXAMPLE
 from luban.export.onnx.graph import IR_VERSION
 from luban.export.onnx.members import names
-from luban.learners.graph.columns import feeds, tensor_name, tensor_type
+from luban.export.onnx.readme import readme
+from luban.learners.graph import metadata
+from luban.learners.graph.columns import feeds, is_tensor, tensor_name, tensor_type
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from luban.core.schema import Column
     from luban.core.task import Task
     from luban.export.onnx.parity import Parity
+    from luban.learners.graph.metadata import Prepared
 
+PROGRAM = "prepare.py"
 _TYPE_NAMES = {np.float32: "float32", np.int64: "int64", np.object_: "string"}
 _MISSING = {np.float32: "NaN", np.int64: str(np.iinfo(np.int64).min), np.object_: '""'}
 
@@ -41,15 +46,20 @@ def write_package(folder: Path, fitted: Any, graph: bytes, measured: Parity | No
     contents = {
         "model.onnx": graph,
         "signature.json": (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode(),
-        "README.md": _readme(described).encode(),
+        "README.md": readme(described).encode(),
         "example.py": EXAMPLE.encode(),
     }
+    for place, one in enumerate(prepared(graph)):
+        contents |= {f"{_folder(place, one)}/{name}": content for name, content in one.preparation.save().items()}
+        if isinstance(one.preparation, Portable):
+            contents[f"{_folder(place, one)}/{PROGRAM}"] = one.preparation.program().source.encode()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            part = folder / f".{name}.part"
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.part")
             part.write_bytes(content)
-            part.replace(folder / name)
+            part.replace(path)
     except OSError as error:
         raise Unavailable(f"the export cannot be written to {folder}", seen=str(error)) from error
     return folder / "model.onnx"
@@ -58,21 +68,55 @@ def write_package(folder: Path, fitted: Any, graph: bytes, measured: Parity | No
 def describe(fitted: Any, graph: bytes, measured: Parity | None, table: pa.Table | None) -> dict[str, Any]:
     """Return what `signature.json` holds."""
     task: Task = fitted.task
+    model = onnx.load_from_string(graph)
+    tensors = {one.name for one in model.graph.input}
     return {
         "task": to_json(task),
-        "inputs": [_describe_input(column) for column in fitted.signature.inputs],
+        "inputs": [_describe_input(column, tensors) for column in fitted.signature.inputs],
+        "preparations": [_describe_preparation(place, one) for place, one in enumerate(prepared(graph))],
         "outputs": _describe_outputs(task),
         "classes": to_json(task.classes),
         "threshold": getattr(fitted.model, "threshold", None),
         "members": list(names(fitted)),
-        "opsets": {one.domain or "ai.onnx": one.version for one in onnx.load_from_string(graph).opset_import},
+        "opsets": {one.domain or "ai.onnx": one.version for one in model.opset_import},
         "ir_version": IR_VERSION,
         "parity": None if measured is None else to_json(measured),
         "example": None if table is None else _typical_row(table, fitted.signature.inputs),
     }
 
 
-def _describe_input(column: Column) -> dict[str, Any]:
+def prepared(graph: bytes) -> tuple[Prepared, ...]:
+    """Return the preparations that travel in a graph."""
+    text = metadata.properties(onnx.load_from_string(graph)).get(metadata.KEY)
+    return metadata.read(text) if text else ()
+
+
+def _folder(place: int, one: Prepared) -> str:
+    return f"{place}_{one.preparation.name}"
+
+
+def _describe_preparation(place: int, one: Prepared) -> dict[str, Any]:
+    program = one.preparation.program() if isinstance(one.preparation, Portable) else None
+    return {
+        "name": one.preparation.name,
+        "columns": list(one.preparation.columns),
+        "folder": _folder(place, one),
+        "program": program is not None,
+        "packages": ["luban"] if program is None else list(program.packages),
+        "tensors": {
+            name: {
+                "input": one.inputs[name],
+                "type": tensor.dtype,
+                "shape": [-1, *(-1 if size is None else size for size in tensor.shape)],
+            }
+            for name, tensor in one.preparation.tensors.items()
+        },
+    }
+
+
+def _describe_input(column: Column, tensors: set[str]) -> dict[str, Any]:
+    if tensor_name(column.name) not in tensors:  # it is read through preparations alone
+        return {"column": column.name, "kind": column.kind, "tensor": None}
     kind = tensor_type(column)
     return {
         "column": column.name,
@@ -113,7 +157,11 @@ def _describe_outputs(task: Task) -> list[dict[str, Any]]:
 def _typical_row(table: pa.Table, columns: tuple[Column, ...]) -> dict[str, Any]:
     """Return a row that shows the format and is nobody's: medians, commonest categories, no text."""
     row: dict[str, Any] = {}
-    for column, values in zip(columns, feeds(table, columns).values(), strict=True):
+    for column in columns:
+        if not is_tensor(column):
+            row[column.name] = None
+            continue
+        (values,) = feeds(table, [column]).values()
         if column.kind == "number":
             known = values[np.isfinite(values)]
             row[column.name] = float(np.median(known)) if known.size else None
@@ -125,112 +173,3 @@ def _typical_row(table: pa.Table, columns: tuple[Column, ...]) -> dict[str, Any]
             counted = pc.value_counts(pa.array(values[:, 0], type=pa.string())).to_pylist()
             row[column.name] = max(counted, key=lambda one: (one["counts"], one["values"]))["values"]
     return row
-
-
-def _readme(described: dict[str, Any]) -> str:
-    task = described["task"]
-    parts = ", ".join(described["members"]) or "the model"
-    parity = described["parity"]
-    lines = [
-        f"# A model of `{task['target']}`",
-        "",
-        f"One ONNX graph ({task['kind']}) from raw columns to predictions:",
-        f"preparation of the columns, {parts}, calibration and the choice of the label.",
-        "",
-        "    pip install onnxruntime numpy",
-        "    python example.py                      # a typical row",
-        "    python example.py rows.json            # a file with one row or a list: [{column: value, ...}, ...]",
-        "",
-        "| input tensor | kind | type | shape | missing |",
-        "|---|---|---|---|---|",
-        *(
-            f"| `{one['tensor']}` | {one['kind']} | {one['type']} | (n, 1) | `{one['missing']}` |"
-            for one in described["inputs"]
-        ),
-        "",
-        'Booleans are the strings "true" and "false"; dates are microseconds since 1970-01-01.',
-        "",
-        "| output tensor | type | shape |",
-        "|---|---|---|",
-        *(f"| `{one['tensor']}` | {one['type']} | {_shape(one['shape'])} |" for one in described["outputs"]),
-        "",
-    ]
-    if described["classes"]:
-        lines += [f"Probabilities are in the order of the classes: {described['classes']}.", ""]
-    if parity:
-        text = f"On {parity['rows']} real rows its predictions differ from the original model's by at most"
-        lines += [f"{text} {parity['difference']:.2g}.", ""]
-    opsets = ", ".join(f"{domain} {version}" for domain, version in described["opsets"].items())
-    lines += [f"Format: {opsets}, IR version {described['ir_version']}; ONNX Runtime 1.17 or newer reads it.", ""]
-    if contributed.DOMAIN in described["opsets"]:
-        lines += [f"It uses operators of {contributed.DOMAIN}, which ONNX Runtime has and other runtimes lack.", ""]
-    return "\n".join(lines)
-
-
-def _shape(sizes: list[int]) -> str:
-    return f"({', '.join('n' if size < 0 else str(size) for size in sizes)})"
-
-
-EXAMPLE = '''"""Predict with model.onnx; needs onnxruntime and numpy only.
-
-    python example.py                 a typical row
-    python example.py rows.json       a file with one row or a list: [{"column": value, ...}, ...]
-"""
-
-import json
-import sys
-from datetime import datetime, timezone
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-
-here = Path(__file__).parent
-signature = json.loads((here / "signature.json").read_text(encoding="utf-8"))
-session = onnxruntime.InferenceSession(str(here / "model.onnx"), providers=["CPUExecutionProvider"])
-
-MISSING = {"float32": float("nan"), "int64": np.iinfo(np.int64).min, "string": ""}
-TYPES = {"float32": np.float32, "int64": np.int64, "string": object}
-
-
-def value(given, column):
-    if given is None:
-        return MISSING[column["type"]]
-    if column["kind"] == "boolean":
-        return str(given).lower()
-    if column["kind"] == "date" and isinstance(given, str):
-        moment = datetime.fromisoformat(given)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return round(moment.timestamp() * 1_000_000)
-    return str(given) if column["type"] == "string" else given
-
-
-def check(rows):
-    """Exit where the rows are no list of objects; tell of columns that the model does not know."""
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        sys.exit('The rows must be a list of objects: [{"column": value, ...}, ...]')
-    known = [one["column"] for one in signature["inputs"]]
-    unknown = sorted({name for row in rows for name in row} - {*known, signature["task"]["target"]})
-    if unknown:
-        absent = [name for name in known if any(name not in row for row in rows)]
-        missing = f" Not given: {', '.join(absent)}." if absent else ""
-        print(f"Not known and left out: {', '.join(unknown)}.{missing}", file=sys.stderr)
-
-
-def predict(rows):
-    feeds = {
-        one["tensor"]: np.array([[value(row.get(one["column"]), one)] for row in rows], dtype=TYPES[one["type"]])
-        for one in signature["inputs"]
-    }
-    names = [one["tensor"] for one in signature["outputs"]]
-    return dict(zip(names, (found.tolist() for found in session.run(names, feeds))))
-
-
-if __name__ == "__main__":
-    given = Path(sys.argv[1]).read_text(encoding="utf-8-sig") if len(sys.argv) > 1 else None
-    rows = [signature["example"] or {}] if given is None else json.loads(given)
-    rows = [rows] if isinstance(rows, dict) else rows
-    check(rows)
-    sys.stdout.reconfigure(encoding="utf-8")
-    print(json.dumps(predict(rows), indent=2, ensure_ascii=False))
-'''
