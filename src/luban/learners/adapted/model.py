@@ -47,7 +47,7 @@ class AdaptedModel:
     def predict(self, table: pa.Table) -> np.ndarray:
         """Return float64 predictions, see `luban.core.protocols.Model.predict`."""
         if not table.num_rows:
-            return link.predictions(self.task, np.zeros((0, link.width(self.task))))
+            return link.predictions(self.task, link.no_margins(self.task))
         return link.predictions(self.task, self.adapted.margins(table, threads=threads()))
 
     def save(self) -> Mapping[str, bytes]:
