@@ -158,7 +158,7 @@ def fit(
     data
         The rows: a file, a data set of the workspace, or an object in memory.
     target
-        The column to predict.
+        The column to predict; a folder of class folders tells it.
     metric
         What to optimise, by scikit-learn's name; by default the task decides.
     budget
@@ -199,7 +199,7 @@ def fit(
     if rounds is not None and rounds < 1:
         raise InputError("rounds must be at least 1", seen=str(rounds))
     from luban.operations.fitting.flow import Request, begin, go_on
-    from luban.operations.reading import source_of
+    from luban.operations.reading import source_of, target_told
 
     if resume is not None:
         others = (data, target, metric, name, rounds, task, group, time, *monotonic, *quantiles, *ignore, *learners)
@@ -208,6 +208,8 @@ def fit(
                 "a resumed fit has its data, target and options", remedy="Give --resume alone, or with --budget."
             )
         return go_on(workspace, resume, budget=budget, began=began)
+    if data is not None and target is None:
+        target = target_told(workspace, data)
     if data is None or target is None:
         missing = "data" if data is None else "target"
         raise InputError(f"fit needs {missing}", remedy="Example: luban fit adult.csv --target class")

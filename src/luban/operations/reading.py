@@ -71,6 +71,20 @@ def read_new(workspace: Workspace, data: Any) -> pa.Table:
         ) from error
 
 
+def target_told(workspace: Workspace, data: Any) -> str | None:
+    """Return the column that `data` itself takes for the target, as a folder of class folders does, or None."""
+    dataset = stored(workspace, data)
+    if dataset is not None:
+        return next((column.name for column in dataset.schema.columns if column.role == "target"), None)
+    if not isinstance(data, str | Path):
+        return None
+    from luban.data import read
+    from luban.data.media import marks
+
+    first = next(read.batches(data), None)
+    return None if first is None else marks.target(first.schema)
+
+
 def dataset_named(workspace: Workspace, data: str) -> Dataset:
     """Return the data set of the workspace that `data` names.
 
