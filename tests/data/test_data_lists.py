@@ -8,7 +8,7 @@ import pytest
 
 from luban.core.errors import InputError
 from luban.core.schema import Column
-from luban.data import conform, infer
+from luban.data import conform, infer, read
 from luban.data.split import folds
 from luban.data.target import encode_target
 from luban.data.task import infer_task
@@ -153,3 +153,10 @@ def test_other_tasks_still_refuse_lists_as_inputs():
         found(["a", "b"] * 10, x=[["p", "q"]] * 20)
     with pytest.raises(InputError, match="nested"):
         conform.conform({"x": [["p"]]}, [Column(name="x", kind="text")])
+
+
+def test_lists_stay_lists_where_some_blocks_of_a_file_have_empty_ones(tmp_path):
+    lines = ['{"x": 1, "y": ["a"]}', '{"x": 2, "y": []}', '{"x": 3, "y": null}', '{"x": 4, "y": []}']
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines * 5))
+    table = read.table(str(tmp_path / "rows.jsonl"))
+    assert table["y"].to_pylist()[:4] == [["a"], [], None, []]

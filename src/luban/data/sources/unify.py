@@ -25,6 +25,8 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     if all(numbers):
         integers = pa.types.is_integer(one) and pa.types.is_integer(other)
         return pa.int64() if integers and pa.uint64() not in (one, other) else pa.float64()
+    if pa.types.is_list(one) and pa.types.is_list(other):
+        return pa.list_(_wider(one.value_type, other.value_type))
     if pa.types.is_temporal(one) and pa.types.is_temporal(other) and not pa.types.is_time(one):
         return pa.timestamp("us")
     return pa.string()
@@ -48,6 +50,6 @@ def _cast(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
         # Whole numbers bare, as everywhere else: 3 and not 3.0.
         whole = pc.if_else(pc.equal(pc.floor(values), values), pc.cast(values, pa.int64(), safe=False), None)
         return pc.coalesce(pc.cast(whole, kind), pc.cast(values, kind))
-    if pa.types.is_nested(values.type):
+    if pa.types.is_nested(values.type) and not pa.types.is_nested(kind):
         return pa.chunked_array([pa.array([None if one is None else str(one) for one in values.to_pylist()], kind)])
     return values.cast(kind)
