@@ -140,11 +140,12 @@ def folded(adapted: Adapted, applied: Applied, sample: Rows) -> Adapted:
     apart = float((both[0] - both[1]).abs().max()) if before.numel() else 0.0
     scale = max(1.0, float(both[0].abs().max())) if before.numel() else 1.0
     adapted.folding = f"folded into the weights; answers differ by at most {apart:.1e}"
-    if apart <= _AGREEMENT * scale:
+    adapted.folds = apart <= _AGREEMENT * scale
+    if adapted.folds:
         return adapted
     from luban.foundation import adapted as stored
 
     whole = stored.load(adapted.save(), fold=False)
-    whole.history, whole.notes = adapted.history, adapted.notes
+    whole.network.to(place.device)
     whole.folding = f"not folded into the weights: answers would differ by {apart:.1e}"
     return whole

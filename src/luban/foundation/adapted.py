@@ -69,6 +69,8 @@ class Adapted:
         The curves.
     folding : str
         Whether what was added was folded into plain weights, in words.
+    folds : bool
+        Whether it was, and is again when it is loaded.
     notes : tuple of str
     """
 
@@ -86,6 +88,7 @@ class Adapted:
     history: tuple[Point, ...] = ()
     notes: tuple[str, ...] = ()
     folding: str = ""
+    folds: bool = False
 
     @property
     def module(self) -> torch.nn.Module:
@@ -121,6 +124,8 @@ class Adapted:
             "way": self.way,
             "options": self.options,
             "reading": asdict(self.reading),
+            "folds": self.folds,
+            "folding": self.folding,
             "learned": self.learned,
             "history": [asdict(one) for one in self.history],
             "notes": list(self.notes),
@@ -139,7 +144,7 @@ def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
     Parameters
     ----------
     fold : bool
-        Whether what was added is folded into plain weights where it can be, as it is after training.
+        Whether what was added is folded into plain weights where it was after training.
 
     Raises
     ------
@@ -150,7 +155,6 @@ def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
     """
     import torch
 
-    from luban.foundation.adapt import folded
     from luban.foundation.heads.objective import objective_for
     from luban.foundation.network import Network
     from luban.foundation.setup import find
@@ -188,8 +192,13 @@ def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
         learned=description["learned"],
         history=tuple(from_json(Point, one) for one in description["history"]),
         notes=tuple(description["notes"]),
+        folding=description["folding"],
     )
-    return folded(adapted, applied, sample) if fold else adapted
+    if fold and description["folds"]:
+        applied.merge()
+        network.eval()
+        adapted.folds = True
+    return adapted
 
 
 def _description(payloads: Mapping[str, bytes]) -> dict[str, Any]:

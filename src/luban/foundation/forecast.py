@@ -17,6 +17,7 @@ from luban.foundation.training.loss import Loss
 from luban.foundation.training.memory import Peak
 from luban.foundation.training.optimizer import optimizer
 from luban.foundation.training.order import by_length, shuffled
+from luban.foundation.training.probe import PENALTIES, Problem, Vectors, joined, solutions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,8 @@ def forecast(
     Notes
     -----
     Steps are tried on batches as the loop would make them, the longest first: it shows the memory. Seconds are fitted
-    to ``a + b * steps`` by rows times length over the others. Of very many rows 4,096 are looked at.
+    to ``a + b * steps`` by rows times length over the others. Of very many rows 4,096 are looked at. Where a way
+    solves for a linear head, a solution on the rows that were read tells how long that takes.
     """
     try:
         chosen, options, settings, reading = choose(backbone, way, task, parameters)
@@ -149,6 +151,8 @@ def _measure(setup: Setup, allowed: float) -> Measured:
             break
     costs = np.array(seen, dtype=np.float64)
     seconds = float(fitted(costs[:, 0], costs[:, 1], sizes.astype(np.float64)).sum())
+    if isinstance(step, Reading):
+        seconds += step.solving(len(lengths))
     return Measured(seconds, len(seen) + 1, int(sizes[order[0]]), step.precision)
 
 
@@ -203,9 +207,19 @@ class Reading:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._read: list[tuple[np.ndarray, torch.Tensor]] = []
         work.network.eval()
 
     def __call__(self, rows: np.ndarray) -> None:
-        """Compute the margins of these rows."""
+        """Compute what the head reads of these rows."""
         with torch.inference_mode():
-            self._work.network(**self._work.place.put(self._work.examples.rows.batch(rows)))
+            tensors = self._work.place.put(self._work.examples.rows.batch(rows))
+            head = self._work.network.head
+            self._read.append((rows, head.vectors(self._work.network.encode(tensors), tensors).float().cpu()))
+
+    def solving(self, rows: int) -> float:
+        """Return the seconds that it takes to fit the head on so many rows, by those that were read."""
+        read = Vectors(joined([one for _, one in self._read]), np.concatenate([one for one, _ in self._read]))
+        problem = Problem(self._work, read)
+        problem.solve(PENALTIES[2], np.arange(problem.count))
+        return problem.slowest * rows / problem.count * solutions(getattr(self._work.options, "penalty", None))

@@ -72,10 +72,16 @@ def vectors(work: Work, rows: Rows, deadline: float, *, batch: int = 64, most: i
             "the body gives vectors that are no numbers",
             remedy="Its weights are damaged, or the learning rate was too high: try a tenth of it.",
         )
-    return Vectors(_joined(found), np.concatenate(done) if done else np.zeros(0, dtype=np.int64))
+    return Vectors(joined(found), np.concatenate(done) if done else np.zeros(0, dtype=np.int64))
 
 
-def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+def solutions(penalty: float | None) -> int:
+    """Return how often the problem is solved at most: once where the penalty is known, else in cross-validation."""
+    return 1 if penalty is not None else 1 + _FOLDS * len(PENALTIES)
+
+
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the vectors of several batches as one tensor, those of words padded to the most words."""
     if parts and parts[0].dim() == 3:
         longest = max(one.shape[1] for one in parts)
         parts = [torch.nn.functional.pad(one, (0, 0, 0, longest - one.shape[1])) for one in parts]
