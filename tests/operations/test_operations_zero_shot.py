@@ -52,13 +52,15 @@ def test_what_is_missing_or_too_much_is_said(folder: Path) -> None:
     rows = pa.table({"a": ["some words are here", "and some more"], "b": ["words again over here", "and here too"]})
     with Workspace.open(folder / ".luban") as workspace:
         with pytest.raises(InputError, match="which column"):
-            predict(workspace, rows, zero_shot="x,y", backbone=str(folder / "tiny"))
+            predict(workspace, data=rows, zero_shot="x,y", backbone=str(folder / "tiny"))
         with pytest.raises(NotFound, match="column"):
-            predict(workspace, rows, zero_shot="x,y", backbone=str(folder / "tiny"), text="c")
+            predict(workspace, data=rows, zero_shot="x,y", backbone=str(folder / "tiny"), text="c")
         with pytest.raises(InputError, match="no model to name"):
             predict(workspace, "model", rows, zero_shot="x,y")
-        with pytest.raises(InputError, match="no rows to predict"):
+        with pytest.raises(InputError, match="needs a model and its rows"):
             predict(workspace, "model")
+        with pytest.raises(InputError, match="no rows to predict"):
+            predict(workspace, zero_shot="x,y")
         with pytest.raises(InputError, match="go with --zero-shot"):
             predict(workspace, "model", rows, text="a")
 
@@ -76,3 +78,17 @@ def test_the_zoo_is_listed_and_shown(folder: Path) -> None:
         assert "lora" in shown.ways
         with pytest.raises(NotFound, match="minilm"):
             zoo_show(workspace, "nope")
+
+
+def test_a_client_over_the_network_reaches_no_file(folder: Path) -> None:
+    """Neither rows in the place of the model nor a folder as a backbone."""
+    from luban.core.errors import Refused
+    from luban.data.media.permission import paths_refused
+
+    rows = pa.table({"text": ["some words are here", "and some more there"]})
+    pyarrow.csv.write_csv(rows, folder / "rows.csv")
+    with Workspace.open(folder / ".luban") as workspace, paths_refused():
+        with pytest.raises(InputError, match="given as data"):
+            predict(workspace, str(folder / "rows.csv"), zero_shot="x,y", backbone=str(folder / "tiny"))
+        with pytest.raises(Refused, match="only backbones of the zoo"):
+            predict(workspace, data=rows, zero_shot="x,y", backbone=str(folder / "tiny"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luban.core import plugins
-from luban.core.errors import InputError, NotFound
+from luban.core.errors import InputError, NotFound, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,10 +41,18 @@ def find(name: str) -> Zoo:
     ------
     NotFound
         If it is none of them.
+    Refused
+        If a client over the network names a folder of this machine or something to download.
     """
+    from luban.data.media.permission import paths_allowed
+
     if name in names():
         zoo: Zoo = plugins.create("backbones", name)
         return zoo
+    if not paths_allowed():
+        raise Refused(
+            "over the network only backbones of the zoo can be named", remedy=f"Name one of {', '.join(names())}."
+        )
     if Path(name).is_dir():
         from luban.foundation.backbones.folder import Folder
 

@@ -41,7 +41,7 @@ class Predicted:
 @operation(permission="models:read")
 def predict(
     workspace: Workspace,
-    model: Any,
+    model: str | None = None,
     data: Any = None,
     *,
     output: Path | None = None,
@@ -79,14 +79,21 @@ def predict(
     if output is not None:
         check_output(output)
     if zero_shot is not None:
-        if data is not None:
+        if model is not None and data is not None:
             raise InputError(
                 "with --zero-shot there is no model to name", seen=repr(model), remedy="Give only the rows."
             )
-        return _zero_shot(workspace, model, zero_shot, output=output, keep=keep, text=text, backbone=backbone)
-    if data is None:
+        from luban.data.media.permission import paths_allowed
+
+        if data is None and not paths_allowed():
+            raise InputError("with --zero-shot the rows are given as data, and no model", remedy="Send data alone.")
+        rows = model if data is None else data
+        return _zero_shot(workspace, rows, zero_shot, output=output, keep=keep, text=text, backbone=backbone)
+    if model is None or data is None:
         raise InputError(
-            "there are no rows to predict", seen=f"only {model!r}", remedy="Give a model and its rows: MODEL DATA."
+            "a prediction needs a model and its rows",
+            seen=f"only {model!r}" if model is not None else "only rows" if data is not None else None,
+            remedy="Give both: MODEL DATA.",
         )
     if text is not None or backbone is not None:
         raise InputError("--text and --backbone go with --zero-shot", remedy="A registered model has its own.")
@@ -117,6 +124,8 @@ def _zero_shot(
     from luban.operations.reading import read_table
     from luban.operations.writing import write_table
 
+    if data is None:
+        raise InputError("there are no rows to predict", remedy="Name a file or a data set after the labels.")
     names = zero_shot.named(labels)
     rows = read_table(workspace, data)
     kept = _kept(rows, keep, ("prediction", *(f"probability_{name}" for name in names)))
