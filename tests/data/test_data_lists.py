@@ -8,7 +8,7 @@ import pytest
 
 from luban.core.errors import InputError
 from luban.core.schema import Column
-from luban.data import conform, infer, read
+from luban.data import conform, infer, profile, read, split
 from luban.data.split import folds
 from luban.data.target import encode_target
 from luban.data.task import infer_task
@@ -160,3 +160,11 @@ def test_lists_stay_lists_where_some_blocks_of_a_file_have_empty_ones(tmp_path):
     (tmp_path / "rows.jsonl").write_text("\n".join(lines * 5))
     table = read.table(str(tmp_path / "rows.jsonl"))
     assert table["y"].to_pylist()[:4] == [["a"], [], None, []]
+
+
+def test_lists_of_labels_can_be_profiled_and_split_by():
+    table, one = found([["a", "b"], ["b"], [], None] * 20)
+    assert profile.profile(table, one.schema, target="y").check == "profile"
+    parts = split.split(table, one.schema, how="stratified", by="y", shares=(0.5, 0.5))
+    assert [len(part) for part in parts] == [40, 40]
+    assert sum(table["y"][int(row)].as_py() == ["b"] for row in parts[0]) == 10

@@ -84,6 +84,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Any:
 FINE = {"way": "full", "learning_rate": 3e-3, "epochs": 8.0, "batch": 16}
 CASES: list[Any] = [
     ("multilabel", "constant", {}),
+    ("multilabel", "text_ngrams", {}),
     pytest.param("multilabel", "linear_probe", {"strength": 1.0}, marks=pytest.mark.long),
     pytest.param("multilabel", "fine_tune", FINE, marks=pytest.mark.long),
     ("tokens", "fine_tune", FINE),

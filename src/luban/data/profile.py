@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from luban.core.report import Evidence, Finding, Report, worst
 from luban.data.describe import Description, describe
@@ -17,6 +18,7 @@ from luban.data.media.verify import WORDS, told
 from luban.data.numbers import flat, words_for_missing
 from luban.data.rows import row_hashes
 from luban.data.shares import percent
+from luban.data.words import is_listed
 
 if TYPE_CHECKING:
     from luban.core.schema import Schema
@@ -291,7 +293,9 @@ def _balance(table: pa.Table, one: Description, target: str) -> Finding:
     if one.column.kind in {"number", "date"} and one.distinct > 20:
         evidence = (one.drawing,) if one.drawing is not None else ()
         return Finding(what=f"The target {target!r} holds {one.distinct:,} different numbers", evidence=evidence)
-    coded = flat(table[target]).drop_null().dictionary_encode()
+    values = flat(table[target]).drop_null()
+    # Of lists each label counts by itself.
+    coded = (pc.list_flatten(values).drop_null() if is_listed(values.type) else values).dictionary_encode()
     counts = np.bincount(np.asarray(coded.indices), minlength=len(coded.dictionary))
     labels = coded.dictionary.to_pylist()
     by_label = {label: int(count) for label, count in zip(labels, counts, strict=True)}

@@ -190,6 +190,8 @@ def _column(table: pa.Table, schema: Schema, how: str, by: str | None) -> pa.Arr
 
 def _codes(column: pa.Array) -> np.ndarray:
     """Return 0.. for each different value in order of appearance; all missing values are one value."""
+    if pa.types.is_nested(column.type):  # lists of labels: the same ones in the same order are one value
+        column = pa.array([None if one is None else str(one) for one in column.to_pylist()], pa.string())
     indices = column.dictionary_encode().indices
     missing = pc.max(indices).as_py() + 1 if indices.null_count < len(indices) else 0
     return np.asarray(indices.fill_null(missing)).astype(np.int64)

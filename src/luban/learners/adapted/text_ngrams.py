@@ -12,7 +12,7 @@ from luban.core.errors import InputError
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.serial import from_json, to_json
 from luban.core.space import Choice, Real
-from luban.core.task import Task
+from luban.core.task import PLAIN, Task
 from luban.learners import link
 from luban.learners.adapted.linear_probe import options
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_json
@@ -92,6 +92,7 @@ class TextNgramsLearner:
     """Penalised regression over the words and runs of letters of texts."""
 
     name = "text_ngrams"
+    kinds = (*PLAIN, "multilabel")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether a column holds texts, and there is time to count their pieces."""
