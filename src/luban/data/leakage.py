@@ -36,7 +36,7 @@ def leaks(sample: pa.Table, schema: Schema, target: str, descriptions: dict[str,
     is 1 - errors / errors of always guessing the most frequent class, or the coefficient of determination.
     """
     here = np.flatnonzero(~missing_target(sample[target]))
-    if len(here) < 50 or pa.types.is_nested(sample[target].type):  # no column tells a list of labels by one of its levels
+    if len(here) < 50 or pa.types.is_nested(sample[target].type):  # lists of labels are no levels that a column tells
         return []
     kept = sample.take(pa.array(here))
     classes = _classes(kept, target)

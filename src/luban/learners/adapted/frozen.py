@@ -208,7 +208,7 @@ def within(frozen: Frozen, table: pa.Table, effort: Effort, *, seconds: float) -
         done += len(blocks[-1])
         each = max(time.monotonic() - start, 1e-6) / len(blocks[-1])
         # As many as fit; a few that would only just fit are not worth a batch.
-        fitting = int((begun + seconds - time.monotonic()) / each)
+        fitting = int(min((begun + seconds - time.monotonic()) / each, table.num_rows))  # there may be no deadline
         size = min(_BLOCK, fitting) if fitting >= _FIRST // 4 or len(order) - done <= fitting else 0
     rows = order[:done]
     back = np.argsort(rows, kind="stable")
