@@ -27,8 +27,8 @@ class Evidence:
         ``bar``: the first column holds labels, each other one a series;
         ``histogram``: the first two columns are the edges of a bin, each other one a count;
         ``heatmap``: the first column labels the rows, the other names label the columns;
-        ``spans``: pieces of one text in order, each (piece, weight in [-1, 1]), drawn as highlighted text;
-        ``picture``: each row (caption, ``data:image/png;base64,...``).
+        ``spans``: pieces of one text in order, each (piece, weight in [-1, 1], None where it was not read), drawn as
+        highlighted text; ``picture``: each row (caption, ``data:image/<png or jpeg>;base64,...``).
     x, y : str
         Labels of the axes, with units.
     """

@@ -9,18 +9,20 @@ import numpy as np
 
 from luban.core import plugins
 from luban.core.errors import InputError, LubanError, Unsupported
-from luban.core.protocols import Explainable, Exportable
+from luban.core.protocols import Attributing, Explainable, Exportable
 from luban.core.serial import from_json, to_json
 from luban.learners import link
 from luban.learners.decisions import decide
 from luban.learners.payloads import damaged, placed, read_json, under, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
+    from luban.core.budget import Effort
     from luban.core.protocols import Graph, Model
+    from luban.core.report import Evidence
     from luban.core.task import Task
 
 ABOUT = "composite.json"
@@ -156,6 +158,29 @@ class Composite:
             for place, member in enumerate(self.members)
             if self.weights[place] and isinstance(member, Explainable)
         ]
+
+    @property
+    def attributed(self) -> tuple[str, float]:
+        """Learner of the member that `attributions` asks, and its share of the weight; empty and 0 where none can."""
+        found = self._attributing
+        return ("", 0.0) if found is None else (self.members[found].learner, float(self.shares[found]))
+
+    @property
+    def _attributing(self) -> int | None:
+        able = [place for place, one in enumerate(self.members) if self.weights[place] and isinstance(one, Attributing)]
+        return max(able, key=lambda place: (self.shares[place], -place), default=None)
+
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return what the heaviest member that can tells of each row, see `attributed`.
+
+        Members read a value in pieces of their own, so that what they tell cannot be added up.
+        """
+        place = self._attributing
+        if place is None:
+            return [()] * table.num_rows
+        member = self.members[place]
+        assert isinstance(member, Attributing)
+        return member.attributions(table, outputs, effort=effort)
 
     def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Return (values, base), shapes (n, columns, width) and (width,).

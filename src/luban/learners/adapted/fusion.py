@@ -12,7 +12,7 @@ import numpy as np
 from luban.learners.payloads import Arrays, write_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.core.protocols import Graph
 
@@ -75,21 +75,33 @@ class Fusion:
 
     def shapley(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         """Return (values, base), shapes (n, modalities, outputs) and (outputs,): exact over all sets of modalities."""
+        nothing = np.zeros((1, len(self.names)), dtype=np.float32)
+        parts = self._projected(inputs)
+        base = self._joined([part[:1] for part in parts], nothing)[0] if len(inputs.present) else self.centre
+        return self.shapley_of(inputs, lambda margins: margins), base
+
+    def shapley_of(self, inputs: Inputs, told: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return Shapley values of what `told` makes of margins, shape (n, modalities, ...).
+
+        Parameters
+        ----------
+        told : callable
+            From margins, shape (n, outputs), to what is shared out, shape (n, ...).
+        """
         parts, present, count = self._projected(inputs), inputs.present, len(self.names)
         worth: dict[frozenset[int], np.ndarray] = {}
         for size in range(count + 1):
             for members in combinations(range(count), size):
                 mask = np.zeros((1, count), dtype=np.float32)
                 mask[0, list(members)] = 1.0
-                worth[frozenset(members)] = self._joined(parts, present * mask)
-        values = np.zeros((len(present), count, len(self.centre)))
+                worth[frozenset(members)] = told(self._joined(parts, present * mask))
+        values = np.zeros((len(present), count, *worth[frozenset()].shape[1:]))
         for one in range(count):
             for others, value in worth.items():
                 if one not in others:
                     share = factorial(len(others)) * factorial(count - len(others) - 1) / factorial(count)
                     values[:, one] += share * (worth[others | {one}] - value)
-        nothing = np.zeros((1, count), dtype=np.float32)
-        return values, self._joined([part[:1] for part in parts], nothing)[0] if len(present) else self.centre
+        return values
 
     def _projected(self, inputs: Inputs) -> list[np.ndarray]:
         return [

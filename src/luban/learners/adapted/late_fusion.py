@@ -17,19 +17,20 @@ from luban.core.serial import from_json, to_json
 from luban.core.space import Choice, Real
 from luban.core.task import Task
 from luban.learners import link
-from luban.learners.adapted import choice, frozen
+from luban.learners.adapted import attributing, choice, frozen
 from luban.learners.adapted.fusion import Fusion, Inputs
 from luban.learners.adapted.linear_probe import chosen, options
 from luban.learners.payloads import damaged, placed, read_json, under, write_json
 from luban.learners.tabular.suitability import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples, Graph
+    from luban.core.report import Evidence
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.modalities.tabular.encoding import Encoding
@@ -52,7 +53,7 @@ _LOADING, _A_VALUE = 3.0, 0.002
 
 @dataclass(frozen=True, kw_only=True)
 class FusionModel:
-    """A small network over an encoded table and frozen features: a model that is Exportable.
+    """A small network over an encoded table and frozen features: a model that is Exportable and Attributing.
 
     Parameters
     ----------
@@ -84,6 +85,32 @@ class FusionModel:
         """
         values, base = self.fusion.shapley(self.inputs(table))
         return self.fusion.names, values, base
+
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return for each row the share of each modality, and which parts of their values the answer rests on."""
+        import torch
+
+        from luban.learners.adapted.fusion_torch import margins
+
+        def explained(row: pa.Table, output: int, own: Effort) -> Sequence[Evidence]:
+            unit, towards = attributing.words_of(self.task, output)
+            inputs = self.inputs(row)
+
+            def score(matrix: torch.Tensor) -> torch.Tensor:
+                blocks = [torch.from_numpy(inputs.blocks[0])] if self.encoding is not None else []
+                blocks += [matrix[:, span] for _, span in self.features.spans]
+                return attributing.score_of(self.task, margins(self.fusion, blocks, inputs.present[0]), output)
+
+            def worth(values: np.ndarray) -> np.ndarray:
+                found = attributing.score_of(self.task, torch.from_numpy(values), output)
+                return np.asarray(found.numpy())
+
+            names, pushes = self.fusion.names, self.fusion.shapley_of(inputs, worth)[0]
+            shares = attributing.shares_of(names, pushes, unit, towards)
+            found = attributing.frozen_evidence(self.features, row, score, words=(unit, towards), effort=own)
+            return [shares, *found]
+
+        return attributing.by_row(table, outputs, effort, explained)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the backbones, the encoding and the weights."""

@@ -17,18 +17,19 @@ from luban.core.serial import from_json, to_json
 from luban.core.space import Choice, Real
 from luban.core.task import Task
 from luban.learners import link
-from luban.learners.adapted import choice, frozen
+from luban.learners.adapted import attributing, choice, frozen
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_json
 from luban.learners.tabular.linear import STRENGTHS, LinearKernel, best_of, path
 from luban.learners.tabular.linear_losses import loss_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
     from luban.core.budget import Effort
     from luban.core.protocols import Graph
+    from luban.core.report import Evidence
     from luban.core.schema import Schema
     from luban.core.space import Space
 
@@ -43,7 +44,7 @@ _A_VALUE, _LOADING = 0.002, 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeModel:
-    """A linear kernel over frozen features: a model that is Exportable and Explainable.
+    """A linear kernel over frozen features: a model that is Exportable, Explainable and Attributing.
 
     Parameters
     ----------
@@ -83,6 +84,23 @@ class ProbeModel:
         matrix = self.features.transform(table)
         values, base = self.kernel.contributions(matrix)
         return self.features.contributed(values, self.task.inputs), base
+
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return which parts of each value the answer rests on, through the frozen backbones."""
+        import torch
+
+        kernel = self.kernel
+        weights, mean = (torch.from_numpy(one.astype(np.float32)) for one in (kernel.weights, kernel.mean))
+        intercept = torch.from_numpy(kernel.intercept.astype(np.float32))
+
+        def explained(row: pa.Table, output: int, own: Effort) -> Sequence[Evidence]:
+            def score(matrix: torch.Tensor) -> torch.Tensor:
+                return attributing.score_of(self.task, (matrix - mean) @ weights + intercept, output)
+
+            words = attributing.words_of(self.task, output)
+            return attributing.frozen_evidence(self.features, row, score, words=words, effort=own)
+
+        return attributing.by_row(table, outputs, effort, explained)
 
 
 class LinearProbeLearner:

@@ -12,15 +12,16 @@ from luban.core.errors import InputError
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
-from luban.learners.adapted import choice, frozen
+from luban.learners.adapted import attributing, choice, frozen
 from luban.learners.adapted.linear_probe import options
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_arrays, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples, Graph
+    from luban.core.report import Evidence
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.foundation.matching import Index
@@ -33,7 +34,7 @@ _FILE = "index.npz"
 
 @dataclass(frozen=True, kw_only=True)
 class MatchingModel:
-    """Answers ranked by cosine: a model that is Exportable.
+    """Answers ranked by cosine: a model that is Exportable and Attributing.
 
     Parameters
     ----------
@@ -57,6 +58,22 @@ class MatchingModel:
         if not table.num_rows:
             return np.zeros((0, len(self.task.classes)))
         return probabilities(similarities(self.features.transform(table), self.index), self.temperature)
+
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return which words bring the question near to an answer: to the nearest of its entries."""
+        import torch
+        from torch.nn import functional
+
+        def explained(row: pa.Table, output: int, own: Effort) -> Sequence[Evidence]:
+            entries = torch.from_numpy(self.index.vectors[self.index.codes == output])
+
+            def score(matrix: torch.Tensor) -> torch.Tensor:
+                return (functional.normalize(matrix, dim=1) @ entries.T).amax(dim=1)
+
+            words = "of the cosine", str(self.task.classes[output])
+            return attributing.frozen_evidence(self.features, row, score, words=words, effort=own)
+
+        return attributing.by_row(table, outputs, effort, explained)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the backbone and the entries."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from luban.core.errors import InputError
 from luban.core.serial import to_json
 from luban.learners import link
+from luban.learners.adapted import attributing
 from luban.learners.adapted.graph import network_to_graph
 from luban.learners.payloads import damaged, placed, read_json, under, write_json
 from luban.learners.threads import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import pyarrow as pa
 
+    from luban.core.budget import Effort
     from luban.core.protocols import Graph
+    from luban.core.report import Evidence
     from luban.core.task import Task
     from luban.foundation.adapted import Adapted
 
@@ -28,7 +30,7 @@ _ABOUT, _FOLDER = "model.json", "network"
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptedModel:
-    """A `luban.core.protocols.Model` that is also Exportable."""
+    """A `luban.core.protocols.Model` that is also Exportable and Attributing."""
 
     learner: str
     adapted: Adapted
@@ -54,6 +56,24 @@ class AdaptedModel:
         """Return the typed payloads, by file name."""
         about = {"learner": self.learner, "learned": to_json(self.learned)}
         return {_ABOUT: write_json(about), **placed(_FOLDER, self.adapted.save())}
+
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return which parts of each value the answer rests on, see `luban.core.protocols.Attributing`."""
+        from luban.foundation.attribution.attribute import attribute
+        from luban.foundation.attribution.reading import Reading
+
+        def explained(row: pa.Table, output: int, own: Effort) -> Sequence[Evidence]:
+            unit, towards = attributing.words_of(self.task, output)
+            reading = Reading(
+                body=self.adapted.network.body,
+                preparation=self.adapted.preparation,
+                score=lambda tensors: attributing.score_of(self.task, self.adapted.network(**tensors), output),
+                unit=unit,
+                towards=towards,
+            )
+            return attribute(reading, row, effort=own)
+
+        return attributing.by_row(table, outputs, effort, explained)
 
     def to_graph(self, graph: Graph) -> str:
         """Add preparation, network and link to the graph; return the predictions."""

@@ -10,7 +10,7 @@ import numpy as np
 from luban.core.errors import InputError
 from luban.core.preparation import Tensor
 from luban.modalities import settings
-from luban.modalities.audio import augment
+from luban.modalities.audio import augment, depict
 from luban.modalities.audio.mel import SCALES, filters, power
 from luban.modalities.audio.sound import Sound, blanked, long_enough, silence, sounds
 from luban.modalities.program import program
@@ -144,6 +144,24 @@ class AudioMel:
             mask[place, :real] = 1
         return {"input_features": features, "attention_mask": mask}
 
+    def picture(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the spectrogram of one row, uint8 of shape (mels, frames, 3), low bands at the bottom."""
+        return depict.drawn(tensors["input_features"][0][:, : self._real(tensors)])
+
+    def covered(self, tensors: Mapping[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the spectrogram with cells of a grid set to silence."""
+        bands = depict.covered_bands(tensors["input_features"][0], self._real(tensors), kept)
+        return {"input_features": bands, "attention_mask": np.repeat(tensors["attention_mask"], len(kept), axis=0)}
+
+    def turned(self, tensors: Mapping[str, np.ndarray], plane: np.ndarray) -> np.ndarray:
+        """Return a plane over bands and frames with low bands at the bottom, cut to the frames of the sound."""
+        return depict.turned(plane, tensors["attention_mask"][0])
+
+    def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
+        """Return the seconds across and the frequencies upwards."""
+        seconds = self._real(tensors) * self.hop / self.rate
+        return f"0 to {seconds:.2f} s", f"{self.low:,.0f} to {self.high or self.rate / 2:,.0f} Hz (mel scale)"
+
     def inspect(self, table: pa.Table) -> Sequence[Finding]:
         """Find sounds that are missing, cut off, or of mixed or lower rates."""
         from luban.modalities.audio.inspect import inspect
@@ -162,6 +180,9 @@ class AudioMel:
     def program(self) -> Program:
         """Return the program that makes the same tensors without Luban."""
         return program("audio", "scipy", "soundfile")
+
+    def _real(self, tensors: Mapping[str, np.ndarray]) -> int:
+        return max(1, int(tensors["attention_mask"][0].sum()))
 
     @property
     def _most(self) -> int:

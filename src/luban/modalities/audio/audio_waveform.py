@@ -10,7 +10,7 @@ import numpy as np
 from luban.core.errors import InputError
 from luban.core.preparation import Tensor
 from luban.modalities import settings
-from luban.modalities.audio import augment
+from luban.modalities.audio import augment, depict
 from luban.modalities.audio.sound import Sound, blanked, long_enough, silence, sounds
 from luban.modalities.program import program
 
@@ -97,6 +97,23 @@ class AudioWaveform:
             mask[place, : len(one)] = 1
         return {"input_values": values, "attention_mask": mask}
 
+    def picture(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the spectrogram of one row, uint8 of shape (frequencies, frames, 3), low ones at the bottom."""
+        return depict.drawn(depict.loudness(tensors["input_values"][0][: self._real(tensors)], self._window))
+
+    def covered(self, tensors: Mapping[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the sound silenced in cells of a grid over its spectrogram."""
+        values = depict.covered_samples(tensors["input_values"][0], self._real(tensors), kept, self._window)
+        return {"input_values": values, "attention_mask": np.repeat(tensors["attention_mask"], len(kept), axis=0)}
+
+    def turned(self, tensors: Mapping[str, np.ndarray], plane: np.ndarray) -> np.ndarray:
+        """Return a plane over frequencies and time with low ones at the bottom, cut to the length of the sound."""
+        return depict.turned(plane, tensors["attention_mask"][0])
+
+    def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
+        """Return the seconds across and the frequencies upwards."""
+        return f"0 to {self._real(tensors) / self.rate:.2f} s", f"0 to {self.rate / 2:,.0f} Hz"
+
     def inspect(self, table: pa.Table) -> Sequence[Finding]:
         """Find sounds that are missing, cut off, or of mixed or lower rates."""
         from luban.modalities.audio.inspect import inspect
@@ -115,6 +132,13 @@ class AudioWaveform:
     def program(self) -> Program:
         """Return the program that makes the same tensors without Luban."""
         return program("audio", "scipy", "soundfile")
+
+    def _real(self, tensors: Mapping[str, np.ndarray]) -> int:
+        return max(1, int(tensors["attention_mask"][0].sum()))
+
+    @property
+    def _window(self) -> int:
+        return self.rate // 40
 
     def _row(self, sound: Sound | None) -> np.ndarray:
         if sound is None:

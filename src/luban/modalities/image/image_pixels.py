@@ -13,7 +13,7 @@ from luban.data.media import content
 from luban.data.media.mapping import mapped
 from luban.data.media.reference import shown
 from luban.modalities import settings
-from luban.modalities.image import augment
+from luban.modalities.image import augment, depict
 from luban.modalities.image.decode import opened
 from luban.modalities.program import program
 
@@ -127,6 +127,24 @@ class ImagePixels:
                 for channel in range(self.channels):
                     values[row, channel] = lookup[channel][one[:, :, channel]]
         return {"pixel_values": values}
+
+    def picture(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the picture of one row as the network takes it, uint8 of shape (height, width, 3)."""
+        return depict.drawn(tensors["pixel_values"][0], self.scale, np.array(self.mean), np.array(self.deviation))
+
+    def covered(self, tensors: Mapping[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the picture with cells of a grid covered by its mean colour."""
+        return {"pixel_values": depict.covered(tensors["pixel_values"][0], kept)}
+
+    def turned(self, tensors: Mapping[str, np.ndarray], plane: np.ndarray) -> np.ndarray:
+        """Return the plane as it is: pixels lie as the picture does."""
+        del tensors
+        return plane
+
+    def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
+        """Return nothing: a picture needs no axes."""
+        del tensors
+        return "", ""
 
     def inspect(self, table: pa.Table) -> Sequence[Finding]:
         """Find pictures that are missing, and pictures much smaller than what the network takes."""

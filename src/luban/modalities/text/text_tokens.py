@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from luban.core.errors import InputError, Tampered
-from luban.core.preparation import Tensor
+from luban.core.preparation import Place, Tensor
 from luban.modalities import settings
 from luban.modalities.program import program
 from luban.modalities.text import augment
@@ -150,6 +150,24 @@ class TextTokens:
             for row in found
         ]
         return np.array([row.count(number) / max(1, len(row)) for row in plain])
+
+    def places(self, table: pa.Table) -> list[list[Place]]:
+        """Return which characters of its texts each token of a row stands for."""
+        from luban.modalities.text.places import places, places_of_words
+
+        found = []
+        for texts in self.taken(table):
+            if self.words:
+                encoded = self._cutting.encode(self.prefix.split() + texts[0].split(), is_pretokenized=True)
+                found.append(places_of_words(encoded, texts[0], len(self.prefix.split())))
+                continue
+            given: list[Any] = [self.prefix + one for one in texts]
+            try:
+                encoded = self._cutting.encode(given[0], *given[1:])
+            except Exception:  # noqa: BLE001 - as in `_encode_one`, which cuts both then
+                encoded = self._cutting_both.encode(given[0], *given[1:])
+            found.append(places(encoded, texts, self.prefix))
+        return [one or [Place(-1)] for one in found]
 
     def inspect(self, table: pa.Table) -> Sequence[Finding]:
         """Find texts that are cut, empty, or of a script that the tokenizer does not know."""

@@ -1,0 +1,1 @@
+"""Which parts of one value a network's answer rests on."""
