@@ -1,0 +1,235 @@
+"""The prediction log and labels: stored for good, found again, merged, erased by person, forgotten by age, joined."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from luban.core.errors import InputError, Unavailable
+from luban.store import Workspace, chunks
+from luban.store.predictions import COLUMNS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def rows(
+    *ids: str, subject: str | None = None, moment: datetime = NOON, deployment: str = "shop", **more: Any
+) -> pa.Table:
+    """Return rows of the log with one input and one output."""
+    made = [
+        {
+            "request_id": one,
+            "row": 0,
+            "moment": moment,
+            "deployment": deployment,
+            "model": "adult/1",
+            "arm": "champion",
+            "latency_ms": 0.5,
+            "subject": subject,
+            "consent": None,
+            "input.age": 40.0,
+            "output.prediction": "yes",
+            **more,
+        }
+        for one in ids
+    ]
+    kinds = {float: pa.float64(), str: pa.string()}
+    extra = [(name, kinds[type(value)]) for name, value in made[0].items() if name not in COLUMNS.names]
+    return pa.Table.from_pylist(made, schema=pa.schema([*COLUMNS, *extra]))
+
+
+def ids(workspace: Workspace, **options: Any) -> list[str]:
+    found: list[str] = workspace.predictions.read("shop", **options)["request_id"].to_pylist()
+    return found
+
+
+def test_rows_come_back_in_order_by_time_and_by_column(workspace: Workspace) -> None:
+    early, late = NOON, NOON + timedelta(hours=1)
+    workspace.predictions.append(rows("a", "b", moment=early))
+    workspace.predictions.append(rows("c", moment=late))
+    workspace.predictions.append(rows("elsewhere", deployment="other"))
+    assert ids(workspace) == ["a", "b", "c"]
+    assert ids(workspace, since=late) == ["c"]
+    assert ids(workspace, until=late) == ["a", "b"]
+    assert ids(workspace, until=early) == []
+    chosen = workspace.predictions.read("shop", columns=["output.prediction", "model"])
+    assert chosen.column_names == ["output.prediction", "model"]
+    assert workspace.predictions.read("nothing").schema.names == COLUMNS.names
+
+
+def test_a_writer_that_tries_again_stores_once(workspace: Workspace) -> None:
+    """Whoever loses the connection while committing cannot know whether it went through."""
+    for _ in range(2):
+        workspace.predictions.append(rows("a", "b"))
+    assert ids(workspace) == ["a", "b"]
+
+
+def test_versions_with_other_columns_share_a_log(workspace: Workspace) -> None:
+    """A column that one version lacks is null there, and one whose type changed is text."""
+    workspace.predictions.append(rows("a"))
+    workspace.predictions.append(rows("b", **{"input.town": "Rome", "output.prediction": 1.0}))
+    found = workspace.predictions.read("shop").to_pylist()
+    assert [row["input.town"] for row in found] == [None, "Rome"]
+    assert [row["output.prediction"] for row in found] == ["yes", "1"]
+
+
+def test_small_chunks_are_merged_and_nothing_is_lost_while_others_read_and_erase(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "MANY", 5)
+    faults: list[BaseException] = []
+
+    def write(writer: int) -> None:
+        try:
+            for number in range(12):
+                workspace.predictions.append(rows(f"{writer}-{number}", subject="eve" if number % 4 == 0 else None))
+                workspace.predictions.read("shop")
+        except BaseException as error:
+            faults.append(error)
+            raise
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(3)]
+    for thread in threads:
+        thread.start()
+    workspace.predictions.erase("eve")
+    for thread in threads:
+        thread.join()
+    workspace.predictions.erase("eve")
+    assert not faults
+    assert sorted(ids(workspace)) == sorted(f"{w}-{n}" for w in range(3) for n in range(12) if n % 4)
+    assert len(workspace.predictions._chunks.named("shop")) < 27
+    assert workspace.audit.verify()
+
+
+def test_erasing_a_person_takes_rows_labels_and_bytes(workspace: Workspace) -> None:
+    """Nothing of the person stays: not in the log, the labels, the blobs or the audit chain; others' rows do."""
+    workspace.predictions.append(rows("a", "b", subject="alice@example.org"))
+    workspace.predictions.append(rows("c"))
+    workspace.predictions.append(rows("d", subject="bob"))
+    workspace.labels.add("shop", ["a", "c"], None, ["yes", "no"])
+    before = {chunk.digest for chunk in workspace.predictions._chunks.named()}
+    assert workspace.predictions.erase("alice@example.org") == 2
+    assert ids(workspace) == ["c", "d"]
+    assert workspace.labels.read("shop")["request_id"].to_pylist() == ["c"]
+    gone = before - {chunk.digest for chunk in workspace.predictions._chunks.named()}
+    assert len(gone) == 1
+    assert not any(workspace.blobs.has(digest) for digest in gone)
+    entry = workspace.audit.entries()[-1]
+    assert (entry.action, entry.detail["rows"]) == ("predictions.erase", 2)
+    assert "alice" not in str(workspace.audit.entries())
+    assert workspace.predictions.erase("alice@example.org") == 0
+
+
+def test_content_that_a_killed_eraser_left_is_removed_by_the_next(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.predictions.append(rows("a", subject="alice"))
+    (chunk,) = workspace.predictions._chunks.named("shop")
+    with monkeypatch.context() as patch:
+
+        def killed(_digest: str) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(workspace.blobs, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            workspace.predictions.erase("alice")
+    assert workspace.blobs.has(chunk.digest)
+    workspace.predictions.erase("somebody else")
+    assert not workspace.blobs.has(chunk.digest)
+
+
+def test_what_is_old_is_forgotten(workspace: Workspace) -> None:
+    now = datetime.now(UTC)
+    workspace.predictions.append(rows("old", moment=now - timedelta(days=31)))
+    workspace.predictions.append(
+        pa.concat_tables([rows("older", moment=now - timedelta(days=40)), rows("new", moment=now)])
+    )
+    assert workspace.predictions.retain("shop", 30) == 2
+    assert ids(workspace) == ["new"]
+    assert workspace.predictions.retain("shop", 30) == 0
+    with pytest.raises(InputError):
+        workspace.predictions.retain("shop", -1)
+
+
+def test_the_last_label_counts_and_meets_its_prediction(workspace: Workspace) -> None:
+    """Labels may come before their predictions, twice, or changed; the shadow's row of a request is labelled too."""
+    workspace.labels.add("shop", ["a", "b"], [0, 0], ["no", "no"])
+    workspace.predictions.append(rows("a", "b", "c"))
+    workspace.predictions.append(rows("a", arm="shadow", model="adult/2"))
+    for _ in range(2):
+        workspace.labels.add("shop", ["a"], None, ["yes"])
+    workspace.labels.add("shop", ["a"], [7], ["no"])  # another row of the same request
+    joined = workspace.labels.joined("shop", columns=["arm"]).to_pylist()
+    assert [(row["arm"], row["label"]) for row in joined] == [
+        ("champion", "yes"),
+        ("champion", "no"),
+        ("shadow", "yes"),
+    ]
+    assert workspace.labels.joined("shop")["request_id"].to_pylist() == ["a", "b", "a"]
+    assert workspace.labels.read("shop").num_rows == 3
+    known = workspace.labels.read("shop")["moment"].to_pylist()
+    assert workspace.labels.read("shop", since=max(known)).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("request_ids", "places", "labels"),
+    [(["a"], None, ["x", "y"]), (["a"], [2**40], ["x"]), ([None], None, ["x"]), (["a"], None, [None])],
+)
+def test_labels_that_cannot_be_are_refused(workspace: Workspace, request_ids: Any, places: Any, labels: Any) -> None:
+    with pytest.raises(InputError):
+        workspace.labels.add("shop", request_ids, places, labels)
+    assert workspace.labels.read("shop").num_rows == 0
+
+
+def test_a_full_disk_is_told_and_leaves_no_row(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_content: bytes) -> str:
+        raise Unavailable("the disk is full, so nothing more was written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace.blobs, "put", full)
+        with pytest.raises(Unavailable):
+            workspace.predictions.append(rows("a"))
+    assert ids(workspace) == []
+    workspace.predictions.append(rows("a"))
+    assert ids(workspace) == ["a"]
+
+
+WRITER = """
+import sys
+from test_store_prediction_log import rows
+from luban.store import Workspace, chunks
+chunks.MANY = 4
+with Workspace.open(sys.argv[1]) as workspace:
+    for number in range(100_000):
+        workspace.predictions.append(rows(str(number)))
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("seen", [1, 9, 22])
+def test_what_was_acknowledged_survives_a_kill(store: Path, seen: int) -> None:
+    """SIGKILL in the middle of writing and merging: each row that `append` returned for is there, once."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(store)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=__file__.rsplit("/", 1)[0],
+    )
+    assert writer.stdout is not None
+    acknowledged = [writer.stdout.readline().strip() for _ in range(seen)]
+    writer.kill()
+    acknowledged += writer.stdout.read().split()
+    writer.wait()
+    with Workspace.open(store) as workspace:
+        found = ids(workspace)
+    assert found[: len(acknowledged)] == acknowledged
+    assert len(found) <= len(acknowledged) + 1
