@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from luban.search.candidate import Candidate
 
 # Of the time of a study: a look at one candidate, and at all of them.
-_ONE_SHARE, _ALL_SHARE = 0.06, 0.2
+_ONE_SHARE, _ALL_SHARE = 0.04, 0.1
 _LEAST_SECONDS, _MOST_SECONDS = 4.0, 30.0
 # A shorter study looks at nothing: its fits keep to their deadlines by themselves.
 _WORTH_SECONDS = 25.0
@@ -107,6 +107,7 @@ def look_ahead(
     """
     lines: list[Planned] = []
     tried: list[Candidate] = []
+    last: list[Candidate] = []
     findings: dict[str, Finding] = {}
     begun, left = time.monotonic(), seconds
     for candidate in portfolio:
@@ -133,9 +134,12 @@ def look_ahead(
             )
         )
         if not reason:
-            tried.append(replace(candidate, needs=0.0 if seen.forecast is None else seen.forecast.seconds))
+            (last if seen.slow else tried).append(
+                replace(candidate, needs=0.0 if seen.forecast is None else seen.forecast.seconds)
+            )
             # What is fitted once takes all that it may.
             left -= share * left if candidate.once else 0.0
+    tried += last
     if not tried and findings:
         worst = next((finding for finding in findings.values() if finding.verdict == "block"), None)
         if worst is not None:
@@ -162,6 +166,7 @@ class _Seen:
     forecast: Forecast | None = None
     unsuitable: str = ""
     findings: tuple[Finding, ...] = ()
+    slow: bool = False
 
 
 def look(
@@ -223,7 +228,7 @@ def _ask(
                 "cache": cache,
                 "inspect": inspect,
             },
-            deadline=time.monotonic() + 1.5 * limit + _STARTING_SECONDS,
+            deadline=time.monotonic() + limit + _STARTING_SECONDS,
         )
     )
     for event in executor.events():
@@ -234,8 +239,8 @@ def _ask(
         if event.kind == "failed":
             return _Seen(unsuitable=f"a probe of it failed: {event.value['error']}")
         break
-    # It took too long to be told; the fit itself ends in time.
-    return _Seen()
+    # It took too long to be told; the fit itself ends in time, and comes after all others.
+    return _Seen(slow=True)
 
 
 def _too_much(seen: _Seen, allowed: float, left: float) -> str:

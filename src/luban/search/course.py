@@ -13,6 +13,7 @@ from luban.evaluation.metrics import metric
 from luban.search import scratch
 from luban.search.candidate import seed_of
 from luban.search.final import ending
+from luban.search.fold import AFTER_NETWORKS, AFTERWARDS
 from luban.search.result import StudyEvent
 from luban.search.schedule import Clock, Schedule, Unit
 from luban.search.standing import MOST_BYTES, OutOfFold, Standing, stand
@@ -167,6 +168,7 @@ class Course:
                 "deadline": end if math.isfinite(end) else None,
                 "threads": self.threads * (self.workers if candidate.alone else 1),
                 "cache": self.cache,
+                "afterwards": AFTER_NETWORKS if candidate.alone and fold is not None else AFTERWARDS,
                 "seed": seed_of(self.seed, key, fold),
                 "most_rows": int(_HURRY_ROWS * self.plan.budget) if self.plan.budget < _HURRY_SECONDS else None,
             },

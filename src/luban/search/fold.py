@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # Losses of single rounds are sent on no more often than this, in seconds.
 _REPORT_EVERY = 0.1
-# Share of its time that a fit leaves for predicting and saving.
-_AFTERWARDS = 0.07
+# Share of its time that a fit leaves for predicting and saving, a second at most; a network leaves more.
+AFTERWARDS, AFTER_NETWORKS = 0.07, 0.15
 # What networks keep their weights in.
 _TENSORS = ".safetensors"
 # So many points of a curve are enough to draw it.
@@ -47,6 +47,7 @@ def fit_fold(
     seed: int,
     cache: str | None = None,
     most_rows: int | None = None,
+    afterwards: float = AFTERWARDS,
 ) -> dict[str, Any]:
     """Fit one fold, or all rows where `fold` is None, keep the result in the folder, and return it in short.
 
@@ -62,6 +63,8 @@ def fit_fold(
         `Effort.cache`.
     most_rows : int, optional
         A fold learns from a random sample of so many rows where it has more.
+    afterwards : float
+        Share of the time that is left for predicting and saving.
     """
     begun = time.monotonic()
     report({"started": begun})
@@ -71,7 +74,8 @@ def fit_fold(
         math.inf if deadline is None else deadline,
     )
     # What follows the fit takes time as well: predicting, saving.
-    limit -= min(1.0, _AFTERWARDS * max(0.0, limit - begun)) if limit < math.inf else 0.0
+    kept = afterwards * max(0.0, limit - begun)
+    limit -= (min(1.0, kept) if afterwards <= AFTERWARDS else kept) if limit < math.inf else 0.0
     checkpoint = scratch.checkpoint(Path(folder), key, fold)
     curve: list[tuple[int, float]] = []
     model = learner_named(learner).fit(

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.budget import Effort
+from luban.core.errors import OutOfTime
 from luban.learners.adapted.choice import frozen_backbone, readable
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_arrays, write_json
 from luban.learners.threads import threads
@@ -17,7 +18,7 @@ from luban.learners.threads import threads
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from luban.core.protocols import Graph
+    from luban.core.protocols import Examples, Graph
     from luban.core.schema import Schema
     from luban.foundation.backbone import Backbone
 
@@ -214,6 +215,16 @@ def within(frozen: Frozen, table: pa.Table, effort: Effort, *, seconds: float) -
     back = np.argsort(rows, kind="stable")
     matrix = np.concatenate(blocks)[back] if blocks else np.zeros((0, frozen.width), dtype=np.float32)
     return Ready(rows=rows[back], matrix=matrix, seconds=time.monotonic() - begun)
+
+
+def check_whole(ready: Ready, examples: Examples) -> None:
+    """Raise `OutOfTime` unless all rows that judge were read: each must be answered."""
+    whole = len(examples.target)
+    if len(ready.rows) < whole:
+        raise OutOfTime(
+            f"only {len(ready.rows):,} of {whole:,} rows that judge were read in {ready.seconds:.0f} s",
+            remedy="Give more time; what was read is kept.",
+        )
 
 
 def describe(frozen: Frozen) -> dict[str, Any]:

@@ -47,7 +47,7 @@ DEFAULTS: Mapping[str, Any] = {
     "batch": 128,
 }
 """`stop` ends training after so many of the `epochs` that the schedule is made for."""
-_JUDGING, _READING = 0.4, 0.7
+_JUDGING, _READING = 0.6, 0.7
 _LOADING, _A_VALUE = 3.0, 0.002
 
 
@@ -188,6 +188,7 @@ class LateFusionLearner:
         seconds = 0.0
         if validation is not None:
             judging = frozen.within(made, validation.table, effort, seconds=_JUDGING * effort.remaining)
+            frozen.check_whole(judging, validation)
             seconds += judging.seconds
         ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining)
         seconds += ready.seconds
@@ -201,7 +202,6 @@ class LateFusionLearner:
         inputs = inputs_of(made, encoding, training.table, ready.matrix)
         held = None
         if validation is not None and judging is not None:
-            validation = chosen(validation, judging.rows)
             held = inputs_of(made, encoding, validation.table, judging.matrix), validation
         trained = train(task, inputs, training, held, own, effort, report)
         return FusionModel(

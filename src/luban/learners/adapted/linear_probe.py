@@ -37,7 +37,7 @@ DEFAULTS: Mapping[str, Any] = {"backbone": None, "strength": None, "iterations":
 """`strength` is the weight of half the squared coefficients against the sum of the rows' losses; None chooses it."""
 _WITHOUT_VALIDATION = 10.0
 # Of the time: for reading the rows that judge, and for reading all of them; the rest is for learning.
-_JUDGING, _READING = 0.4, 0.8
+_JUDGING, _READING = 0.6, 0.8
 # Seconds that a value takes at least, and that loading a backbone takes.
 _A_VALUE, _LOADING = 0.002, 3.0
 
@@ -147,7 +147,8 @@ class LinearProbeLearner:
         held, judged = None, 0.0
         if validation is not None:
             ready = frozen.within(made, validation.table, effort, seconds=_JUDGING * effort.remaining)
-            validation, held, judged = chosen(validation, ready.rows), ready.matrix, ready.seconds
+            frozen.check_whole(ready, validation)
+            held, judged = ready.matrix, ready.seconds
         ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining)
         training = chosen(training, ready.rows)
         if effort.expired:

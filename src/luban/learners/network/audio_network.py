@@ -48,7 +48,7 @@ class AudioNetworkLearner:
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the usual net."""
-        return [Suggestion(order=25, once=True, share=0.6)]
+        return [Suggestion(order=15, once=True, share=0.5)]
 
     def space(self, task: Task) -> Space:  # noqa: ARG002
         """Return rate, width, depth, bands, batch and augmentation."""

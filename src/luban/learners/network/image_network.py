@@ -52,7 +52,7 @@ class ImageNetworkLearner:
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the usual net, after the frozen features of a backbone."""
-        return [Suggestion(order=25, once=True, share=0.6)]
+        return [Suggestion(order=15, once=True, share=0.5)]
 
     def space(self, task: Task) -> Space:  # noqa: ARG002
         """Return rate, width, depth, batch and augmentation."""
