@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from luban.core.task import Task
     from luban.learners.adapted.frozen import Frozen, Part
 
-    Margins = Callable[[torch.Tensor], torch.Tensor]
+_SMALLEST = 1e-6
 
 
 def score_of(task: Task, margins: torch.Tensor, output: int) -> torch.Tensor:
@@ -43,8 +43,11 @@ def score_of(task: Task, margins: torch.Tensor, output: int) -> torch.Tensor:
 
 def words_of(task: Task, output: int) -> tuple[str, str]:
     """Return (unit, what a larger score speaks for) of an output."""
+    if task.kind == "tokens":
+        word, label = divmod(output, len(task.classes))
+        return "of log-odds", f"{task.classes[label]} at word {word + 1}"
     if task.classes:
-        return "of log-odds", str(task.classes[output % len(task.classes)])
+        return "of log-odds", str(task.classes[output])
     return f"of {task.target}", f"a higher {task.target}"
 
 
@@ -141,6 +144,44 @@ def _scaled(vectors: torch.Tensor) -> torch.Tensor:
     from torch.nn import functional
 
     return functional.normalize(vectors, dim=1, eps=1e-12) * vectors.shape[1] ** 0.5
+
+
+def word_evidence(
+    task: Task,
+    row: pa.Table,
+    columns: Sequence[str],
+    output: int,
+    predict: Callable[[pa.Table], np.ndarray],
+    *,
+    effort: Effort,
+) -> list[Evidence]:
+    """Return what the prediction of a row loses as each word of its texts is left out, whatever the model is."""
+    import pyarrow as pa
+
+    from luban.foundation.attribution.covered_words import covered_words
+
+    unit, towards = words_of(task, output)
+    found: list[Evidence] = []
+    for column, own in zip(columns, parts_of(effort, len(columns)), strict=True):
+        place = row.column_names.index(column)
+
+        def score(texts: Sequence[str], column: str = column, place: int = place) -> np.ndarray:
+            rows = row.take(pa.array([0] * len(texts))).set_column(place, column, pa.array(texts, pa.string()))
+            return _strength(task, predict(rows), output)
+
+        text = row.column(place)[0].as_py()
+        if text and not own.expired:
+            found += covered_words(column, text, score, unit=unit, towards=towards, deadline=own.deadline)
+    return found
+
+
+def _strength(task: Task, predictions: np.ndarray, output: int) -> np.ndarray:
+    """Return log-odds of an entry of the predictions, or the number itself, shape (n,)."""
+    flat = predictions.reshape(len(predictions), -1)[:, output]
+    if not task.classes:
+        return flat
+    sure = np.clip(flat, _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(np.log(sure / (1 - sure)))
 
 
 def shares_of(names: Sequence[str], values: np.ndarray, unit: str, towards: str) -> Evidence:

@@ -14,6 +14,7 @@ from luban.core.serial import from_json, to_json
 from luban.core.space import Choice, Real
 from luban.core.task import PLAIN, Task
 from luban.learners import link
+from luban.learners.adapted import attributing
 from luban.learners.adapted.linear_probe import options
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_json
 from luban.learners.tabular.linear import LinearKernel, best_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from luban.core.budget import Effort
     from luban.core.preparation import Preparation
     from luban.core.protocols import Examples, Graph
+    from luban.core.report import Evidence
     from luban.core.schema import Schema
     from luban.core.space import Space
 
@@ -42,7 +44,7 @@ _A_ROW = 0.0005
 
 @dataclass(frozen=True, kw_only=True)
 class NgramModel:
-    """A linear kernel over the pieces of texts: a model that is Exportable and Explainable."""
+    """A linear kernel over the pieces of texts: a model that is Exportable, Explainable and Attributing."""
 
     learner: str
     task: Task
@@ -64,6 +66,16 @@ class NgramModel:
             usual = self.kernel.mean[span] @ self.kernel.weights[span]
             values[:, self.task.inputs.index(part.columns[0])] = matrix[:, span] @ self.kernel.weights[span] - usual
         return values, self.kernel.mean @ self.kernel.weights + self.kernel.intercept
+
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> Sequence[Sequence[Evidence]]:
+        """Return what is lost as each word of a text is left out."""
+
+        def explained(row: pa.Table, output: int, own: Effort) -> Sequence[Evidence]:
+            return attributing.word_evidence(
+                self.task, row, [part.columns[0] for part in self.parts], output, self.predict, effort=own
+            )
+
+        return attributing.by_row(table, outputs, effort, explained)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the vocabularies and the coefficients."""

@@ -12,12 +12,15 @@ from luban.core.errors import InputError, Unsupported
 from luban.core.progress import Progress, tell
 from luban.core.report import Evidence, Finding, Report, worst
 from luban.data.conform import conform
+from luban.trust.explain.closely import limits, look, of_rows
 from luban.trust.explain.dependence import dependence, grid
 from luban.trust.explain.findings import additivity_finding, contribution_finding, importance_finding
 from luban.trust.explain.importance import importance
-from luban.trust.explain.reasons import reasons
+from luban.trust.explain.parts import can_show, figures_of
+from luban.trust.explain.reasons import reasons, with_parts
 from luban.trust.explain.shapley import contributions
-from luban.trust.explain.subject import Clock, Fitted, decided, resting, seconds_a_row, shown_output, unit
+from luban.trust.explain.subject import Clock, Fitted, decided, resting, seconds_a_row, unit
+from luban.trust.explain.typical import spread, telling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +61,8 @@ def explain(
         without by the change of predictions.
     rows : sequence of int, optional
         Numbers of rows, from 0, whose predictions are explained one by one; by default the lowest, the middle and
-        the highest prediction of a sample.
+        the highest prediction of a sample, and where the model can show parts of its values the surest row of each
+        class and the surest errors.
     budget : float
         Seconds to take at most; rows are sampled to fit in, and the report says so.
     began : float, optional
@@ -70,7 +74,9 @@ def explain(
     -------
     Report
         Its figures: ``importance`` (column to [loss, low, high]), ``contributions`` (column to mean absolute
-        contribution), ``exact``, ``additivity`` (largest gap), ``rows`` (the reasons of single rows).
+        contribution), ``exact``, ``additivity`` (largest gap), ``rows`` (the reasons of single rows; where the model
+        can show the parts of its values also ``parts``: pieces of texts with their weights, shares of what is joined.
+        Pictures are in the evidence of the findings).
 
     Raises
     ------
@@ -79,7 +85,8 @@ def explain(
     """
     start = time.monotonic() if began is None else began
     task, model = fitted.task, fitted.model
-    if task.kind in _NOT_EXPLAINED:
+    shows = can_show(model)
+    if task.kind in _NOT_EXPLAINED and not shows:
         raise Unsupported(
             f"predictions of a {task.kind} task cannot be explained by columns",
             seen=_NOT_EXPLAINED[task.kind],
@@ -92,7 +99,10 @@ def explain(
     model.predict(inputs.slice(0, 1))
     clock = Clock(deadline=max(start + 0.9 * budget, time.monotonic() + budget / 3))
     if not len(asked):
-        asked = _typical(fitted, inputs, clock, seed)
+        asked = _typical(fitted, inputs, target if shows else None, clock, seed, shows=shows)
+    looked = look(fitted, inputs, target, asked, clock, seed) if shows else None
+    if looked is not None and task.kind in _NOT_EXPLAINED:
+        return of_rows(looked, subject)
     tell(Progress(stage="explain", message="contributions of the columns", done=0.05))
     told = contributions(model, task, inputs, asked, clock=clock.share(0.35), seed=seed)
     by_column = np.abs(told.values).mean(axis=0).sum(axis=1)
@@ -104,11 +114,10 @@ def explain(
     curves, averaged, skipped = _curves(fitted, inputs, list(dict.fromkeys(likely)), clock, seed, lines)
     predictions = model.predict(inputs.take(pa.array(told.rows)))
     additive, gap = additivity_finding(task, told, predictions)
-    findings = [
-        importance_finding(lost, inputs.num_columns, inputs.num_rows),
-        contribution_finding(task, inputs, told, by_column, order),
-        additive,
-    ]
+    findings = [importance_finding(lost, inputs.num_columns, inputs.num_rows)]
+    # Of a single column it needs no saying that all comes from it.
+    if looked is None or inputs.num_columns > 1:
+        findings += [contribution_finding(task, inputs, told, by_column, order), additive]
     if curves:
         what = (
             f"How the average prediction moves with the columns that matter (on {resting(averaged, inputs.num_rows)})"
@@ -120,7 +129,7 @@ def explain(
     if left:
         what = f"Left out, as they would not have fitted into {budget:g} s: {' and '.join(left)}"
         findings.append(Finding(what=what, remedy="Give a longer budget to have them too."))
-    single = []
+    single, rows_found = [], []
     codes = decided(model, task, predictions)
     for place, row in enumerate(asked):
         found, figures = reasons(
@@ -132,8 +141,13 @@ def explain(
             told.base,
             decision=int(codes[place]),
         )
-        findings.append(found)
+        if looked is not None:
+            found = with_parts(found, looked.parts.evidence[place], looked.said[place], alone=inputs.num_columns == 1)
+            figures |= {"parts": figures_of(looked.parts.evidence[place])}
+        rows_found.append(found)
         single.append(figures)
+    # What a person sees at once is put first.
+    findings = [*rows_found, *limits(looked), *findings] if looked is not None else [*findings, *rows_found]
     return Report(
         check="explanation",
         subject=subject,
@@ -163,13 +177,17 @@ def _asked(rows: Sequence[int] | None, count: int) -> np.ndarray:
     return wanted
 
 
-def _typical(fitted: Fitted, inputs: pa.Table, clock: Clock, seed: int) -> np.ndarray:
-    """Return the rows with the lowest, the middle and the highest prediction among a sample."""
+def _typical(
+    fitted: Fitted, inputs: pa.Table, target: np.ndarray | None, clock: Clock, seed: int, *, shows: bool
+) -> np.ndarray:
+    """Return the rows that show most among a sample, or those with the lowest, middle and highest prediction."""
     affordable = 0.1 * max(0.0, clock.left) / seconds_a_row(fitted.model, inputs)
     sample = np.random.default_rng(seed).permutation(inputs.num_rows)[: int(np.clip(affordable, 20, _AVERAGED))]
-    shown = shown_output(fitted.task, fitted.model.predict(inputs.take(pa.array(sample))))[1]
-    ranked = sample[np.argsort(shown.max(axis=1), kind="stable")]
-    return np.unique(ranked[[0, len(ranked) // 2, -1]])
+    predictions = fitted.model.predict(inputs.take(pa.array(sample)))
+    if not shows:
+        return np.unique(sample[spread(fitted.task, predictions)])
+    known = None if target is None else target[sample]
+    return np.unique(sample[telling(fitted.model, fitted.task, predictions, known)])
 
 
 def _curves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +10,12 @@ import numpy as np
 from luban.core.report import Evidence, Finding
 from luban.data.shares import percent
 from luban.evaluation.words import number, signed, significant
+from luban.trust.explain.parts import because
 from luban.trust.explain.subject import output_names, short_unit, unit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from luban.core.task import Task
@@ -96,6 +100,59 @@ def reasons(
         "contributions": {names[i]: float(pushes[i]) for i in ranked},
     }
     return finding, figures
+
+
+def with_parts(finding: Finding, parts: Sequence[Evidence], said: str, *, alone: bool) -> Finding:
+    """Return the finding of a row with what the model shows of the parts of its values.
+
+    Parameters
+    ----------
+    said : str
+        What is predicted, in words.
+    alone : bool
+        Whether there is one column only: that all comes from it is not said then.
+    """
+    words = because(parts)
+    if not alone:
+        more = f"; in the text: {words}" if words else ""
+        return replace(finding, what=finding.what + more, evidence=(*finding.evidence, *parts))
+    what = f"{said}, because of {words}" if words else said
+    return replace(finding, what=what, evidence=tuple(parts))
+
+
+def prediction_said(task: Task, row: int, prediction: np.ndarray, decision: Any, truth: Any) -> str:
+    """Return what is predicted of a row, and what is true where it is known and another, for tasks of any kind.
+
+    Parameters
+    ----------
+    decision : int or numpy.ndarray
+        What the model decides for.
+    truth : int, float or numpy.ndarray, optional
+        Code or number; labels as 0 and 1.
+    """
+    if task.kind == "multilabel":
+        names = [str(label) for label, given in zip(task.classes, np.asarray(decision), strict=True) if given]
+        likeliest = f"{task.classes[int(prediction.argmax())]} {percent(float(prediction.max()))}"
+        return f"Row {row}: predicted {', '.join(names) or 'no label'} (likeliest {likeliest})"
+    if task.kind == "tokens":
+        return f"Row {row}: one of its words"
+    if task.kind == "matching" and int(decision) < 0:
+        likeliest = f"{task.classes[int(prediction.argmax())]} {percent(float(prediction.max()))}"
+        return f"Row {row}: no answer is sure enough (likeliest {likeliest})"
+    output = explained_output(task, prediction)
+    said = f"Row {row}: {_said(task, prediction, output, int(decision))}"
+    if truth is None:
+        return said
+    if not task.classes:
+        return f"{said}, in truth {number(float(truth))}"
+    return said if int(truth) == int(decision) else f"{said}, wrongly: it is {task.classes[int(truth)]}"
+
+
+def plain(prediction: np.ndarray) -> Any:
+    """Return a prediction as a JSON value, None for what is no number."""
+    values = np.asarray(prediction, dtype=np.float64).astype(object)
+    values[values != values] = None  # noqa: PLR0124 - only what is no number differs from itself
+    return values.tolist()
 
 
 def _pushes(task: Task, output: int, push: float) -> str:

@@ -1,0 +1,77 @@
+"""Single rows of a model that can show which parts of a value its predictions rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from luban.core.progress import Progress, tell
+from luban.core.report import Finding, Report, worst
+from luban.trust.explain.parts import Parts, explained_entries, figures_of, shown_parts
+from luban.trust.explain.reasons import plain, prediction_said, with_parts
+from luban.trust.explain.subject import decided
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from luban.trust.explain.subject import Clock, Fitted
+
+_SHOWING = 0.4  # of the time, for the parts of values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """Rows that were looked at closely: what is said of each, and what the model shows of its parts."""
+
+    rows: np.ndarray
+    said: tuple[str, ...]
+    predictions: np.ndarray
+    parts: Parts
+
+
+def look(
+    fitted: Fitted, inputs: pa.Table, target: np.ndarray | None, asked: np.ndarray, clock: Clock, seed: int
+) -> Looked:
+    """Return what is said of rows, and what the model shows of the parts of their values."""
+    tell(Progress(stage="explain", message="parts of the values", done=0.02))
+    task, model = fitted.task, fitted.model
+    chosen = inputs.take(pa.array(asked))
+    predictions = model.predict(chosen)
+    codes = decided(model, task, predictions)
+    entries = explained_entries(task, predictions, codes)
+    parts = shown_parts(model, chosen, entries, clock=clock.share(_SHOWING), seed=seed)
+    said = tuple(
+        prediction_said(task, int(row), predictions[place], codes[place], None if target is None else target[row])
+        for place, row in enumerate(asked)
+    )
+    return Looked(rows=asked, said=said, predictions=predictions, parts=parts)
+
+
+def of_rows(looked: Looked, subject: str) -> Report:
+    """Return the report of a task whose columns have no shares: single rows alone."""
+    rows = [
+        with_parts(Finding(what=said), evidence, said, alone=True)
+        for said, evidence in zip(looked.said, looked.parts.evidence, strict=True)
+    ]
+    findings = (*rows, *limits(looked))
+    figures = [
+        {"row": int(row), "prediction": plain(prediction), "parts": figures_of(evidence)}
+        for row, prediction, evidence in zip(looked.rows, looked.predictions, looked.parts.evidence, strict=True)
+    ]
+    return Report(
+        check="explanation", subject=subject, verdict=worst(findings), findings=findings, figures={"rows": figures}
+    )
+
+
+def limits(looked: Looked) -> list[Finding]:
+    """Return what the parts of the values do not tell: of whom they speak, and what there was no time for."""
+    found = []
+    if looked.parts.note:
+        found.append(Finding(what=f"The parts of values are shown {looked.parts.note}"))
+    late = [str(row) for row, one in zip(looked.rows, looked.parts.evidence, strict=True) if not one]
+    if late:
+        what = f"Nothing is shown of the parts of row {', '.join(late)}: there is no value, or no time was left"
+        found.append(Finding(what=what, remedy="Give a longer budget to be sure of the time."))
+    return found
