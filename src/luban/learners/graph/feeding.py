@@ -141,13 +141,18 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def row_table(values: Mapping[str, Any], columns: Sequence[Column]) -> pa.Table:
     """Return conformed values of one row as a canonical table."""
+    return rows_table([values], columns)
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pa.Table:
+    """Return conformed values of rows, each by column, as a canonical table."""
     arrays = []
     for column in columns:
-        value = values[column.name]
+        values = [row[column.name] for row in rows]
         if column.kind == "number":
-            arrays.append(pa.array([value], type=pa.float64(), from_pandas=True))  # NaN becomes null
+            arrays.append(pa.array(values, type=pa.float64(), from_pandas=True))  # NaN becomes null
         elif column.kind == "date":
-            arrays.append(pa.array([None if value == NO_DATE else value], type=pa.timestamp("us")))
+            arrays.append(pa.array([None if one == NO_DATE else one for one in values], type=pa.timestamp("us")))
         else:
-            arrays.append(pa.array([value or None], type=pa.string()))
+            arrays.append(pa.array([one or None for one in values], type=pa.string()))
     return pa.table(arrays, names=[column.name for column in columns])
