@@ -8,11 +8,12 @@ import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 USER = "luban"
 
@@ -53,6 +54,22 @@ def _as_plain_user() -> list[str]:
 @contextmanager
 def postgresql() -> Iterator[str]:
     """Start a PostgreSQL in a temporary folder and give its URL; raise `NotInstalled` where there is none."""
+    with stoppable_postgresql() as server:
+        yield server.url
+
+
+@dataclass(frozen=True)
+class Stoppable:
+    """A PostgreSQL that a test may stop and start again."""
+
+    url: str
+    stop: Callable[[], None]
+    start: Callable[[], None]
+
+
+@contextmanager
+def stoppable_postgresql() -> Iterator[Stoppable]:
+    """Start a PostgreSQL in a temporary folder; raise `NotInstalled` where there is none."""
     programs, plain = _postgresql_programs(), _as_plain_user()
     # A short path, since that of a socket has at most 107 bytes, and one that another user may enter.
     home = Path(tempfile.mkdtemp(prefix="luban-pg-", dir="/tmp" if Path("/tmp").is_dir() else None))
@@ -75,11 +92,19 @@ def postgresql() -> Iterator[str]:
     try:
         call(str(programs / "initdb"), "-D", str(cluster), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
         control = [str(programs / "pg_ctl"), "-D", str(cluster), "-w"]
-        call(*control, "-l", str(home / "log"), "-o", options, "start")
-        try:
-            yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
-        finally:
+
+        def start() -> None:
+            call(*control, "-l", str(home / "log"), "-o", options, "start")
+
+        def stop() -> None:
             call(*control, "-m", "immediate", "stop")
+
+        start()
+        try:
+            yield Stoppable(f"postgresql://{USER}@127.0.0.1:{port}/postgres", stop, start)
+        finally:
+            if (cluster / "postmaster.pid").exists():
+                stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

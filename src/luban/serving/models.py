@@ -141,6 +141,7 @@ class Models:
         places: Sequence[int] | None = None,
         subject: str | None = None,
         consent: bool | None = None,
+        computed: float | None = None,
     ) -> None:
         """Take note of what an arm answered; called once a request and arm by the wires' common path. Never waits.
 
@@ -160,10 +161,26 @@ class Models:
             Where these rows stood in the request; by default from 0.
         subject, consent : optional
             The person whom the rows are about, and whether that person agreed, where the request said so.
+        computed : float, optional
+            Seconds that the model itself took, without waiting for its turn; by default `seconds`.
         """
         if self.observer is not None and arm.deployment is not None:
             moment = time.time_ns() // 1000
-            self.observer(Observation(arm, request_id, moment, rows, answer, seconds, error, places, subject, consent))
+            self.observer(
+                Observation(
+                    arm,
+                    request_id,
+                    moment,
+                    rows,
+                    answer,
+                    seconds,
+                    error,
+                    places,
+                    subject,
+                    consent,
+                    seconds if computed is None else computed,
+                )
+            )
 
     def served(self) -> tuple[Arms, ...]:
         """Return what answers under every name and version."""

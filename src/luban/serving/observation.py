@@ -21,7 +21,7 @@ _VALUE = 64  # bytes that a value in a dict takes, about
 class Observation(NamedTuple):
     """One request, or the rows of it that one arm answered; see `luban.serving.models.Models.observed`.
 
-    ``moment`` is in microseconds since 1970.
+    ``moment`` is in microseconds since 1970; ``computed`` are the seconds that the model itself took.
     """
 
     arm: Arm
@@ -34,6 +34,7 @@ class Observation(NamedTuple):
     places: Sequence[int] | None
     subject: str | None
     consent: bool | None
+    computed: float
 
     @property
     def length(self) -> int:

@@ -3,7 +3,8 @@
 Three kinds of events are counted in both arms, and each is tested by `luban.serving.sequential` after every look:
 
 - failures: the model raised, hung or returned what is no answer;
-- slow answers: later than twice the champion's median, and at least `NOTICEABLE` later;
+- slow answers: computed in more than twice the champion's median, and at least `NOTICEABLE` later (waiting for one's
+  turn does not count: a slow canary makes the champion's requests wait too);
 - wrong predictions, as labels arrive: another class than the label or, for numbers, an error above the champion's
   median error.
 
@@ -110,9 +111,9 @@ class Trial:
             if limit < math.inf:
                 slow = self.slow.setdefault(one.arm.model, Tally())
                 slow.requests += 1
-                slow.events += one.seconds > limit
+                slow.events += one.computed > limit
             if one.arm.name == CHAMPION:
-                self._recent.setdefault(size, deque(maxlen=_RECENT)).append(one.seconds)
+                self._recent.setdefault(size, deque(maxlen=_RECENT)).append(one.computed)
 
     def labelled(self, wrong: Mapping[str, Tally]) -> None:
         """Take the counts of labelled predictions by version, in place of earlier ones."""

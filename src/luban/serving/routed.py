@@ -101,6 +101,7 @@ class Routed:
         """Tell what was answered, or that the model failed; a request's own fault says nothing about the model."""
         note = _Note()
         fault: Exception | None = None
+        began = time.perf_counter()
         try:
             yield note
         except Exception as error:
@@ -108,17 +109,18 @@ class Routed:
             raise
         finally:
             if fault is None or not isinstance(fault, LubanError) or fault.status >= 500:
-                asker = self.asker
+                asker, ended = self.asker, time.perf_counter()
                 self._models.observed(
                     arm,
                     asker.request_id,
                     rows,
                     note.answer,
-                    time.perf_counter() - asker.started,
+                    ended - asker.started,
                     fault,
                     places=places,
                     subject=asker.subject,
                     consent=asker.consent,
+                    computed=ended - began,
                 )
 
 

@@ -1,0 +1,113 @@
+"""A server of deployments in a workspace, as a process of its own: ``python served_deployments.py WORKSPACE NAME...``.
+
+The versions of the model ``small``: 1 and 2 are well and differ; 3 fails on about one row in twenty; 4 takes 30 ms a
+row more; 5 answers the opposite class.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import small_models as small
+from luban.export.onnx.build import build
+from luban.serving.deployed import Deployed
+from luban.serving.runtime import Runtime
+from luban.serving.server import serve
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+VERSIONS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failing(small.ByHand):
+    """Fails where the age ends in .05, .25, .45, .65 or .85."""
+
+    def predict(self, rows: Any) -> Any:
+        if any(round(age * 100) % 20 == 5 for age in rows["age"].to_pylist()):
+            raise ZeroDivisionError("a defect")
+        return super().predict(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slower(small.ByHand):
+    """Takes 30 ms more."""
+
+    def predict(self, rows: Any) -> Any:
+        time.sleep(0.03)
+        return super().predict(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opposite(small.ByHand):
+    """Answers the other class."""
+
+    def predict(self, rows: Any) -> Any:
+        return super().predict(rows)[:, ::-1]
+
+
+def load(reference: str) -> Runtime:
+    """Return the runtime of a version."""
+    version = int(reference.partition("/")[2])
+    task = small.BINARY
+    members = {3: (Failing(task=task),), 4: (Slower(task=task),), 5: (Opposite(task=task),)}
+    slope = small.ByHand(task=task, slope=0.06)
+    fitted = small.fitted(task, *members.get(version, (slope,) if version == 2 else ()))
+    graph = build(fitted) if version in (1, 2) else None
+    if version == 2:
+        fitted = small.fitted(task, slope)
+    return Runtime.from_fitted(fitted, graph, name="small", version=version)
+
+
+def register(workspace: Workspace) -> None:
+    """Register the versions; their artifacts are nothing that is read."""
+    fitted = small.fitted(small.BINARY)
+    for version in range(VERSIONS):
+        workspace.models.register(
+            name="small",
+            artifact=workspace.blobs.put(f"version {version}".encode()),
+            signature=fitted.signature,
+            task=fitted.task,
+        )
+
+
+@contextmanager
+def deployment_server(workspace: Path, *names: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a server of these names; gives the process and its URL, and kills what has not stopped."""
+    with Path(os.devnull).open("w") as nowhere:
+        process = subprocess.Popen(
+            [sys.executable, str(__file__), str(workspace), *names],
+            stdout=subprocess.PIPE,
+            stderr=nowhere if "LUBAN_SHOW" not in os.environ else None,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}", **environment},
+        )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:"), "the server did not start; LUBAN_SHOW=1 shows why"
+        yield process, url
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def main() -> None:
+    """Serve until a signal comes."""
+    with Workspace.open(sys.argv[1]) as workspace, Deployed(workspace, sys.argv[2:], load) as deployed:
+        serve(deployed.models, port=0, started=lambda url: print(url, flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,366 @@
+"""Deployments behind real servers: swaps under load, canaries taken back, shadows, the prediction log, faults."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from served_deployments import deployment_server, load, register
+
+import servers
+from luban.core.errors import Conflict
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A workspace with the versions of a model and a deployment of the first."""
+    with Workspace.open(tmp_path / ".luban", actor="ada") as workspace:
+        register(workspace)
+        workspace.deployments.set("shop", {"small/1": 1.0})
+    return tmp_path / ".luban"
+
+
+@pytest.fixture
+def workspace(folder: Path) -> Iterator[Workspace]:
+    with Workspace.open(folder, actor="ada") as opened:
+        yield opened
+
+
+def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Return what a function returns as soon as it is true; fail where it never is."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it never came to be")
+
+
+def ask(client: httpx.Client, number: int = 0, name: str = "shop", **more: Any) -> httpx.Response:
+    row = {**ROW, "age": 20 + number / 100}
+    return client.post(f"/models/{name}/predict", json={"rows": [row], **more})
+
+
+class Load:
+    """Clients that ask without pause; what they saw is counted by status code and by version."""
+
+    def __init__(self, url: str, clients: int = 4, name: str = "shop") -> None:
+        self.codes: Counter[int] = Counter()
+        self.versions: Counter[str] = Counter()
+        self.by_row: dict[int, set[str]] = {}
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(url, name, start)) for start in range(clients)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def asked(self) -> int:
+        return sum(self.codes.values())
+
+    def _run(self, url: str, name: str, start: int) -> None:
+        with httpx.Client(base_url=url, timeout=30) as client:
+            number = start
+            while not self._stop.is_set():
+                try:
+                    answer = ask(client, number % 4000, name)
+                except httpx.TransportError:
+                    self.codes[0] += 1
+                    return
+                self.codes[answer.status_code] += 1
+                if answer.status_code == 200:
+                    version = answer.json()["model"]
+                    self.versions[version] += 1
+                    self.by_row.setdefault(number % 4000, set()).add(version)
+                number += 7
+
+
+# --- following the store --------------------------------------------------------------------------
+
+
+def test_a_swap_under_load_fails_no_request(folder: Path, workspace: Workspace) -> None:
+    """Aliases and deployments move to and fro while clients ask: all are answered, by the old version or the new."""
+    workspace.models.set_alias("small", "live", 1)
+    with deployment_server(folder, "small@live", "shop") as (_, url), Load(url, 2, "small") as one, Load(url, 2) as two:
+        for version in (2, 1, 2):
+            workspace.models.set_alias("small", "live", version)
+            workspace.deployments.set("shop", {f"small/{version}": 1.0})
+            before = one.versions[f"small/{version}"], two.versions[f"shop/{version}"]
+            until(
+                lambda version=version, before=before: (
+                    one.versions[f"small/{version}"] > before[0] and two.versions[f"shop/{version}"] > before[1]
+                )
+            )
+    assert set(one.codes) == set(two.codes) == {200}
+
+
+def test_a_version_that_cannot_be_loaded_never_takes_over(folder: Path, workspace: Workspace) -> None:
+    """The old version answers on, and a version that loads is followed again."""
+    from luban.serving.watch import Watch
+
+    def broken(reference: str) -> Any:
+        if reference == "small/2":
+            raise Conflict("it cannot be loaded")
+        return load(reference)
+
+    events: list[str] = []
+    watch = Watch(workspace, ["shop"], broken, tell=lambda event, **_: events.append(event))
+    watch.begin()
+    for version, expected in ((2, 1), (3, 3)):
+        workspace.deployments.set("shop", {f"small/{version}": 1.0})
+        watch.look()
+        (arms,) = watch.served["shop"].values()
+        assert arms.champion.runtime.version == expected
+    assert events == ["watch-failed", "swapped"]
+
+
+def test_new_deployments_are_served_and_removed_ones_are_not(folder: Path, workspace: Workspace) -> None:
+    """A server without names follows all deployments."""
+    with deployment_server(folder) as (_, url), httpx.Client(base_url=url) as client:
+        assert ask(client).status_code == 200
+        assert ask(client, name="bar").status_code == 404
+        workspace.deployments.set("bar", {"small/2": 1.0})
+        until(lambda: ask(client, name="bar").status_code == 200)
+        workspace.deployments.remove("shop")
+        until(lambda: ask(client).status_code == 404)
+
+
+# --- arms -----------------------------------------------------------------------------------------
+
+
+def test_a_row_always_goes_to_the_same_arm(folder: Path, workspace: Workspace) -> None:
+    """Alone or among others, in whichever wire and order; the arms have about their shares; the log knows the arm."""
+    workspace.deployments.set("shop", {"small/1": 0.7, "small/2": 0.3})
+    rows = [{**ROW, "age": 20 + number} for number in range(200)]
+    with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=30) as client:
+        singly = [client.post("/models/shop/predict", json={"rows": [row]}).json() for row in rows]
+        together = client.post("/models/shop/predict", json={"rows": rows, "id": "together"}).json()["predictions"]
+        back = client.post("/models/shop/predict", json={"rows": rows[::-1]}).json()["predictions"]
+        tensors = [
+            {"name": name, "shape": [200, 1], "datatype": kind, "data": [row[name] for row in rows]}
+            for name, kind in (
+                ("age", "FP64"),
+                ("colour", "BYTES"),
+                ("member", "BOOL"),
+                ("since", "BYTES"),
+                ("note", "BYTES"),
+            )
+        ]
+        wire = client.post("/v2/models/shop/infer", json={"id": "wire", "inputs": tensors}).json()
+        until(lambda: workspace.predictions.read("shop").num_rows == 800)
+    versions = [one["model"] for one in singly]
+    assert 30 <= versions.count("shop/2") <= 90
+    expected = [one["predictions"][0]["probabilities"]["high"] for one in singly]
+    close = pytest.approx(expected, abs=1e-6)
+    assert [one["probabilities"]["high"] for one in together] == close
+    assert [one["probabilities"]["high"] for one in back[::-1]] == close
+    assert wire["outputs"][1]["data"][1::2] == close
+    log = workspace.predictions.read("shop").to_pylist()
+    for request in ("together", "wire"):
+        mine = sorted((one for one in log if one["request_id"] == request), key=lambda one: one["row"])
+        assert [one["model"].replace("small", "shop") for one in mine] == versions
+        assert [one["input.age"] for one in mine] == [row["age"] for row in rows]
+        assert [one["output.probability_high"] for one in mine] == close
+
+
+def test_a_shadow_answers_nothing_and_is_logged(folder: Path, workspace: Workspace) -> None:
+    """Also a shadow that fails: its failures are counted, and clients see none of them."""
+    workspace.deployments.set("shop", {"small/1": 1.0}, shadow="small/3")
+    with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=30) as client:
+        answers = [ask(client, number) for number in range(40)]
+        log = until(lambda: _log(workspace, 40 + 38))
+        figures = client.get("/metrics").text
+    assert {one.status_code for one in answers} == {200}
+    assert {one.json()["model"] for one in answers} == {"shop/1"}
+    assert Counter(row["arm"] for row in log) == {"champion": 40, "shadow": 38}
+    assert {row["model"] for row in log if row["arm"] == "shadow"} == {"small/3"}
+    assert 'luban_shadow_rows_total{deployment="shop",outcome="failed"} 2.0' in figures
+
+
+def _log(workspace: Workspace, rows: int) -> list[dict[str, Any]] | None:
+    table = workspace.predictions.read("shop")
+    return table.to_pylist() if table.num_rows >= rows else None
+
+
+# --- rollback -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "why"), [(3, "requests failed"), (4, "were slower")])
+def test_a_bad_canary_is_rolled_back_and_the_reason_is_on_record(
+    folder: Path, workspace: Workspace, version: int, why: str
+) -> None:
+    with deployment_server(folder, "shop") as (_, url), Load(url, 8) as load:
+        until(lambda: load.asked > 100)
+        workspace.deployments.set("shop", {"small/1": 0.5, f"small/{version}": 0.5}, log=0.5, reason="try it")
+        until(lambda: workspace.deployments.get("shop").traffic == {"small/1": 1.0}, 60)
+        failed = load.codes[500]
+        asked = load.asked
+        until(lambda: load.asked > asked + 100)
+        assert load.codes[500] <= failed + 8, "after the rollback no request fails but those in flight"
+    last = workspace.deployments.history("shop")[-1]
+    assert last.detail["reason"].startswith("automatic rollback: ")
+    assert why in last.detail["reason"]
+    assert workspace.deployments.get("shop").log == 0.5, "all else stays as it was"
+    assert workspace.audit.verify()
+
+
+def test_a_canary_that_labels_prove_wrong_is_rolled_back(folder: Path, workspace: Workspace) -> None:
+    workspace.deployments.set("shop", {"small/1": 0.5, "small/5": 0.5})
+    with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=30) as client:
+        for number in range(300):
+            ask(client, number, id=f"request {number}")
+        log = until(lambda: _log(workspace, 300))
+        truth = {"small/1": lambda told: told, "small/5": lambda told: "high" if told == "low" else "low"}
+        workspace.labels.add(
+            "shop",
+            [row["request_id"] for row in log],
+            None,
+            [truth[row["model"]](row["output.prediction"]) for row in log],
+        )
+        until(lambda: workspace.deployments.get("shop").traffic == {"small/1": 1.0})
+    assert "labelled predictions were wrong" in workspace.deployments.history("shop")[-1].detail["reason"]
+
+
+def test_a_canary_as_good_as_the_champion_stays(folder: Path, workspace: Workspace) -> None:
+    workspace.deployments.set("shop", {"small/1": 0.5, "small/2": 0.5})
+    with deployment_server(folder, "shop") as (_, url), Load(url, 2) as load:
+        until(lambda: load.asked > 1000, 60)
+    assert workspace.deployments.get("shop").canaries == ("small/2",)
+    assert set(load.codes) == {200}
+    assert all(len(versions) == 1 for versions in load.by_row.values()), "a row changed its arm"
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+def test_the_log_keeps_what_a_request_says_of_itself(folder: Path, workspace: Workspace) -> None:
+    """Ids are echoed, subjects and consent are kept, and who refused is not logged but answered."""
+    with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=30) as client:
+        headers = {"x-request-id": "of the header", "x-luban-subject": "alice", "x-luban-consent": "yes"}
+        answer = client.post("/models/shop/predict", json={"rows": [ROW]}, headers=headers)
+        assert answer.headers["x-request-id"] == "of the header"
+        assert ask(client, id="of the body", subject="bob").headers["x-request-id"] == "of the body"
+        made = ask(client).headers["x-request-id"]
+        assert ask(client, consent=False).status_code == 200
+        assert ask(client, consent="perhaps").status_code == 400
+        bad = client.post("/models/shop/predict", json={"rows": [ROW]}, headers={"x-luban-subject": "x" * 300})
+        assert bad.status_code == 200
+        log = until(lambda: _log(workspace, 3))
+        figures = client.get("/metrics").text
+    assert [(row["request_id"], row["subject"], row["consent"]) for row in log] == [
+        ("of the header", "alice", True),
+        ("of the body", "bob", None),
+        (made, None, None),
+    ]
+    assert 'luban_prediction_log_rows_total{deployment="shop",outcome="stored"} 3.0' in figures
+    assert 'luban_prediction_log_rows_total{deployment="shop",outcome="without_consent"} 2.0' in figures
+
+
+def test_a_sample_is_kept_and_off_keeps_nothing(folder: Path, workspace: Workspace) -> None:
+    workspace.deployments.set("shop", {"small/1": 1.0}, log=0.3)
+    workspace.deployments.set("bar", {"small/1": 1.0}, log=0.0)
+    with deployment_server(folder) as (process, url), httpx.Client(base_url=url, timeout=30) as client:
+        for number in range(300):
+            ask(client, number)
+            ask(client, number, "bar")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+    assert 50 <= workspace.predictions.read("shop").num_rows <= 130
+    assert workspace.predictions.read("bar").num_rows == 0
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.1, 2.0])
+def test_what_counted_as_stored_survives_a_kill(folder: Path, workspace: Workspace, seconds: float) -> None:
+    """SIGKILL at any moment: rows that the counter called stored are there, once; the deployment is whole."""
+    with deployment_server(folder, "shop") as (process, url):
+        stored = 0.0
+        with Load(url, 2), httpx.Client(base_url=url, timeout=30) as client:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                lines = client.get("/metrics").text.splitlines()
+                told = [one for one in lines if one.startswith("luban_prediction_log_rows_total") and '"stored"' in one]
+                stored = float(told[0].split()[-1]) if told else 0.0
+                version = 1 + int(time.monotonic() * 10) % 2
+                workspace.deployments.set("shop", {f"small/{version}": 1.0})
+            killed = threading.Thread(target=process.kill)
+            killed.start()
+            killed.join()
+    found = workspace.predictions.read("shop")["request_id"].to_pylist()
+    assert len(found) >= stored
+    assert len(found) == len(set(found))
+    assert workspace.deployments.get("shop").traffic in ({"small/1": 1.0}, {"small/2": 1.0})
+    assert workspace.audit.verify()
+
+
+# --- the database is away -------------------------------------------------------------------------
+
+
+@contextmanager
+def postgresql() -> Iterator[Any]:
+    try:
+        with servers.stoppable_postgresql() as server:
+            yield server
+    except servers.NotInstalled as reason:
+        pytest.skip(str(reason))
+
+
+def test_answers_go_on_while_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL stops: requests are answered, the log waits in memory, and all of it is stored when it is back."""
+    with postgresql() as server:
+        monkeypatch.setenv("LUBAN_STORE", server.url)
+        folder = tmp_path / ".luban"
+        with Workspace.open(folder, actor="ada") as workspace:
+            register(workspace)
+            workspace.deployments.set("shop", {"small/1": 1.0})
+            with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=30) as client:
+                sent = [ask(client, number, id=f"before {number}").status_code for number in range(10)]
+                until(lambda: workspace.predictions.read("shop").num_rows == 10)
+                server.stop()
+                end = time.monotonic() + AWAY
+                number = 0
+                while time.monotonic() < end:
+                    sent.append(ask(client, number, id=f"away {number}").status_code)
+                    number += 1
+                    time.sleep(0.01)
+                server.start()
+                until(lambda: _stored(workspace) == len(sent), 60)
+                workspace.deployments.set("shop", {"small/2": 1.0})
+                until(lambda: ask(client).json()["model"] == "shop/2")
+    assert set(sent) == {200}
+
+
+AWAY = 4.0
+
+
+@pytest.mark.long
+def test_answers_go_on_while_the_database_is_away_for_half_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for 30 s."""
+    monkeypatch.setitem(globals(), "AWAY", 30.0)
+    test_answers_go_on_while_the_database_is_away(tmp_path, monkeypatch)
+
+
+def _stored(workspace: Workspace) -> int:
+    return len(set(workspace.predictions.read("shop")["request_id"].to_pylist()))
