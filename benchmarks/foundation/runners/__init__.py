@@ -1,0 +1,1 @@
+"""Programs that run in a process, and some in an environment, of their own."""
