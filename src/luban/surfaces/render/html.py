@@ -93,5 +93,6 @@ def _evidence(evidence: Evidence, key: str) -> dict[str, Any]:
         "columns": [(clean(name), right) for name, right in zip(evidence.columns, numeric, strict=True)],
         "rows": [list(zip(row, numeric, strict=True)) for row in zip(*texts, strict=True)],
         "more": len(evidence.rows) - len(rows),
-        "wide": evidence.drawing == "table" and len(evidence.columns) > 6,
+        "wide": evidence.drawing in ("spans", "picture") or (evidence.drawing == "table" and len(evidence.columns) > 6),
+        "tabled": evidence.drawing != "picture",  # the figures of a picture are its points
     }

@@ -26,6 +26,8 @@ _ROWS = 15
 _BAR = 24
 _INDENT = 2
 _LINE = 40
+_PIECES = 400
+_STRONG, _LEAST = 0.5, 0.12  # weights of pieces that are marked strongly, and that are not marked
 _SPARKS = "▁▂▃▄▅▆▇█"
 _PLAIN_SPARKS = "_.-~=+*#"
 
@@ -51,6 +53,10 @@ def render(report: Report, console: Console) -> None:
             body = _evidence(evidence, plain, console.width - _INDENT)
             if body is not None:
                 console.print(Padding(body, (1, 0, 0, _INDENT)))
+    pictures = sum(one.drawing == "picture" for finding in report.findings for one in finding.evidence)
+    if pictures:
+        told = f"{pictures} pictures are" if pictures > 1 else "1 picture is"
+        console.print(Text(f"\n{told} in the HTML page: add --html PAGE.html to the same command", style="dim"))
 
 
 def lines(title: str, texts: Sequence[str], console: Console) -> None:
@@ -94,6 +100,10 @@ def _evidence(evidence: Evidence, plain: bool, room: int) -> RenderableType | No
         return _bars(evidence, plain)
     if evidence.drawing in ("line", "histogram"):
         return _lines(evidence, plain)
+    if evidence.drawing == "spans":
+        return _spans(evidence, plain)
+    if evidence.drawing == "picture":
+        return None  # said once for all of them, under the report
     if evidence.drawing == "scatter":
         return None  # a cloud of points says nothing in characters; the other faces draw it
     return _table(evidence, plain, room)
@@ -120,6 +130,34 @@ def _title(evidence: Evidence, *more: str) -> Text:
     if told:
         title.append(f"  {'; '.join(told)}", style="not bold dim")
     return title
+
+
+def _spans(evidence: Evidence, plain: bool) -> Group:
+    """Return the text with what speaks for the answer underlined, and what speaks against it in another colour.
+
+    Where there are no colours, strong pieces stand in brackets with their sign.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    body = Text()
+    for piece, weight in evidence.rows[:_PIECES]:
+        shown_piece = clean(str(piece))
+        if not is_number(weight):
+            body.append(shown_piece, style="dim italic")
+            continue
+        word = shown_piece.rstrip()
+        strong = abs(weight) >= _STRONG
+        if abs(weight) < _LEAST or not word:
+            body.append(shown_piece)
+            continue
+        style = f"{'bold ' if strong else ''}{'underline dark_orange3' if weight > 0 else 'blue'}"
+        mark = ("+" if weight > 0 else "-") if plain and strong else ""
+        body.append(f"[{mark}{word}]" if mark else word, style=style)
+        body.append(shown_piece[len(word) :])
+    if len(evidence.rows) > _PIECES:
+        body.append(" .." if plain else " …", style="dim")
+    return Group(_title(evidence, clean(evidence.y)), body)
 
 
 def _bars(evidence: Evidence, plain: bool) -> Group:

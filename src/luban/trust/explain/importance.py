@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from luban.core.task import Task
 
 _ROWS = 5000
-_LEAST_ROWS = 200
+_LEAST_ROWS, _FEWEST_ROWS = 200, 20
 _REPEATS = 5
 _DRAWS = 200
 
@@ -71,7 +71,10 @@ def importance(
     pace = seconds_a_row(model, table)
     affordable = 0.8 * max(0.0, clock.left) / (pace * max(1, len(order)))
     repeats = int(np.clip(affordable // _LEAST_ROWS, 2, _REPEATS))
-    rows = int(min(table.num_rows, np.clip(affordable / repeats, _LEAST_ROWS, _ROWS)))
+    # Of a slow model even the least rows would take longer than there is; a hint in time is better than that.
+    most = 0.8 * max(0.0, clock.left) / (pace * (1 + repeats))
+    least = int(np.clip(most, _FEWEST_ROWS, _LEAST_ROWS))
+    rows = int(min(table.num_rows, np.clip(affordable / repeats, least, _ROWS)))
     chosen = np.sort(generator.choice(table.num_rows, rows, replace=False))
     seen = table.take(pa.array(chosen))
     known = None if target is None else target[chosen]

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from luban.surfaces.render.charts.bars import draw_bars
 from luban.surfaces.render.charts.heatmap import draw_heatmap
+from luban.surfaces.render.charts.pictures import draw_pictures
 from luban.surfaces.render.charts.plane import draw_histogram, draw_lines, draw_points
+from luban.surfaces.render.charts.spans import draw_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +23,13 @@ _DRAWN: dict[str, Callable[[Evidence, str], Markup | None]] = {
     "histogram": draw_histogram,
     "bar": draw_bars,
     "heatmap": draw_heatmap,
+    "spans": draw_spans,
+    "picture": draw_pictures,
 }
 
 
 def draw(evidence: Evidence, key: str) -> Markup | None:
-    """Return evidence as an SVG element, None where it is a table or holds nothing to draw.
+    """Return evidence as an element of a page, an SVG one where it is a chart; None where there is nothing to draw.
 
     Parameters
     ----------
