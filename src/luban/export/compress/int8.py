@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ import onnx
 from onnx import helper
 
 from luban.core.errors import Unsupported
+from luban.export.compress.dynamic import plain, products, quantised_products
 from luban.export.compress.layers import sensitivity, smoothed
 from luban.export.compress.weights import quantised_rows, stored_small, weighty
 from luban.learners.graph.metadata import properties
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
+
+    from luban.export.compress.dynamic import Product
 
     Batches = Sequence[Mapping[str, np.ndarray]]
 
@@ -72,7 +76,8 @@ def forms(graph: bytes, batches: Batches, *, static: bool = False) -> Iterator[F
             remedy="Trees and small linear models gain nothing from int8.",
         )
     kernels = weighty(model, ["Conv"])
-    matrices = list(weighty(model, MATRICES))
+    simple = {node.name for node in model.graph.node if plain(node)}
+    matrices = [name for name in weighty(model, MATRICES) if name in simple]
     if static or 2 * sum(kernels.values()) > sum(sizes.values()):
         yield Form(
             name="static",
@@ -81,16 +86,17 @@ def forms(graph: bytes, batches: Batches, *, static: bool = False) -> Iterator[F
         )
     if matrices:
         smooth = smoothed(model, matrices, batches)
+        ready = products(smooth, matrices, batches)
         yield Form(
             name="dynamic",
-            words="weights in int8; inputs of matrix products, smoothed, to int8 with one scale a batch",
-            make=lambda: _dynamic(smooth, matrices),
+            words="weights in int8; inputs of matrix products, smoothed, to int8 at each prediction",
+            make=partial(_dynamic, smooth, ready),
         )
         errors = sensitivity(smooth, matrices, batches) if len(matrices) > 1 else {}
         worst = sorted(errors, key=lambda name: -errors[name])
         for share in SHARES if worst else ():
             left = worst[: max(1, round(share * len(worst)))]
-            kept = [name for name in matrices if name not in left]
+            kept = {name: one for name, one in ready.items() if name not in left}
             yield Form(
                 name=f"dynamic, {len(left)} of {len(matrices)} layers in float32",
                 words="as dynamic, but the most sensitive layers are computed as float32, from weights in int8",
@@ -112,20 +118,8 @@ def _small(model: onnx.ModelProto) -> onnx.ModelProto:
     return stored_small(model, weighty(model, ["Conv", *MATRICES]))
 
 
-def _dynamic(model: onnx.ModelProto, nodes: Sequence[str]) -> bytes:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    def quantise(path: Path) -> None:
-        quantize_dynamic(
-            _embeddings(model),
-            path,
-            op_types_to_quantize=list(MATRICES),
-            nodes_to_quantize=list(nodes),
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
-
-    return _finish(model, _small(_written(quantise)))
+def _dynamic(model: onnx.ModelProto, ready: Mapping[str, Product]) -> bytes:
+    return _finish(model, _small(_embeddings(quantised_products(model, ready))))
 
 
 def _static(model: onnx.ModelProto, batches: Batches, nodes: Sequence[str]) -> bytes:
@@ -178,10 +172,15 @@ def _written(work: Callable[[Path], None]) -> onnx.ModelProto:
     """Return the model that a function of ONNX Runtime writes to a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
+        logger = logging.getLogger()  # its tools write remarks for their own users to the root
+        before = logger.level
+        logger.setLevel(logging.ERROR)
         try:
             work(path)
         except Exception as error:  # its tools raise whatever they stumble over
             raise Unsupported("ONNX Runtime cannot make this form of the graph", seen=str(error)[:300]) from error
+        finally:
+            logger.setLevel(before)
         return onnx.load(str(path))
 
 

@@ -13,8 +13,8 @@ from luban.learners.graph.session import open_session
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-MOST_ROWS = 512
-"""Of one layer's input, taken evenly from all batches."""
+MOST_ROWS = 2048
+"""Of one layer's input."""
 STRENGTHS = (0.0, 0.25, 0.5, 0.75)
 
 
@@ -87,17 +87,18 @@ def sensitivity(
     seen = inputs_of(model, {node.input[0] for node in chosen.values()}, batches)
     found = {}
     for name, node in chosen.items():
-        matrix = numpy_helper.to_array(weights[node.input[1]])
-        if any(one.name == "transB" and one.i for one in node.attribute):
-            matrix = matrix.T
-        found[name] = _error(_sample(seen[node.input[0]]), matrix)
+        matrix = matrix_of(node, weights)
+        found[name] = _error(seen[node.input[0]], matrix)
     return found
 
 
 def inputs_of(
     model: onnx.ModelProto, names: Iterable[str], batches: Sequence[Mapping[str, np.ndarray]]
-) -> dict[str, list[np.ndarray]]:
-    """Return what some tensors of the graph are, batch by batch."""
+) -> dict[str, np.ndarray]:
+    """Return rows of some tensors of the graph, shape (m, K).
+
+    They are evenly chosen ones, and those with the largest numbers, which set the scale of int8.
+    """
     wanted = sorted(names)
     given = {one.name for one in model.graph.input}
     inner = [name for name in wanted if name not in given]
@@ -106,17 +107,23 @@ def inputs_of(
     known = {one.name for one in made.graph.output}
     made.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner if name not in known)
     session = open_session(made.SerializeToString())
+    share = -(-MOST_ROWS // max(1, len(batches)))
     found: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
     for batch in batches:
         inside = dict(zip(inner, session.run(inner, dict(batch)) if inner else (), strict=True))
         for name in wanted:
-            found[name].append(inside[name] if name in inside else batch[name])
-    return found
+            values = inside[name] if name in inside else batch[name]
+            found[name].append(_sample(values.reshape(-1, values.shape[-1]), share))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _factor(seen: Sequence[np.ndarray], matrices: Sequence[np.ndarray]) -> np.ndarray | None:
+def _sample(rows: np.ndarray, share: int) -> np.ndarray:
+    extreme = np.argsort(np.abs(rows).max(axis=1))[-max(1, share // 8) :]
+    return np.concatenate([rows[:: -(-len(rows) // share)], rows[extreme]])
+
+
+def _factor(rows: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray | None:
     """Return what to divide an input by, shape (K,), or None where nothing is better."""
-    rows = _sample(seen)
     largest = np.maximum(np.abs(rows).max(axis=0), 1e-5)
     heaviest = np.maximum(np.max([np.abs(one).max(axis=1) for one in matrices], axis=0), 1e-5)
     best, least = None, np.inf
@@ -129,18 +136,17 @@ def _factor(seen: Sequence[np.ndarray], matrices: Sequence[np.ndarray]) -> np.nd
     return best
 
 
-def _sample(seen: Sequence[np.ndarray]) -> np.ndarray:
-    """Return some rows of an input: evenly chosen ones, and those with the largest numbers, which set the scale."""
-    rows = np.concatenate([one.reshape(-1, one.shape[-1]) for one in seen])
-    extreme = np.argsort(np.abs(rows).max(axis=1))[-MOST_ROWS // 8 :]
-    return np.concatenate([rows[:: -(-len(rows) // MOST_ROWS)], rows[extreme]])
-
-
 def _error(rows: np.ndarray, matrix: np.ndarray) -> float:
     """Return the error that int8 makes in a product, as a share of the product."""
     exact = rows @ matrix
     error = _activations(rows) @ _columns(matrix) - exact
     return float(np.linalg.norm(error) / max(float(np.linalg.norm(exact)), 1e-12))
+
+
+def matrix_of(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> np.ndarray:
+    """Return the matrix that a MatMul or Gemm multiplies its input with, shape (K, N)."""
+    matrix: np.ndarray = numpy_helper.to_array(weights[node.input[1]])
+    return matrix.T if any(one.name == "transB" and one.i for one in node.attribute) else matrix
 
 
 def _chosen(model: onnx.ModelProto, nodes: Iterable[str], operators: tuple[str, ...]) -> dict[str, onnx.NodeProto]:
