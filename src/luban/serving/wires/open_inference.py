@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from luban.core.errors import InputError, NotFound
+from luban.serving.access.declare import needs
 from luban.serving.asker import asker_of
 from luban.serving.bodies import json_bytes, json_response, parse_object, read_body
 from luban.serving.computing import compute
@@ -43,12 +44,11 @@ class OpenInferenceWire:
         model = "/v2/models/{model}"
         version = model + "/versions/{version}"
         return [  # the busiest first: routes are tried in order
-            *(Route(f"{path}/infer", endpoints.infer, methods=["POST"]) for path in (model, version)),
-            Route("/v2", endpoints.server_metadata),
-            Route("/v2/health/live", endpoints.live),
-            Route("/v2/health/ready", endpoints.ready),
-            *(Route(path, endpoints.model_metadata) for path in (model, version)),
-            *(Route(f"{path}/ready", endpoints.model_ready) for path in (model, version)),
+            *needs("infer", *(Route(f"{path}/infer", endpoints.infer, methods=["POST"]) for path in (model, version))),
+            *needs("open", Route("/v2/health/live", endpoints.live), Route("/v2/health/ready", endpoints.ready)),
+            *needs("look", Route("/v2", endpoints.server_metadata)),
+            *needs("look", *(Route(path, endpoints.model_metadata) for path in (model, version))),
+            *needs("look", *(Route(f"{path}/ready", endpoints.model_ready) for path in (model, version))),
         ]
 
 

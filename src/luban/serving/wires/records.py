@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from luban.core.errors import InputError
+from luban.serving.access.declare import needs
 from luban.serving.answers import answered_rows
 from luban.serving.asker import asker_of
 from luban.serving.bodies import json_bytes, parse_object, read_body
@@ -52,7 +53,7 @@ class RecordsWire:
             return Response(answer, media_type="application/json")
 
         paths = ("/models/{model}/predict", "/models/{model}/versions/{version}/predict")
-        return [Route(path, predict, methods=["POST"]) for path in paths]
+        return needs("infer", *(Route(path, predict, methods=["POST"]) for path in paths))
 
 
 class _Asked(NamedTuple):
