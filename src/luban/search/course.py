@@ -155,7 +155,7 @@ class Course:
     def job(self, candidate: Candidate, fold: int | None, seconds: float) -> Job:
         """Return the work of one fit."""
         key = candidate.key
-        end = self._search_end() if fold is not None else self.plan.study_deadline - self._closing_seconds
+        end = self._search_end() if fold is not None else self._learning_end()
         return Job(
             function="luban.search.fold:fit_fold",
             arguments={
@@ -176,9 +176,12 @@ class Course:
         )
 
     def _search_end(self) -> float:
-        return self.plan.study_deadline - self._closing_seconds - self._ending_seconds - self._writing_seconds()
+        return self._learning_end() - self._ending_seconds
 
-    def _writing_seconds(self) -> float:
+    def _learning_end(self) -> float:
+        return self.plan.study_deadline - self._closing_seconds - self.writing_seconds()
+
+    def writing_seconds(self) -> float:
         """Return what keeping and exporting the networks of the ensemble takes beyond what is kept for the end."""
         if self.standing is None or not self.plan.timed:
             return 0.0

@@ -184,7 +184,7 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
     running: dict[int, tuple[Trial, Candidate]] = {}
     pace = 1.0  # how long fits have taken, as a share of what was expected
     while not interrupted():
-        left = course.plan.study_remaining()
+        left = course.plan.study_remaining() - course.writing_seconds()
         for trial in [one for one in waiting if pace * refit_seconds(one, course.rows) <= left]:
             if len(running) < course.workers and not disturbs(trial.candidate, [one for _, one in running.values()]):
                 waiting.remove(trial)

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 DEFAULTS: Mapping[str, Any] = {
     "backbone": None,
-    "learning_rate": 1e-3,
+    "learning_rate": 5e-4,
     "width": 128,
-    "dropout": 0.3,
+    "dropout": 0.4,
     "modality_dropout": 0.2,
-    "weight_decay": 0.02,
-    "epochs": 60,
+    "weight_decay": 0.1,
+    "epochs": 20,
     "stop": None,
     "batch": 128,
 }
