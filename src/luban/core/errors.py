@@ -9,6 +9,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
+from luban.core.secrets import hidden
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,10 +33,11 @@ class LubanError(Exception):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, happened: str, *, seen: str | None = None, remedy: str | None = None) -> None:
-        self.happened = happened
-        self.seen = seen
-        self.remedy = remedy
-        super().__init__(happened)
+        # What a user gave may hold a token; errors go to logs and to strangers.
+        self.happened = hidden(happened)
+        self.seen = None if seen is None else hidden(seen)
+        self.remedy = None if remedy is None else hidden(remedy)
+        super().__init__(self.happened)
 
     def __str__(self) -> str:
         parts = [self.happened.rstrip(".")]

@@ -10,6 +10,8 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from luban.core.secrets import hidden
+
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -62,4 +64,4 @@ class AccessLog:
 
 def _text(line: dict[str, Any]) -> str:
     moment = datetime.fromtimestamp(line.pop("time"), UTC).isoformat(timespec="milliseconds")
-    return json.dumps({"time": moment, **line}) + "\n"
+    return hidden(json.dumps({"time": moment, **line})) + "\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from luban.core.errors import Tampered
+from luban.core.secrets import hidden
 from luban.store.clock import now
 from luban.store.digests import canonical_json
 from luban.store.tables import EPOCH, audit, audit_head, microseconds
@@ -139,7 +140,7 @@ def append(
     It comes last in its transaction, since it locks the end of the chain until that transaction ends.
     """
     head = connection.execute(select(audit_head.c.number, audit_head.c.hash).with_for_update()).one()
-    text = canonical_json(detail or {}).decode()
+    text = hidden(canonical_json(detail or {}).decode())
     fields = [head.number + 1, microseconds(now()), actor, action, subject, text, head.hash]
     link = _hash(fields)
     names = [column.name for column in _HASHED]

@@ -20,7 +20,9 @@ from luban.store.disk import writing_to
 from luban.store.migrate import upgrade
 from luban.store.models import Models
 from luban.store.reports import Reports
+from luban.store.roles import Roles
 from luban.store.runs import Runs
+from luban.store.tokens import Tokens
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -58,6 +60,9 @@ class Workspace:
         self.models = Models(database, actor)
         self.deployments = Deployments(database, self.audit, actor)
         self.reports = Reports(database, blobs, actor)
+        self.tokens = Tokens(database, actor)
+        self.roles = Roles(database, actor)
+        self._guest = False
 
     @classmethod
     def open(cls, location: str | Path | None = None, *, create: bool = True, actor: str | None = None) -> Workspace:
@@ -125,12 +130,19 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def acting(self, actor: str) -> Workspace:
+        """Return this workspace as somebody else works in it; closing that leaves the database open."""
+        guest = Workspace(self.root, self._database, self.blobs, actor)
+        guest._guest = True
+        return guest
+
     def close(self) -> None:
         """Write what waits and close the database."""
         try:
             self.runs.close()
         finally:
-            self._database.close()
+            if not self._guest:
+                self._database.close()
 
     def __enter__(self) -> Workspace:
         return self
