@@ -123,7 +123,7 @@ class LinearProbeLearner:
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the default backbone, first of all but the baseline."""
-        return [Suggestion(order=5, share=0.3)]
+        return [Suggestion(order=5, share=0.4)]
 
     def space(self, task: Task) -> Space:  # noqa: ARG002
         """Return the strength, and the backbones that can be had."""
