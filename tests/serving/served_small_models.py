@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import small_models as small
 from luban.export.onnx.build import build
+from luban.serving.limits import Limits
 from luban.serving.runtime import Runtime
 from luban.serving.server import serve
 
@@ -83,7 +84,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--largest-body", type=int, default=1_000_000)
     options = parser.parse_args()
-    answered = serve(runtimes(), port=0, largest_body=options.largest_body, started=lambda url: print(url, flush=True))
+    answered = serve(
+        runtimes(), port=0, limits=Limits(body=options.largest_body), started=lambda url: print(url, flush=True)
+    )
     print(f"answered {answered}", flush=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from dataclasses import replace
@@ -154,11 +155,15 @@ def test_the_models_fault_is_observed_and_the_requests_is_not() -> None:
     arms = Arms(answering=(Arm(runtime=failing, model="small/3", deployment=deployment),))
     models = Models(served={"small": {"3": arms}})
     models.observer = seen.append
+
+    def ask(row: dict[str, Any], version: str | None = None, **about: Any) -> None:
+        asyncio.run(models.routed("small", version, Asker(**about)).answer(row, 1, "error"))
+
     with pytest.raises(ZeroDivisionError):
-        models.routed("small", None, Asker()).predict_row({**ROW, "age": 20.05})
+        ask({**ROW, "age": 20.05})
     with pytest.raises(InputError):
-        models.routed("small", None, Asker()).predict_row({"age": 20})
-    models.routed("small", "3", Asker(subject="bob")).predict_row({**ROW, "age": 20.0})
+        ask({"age": 20})
+    ask({**ROW, "age": 20.0}, "3", subject="bob")
     assert [(type(one.error), one.subject) for one in seen] == [(ZeroDivisionError, None), (type(None), "bob")]
     models.close()
 

@@ -13,6 +13,7 @@ from luban.core import plugins
 from luban.core.errors import LubanError
 from luban.serving.bodies import json_response
 from luban.serving.hosts import LoopbackNames
+from luban.serving.limits import retry_headers
 from luban.serving.metrics import CONTENT_TYPE, Metrics
 from luban.serving.observe import Observe
 from luban.version import __version__
@@ -67,7 +68,7 @@ def routes_application(routes: Sequence[Any]) -> Starlette:
 
 async def _luban_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, LubanError)
-    return json_response({"error": str(error)}, error.status)
+    return json_response({"error": str(error)}, error.status, retry_headers(error))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

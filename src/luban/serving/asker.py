@@ -2,12 +2,14 @@
 
 A request says so in the headers ``x-request-id``, ``x-luban-subject`` and ``x-luban-consent``, or in what its
 protocol has for that (``id`` and ``parameters`` of the Open Inference Protocol, fields of the same names in records);
-the body goes before the headers. A request without an id gets one. Every answer carries ``x-request-id``, under which
-the prediction log has its rows and under which labels may be sent later.
+the body goes before the headers; ``x-luban-timeout`` says for how many seconds from its arrival an answer is waited
+for. A request without an id gets one. Every answer carries ``x-request-id``, under which the prediction log has its
+rows and under which labels may be sent later.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from random import getrandbits
@@ -23,7 +25,7 @@ ASKER = "luban.asker"
 
 LONGEST = 200
 _CONSENT = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_NAMES = {b"x-request-id", b"x-luban-subject", b"x-luban-consent"}
+_NAMES = {b"x-request-id", b"x-luban-subject", b"x-luban-consent", b"x-luban-timeout"}
 
 
 def new_id() -> str:
@@ -42,12 +44,18 @@ class Asker:
     consent : bool, optional
     started : float
         When the request came, by `time.perf_counter`.
+    timeout : str, optional
+        The header that says for how long an answer is waited for, as it came.
+    deadline : float
+        When the client does not wait any more, by `time.perf_counter`.
     """
 
     request_id: str = field(default_factory=new_id)
     subject: str | None = None
     consent: bool | None = None
     started: float = field(default_factory=time.perf_counter)
+    timeout: str | None = None
+    deadline: float = math.inf
 
     def says(self, *, identifier: Any = None, subject: Any = None, consent: Any = None) -> None:
         """Take what the body of a request says, in place of its headers; None where it does not say it.
@@ -68,6 +76,22 @@ class Asker:
                 raise InputError("consent must be true or false")
             self.consent = consent
 
+    def within(self, seconds: Any) -> None:
+        """Take for how many seconds after its arrival the client waits for an answer.
+
+        Raises
+        ------
+        InputError
+            If it is no number above 0.
+        """
+        try:
+            found = float(seconds)
+        except (TypeError, ValueError, OverflowError):
+            found = math.nan
+        if isinstance(seconds, bool) or not (math.isfinite(found) and found > 0):
+            raise InputError("a timeout must be a number of seconds above 0", seen=repr(seconds)[:100])
+        self.deadline = self.started + found
+
     @property
     def header(self) -> tuple[bytes, bytes]:
         """The header that an answer carries."""
@@ -83,6 +107,7 @@ def asker(scope: Scope) -> Asker:
     found = Asker()
     if not said:
         return found
+    found.timeout = said.get(b"x-luban-timeout")
     try:
         found.says(identifier=said.get(b"x-request-id"))
     except InputError:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import zlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from luban.core.errors import InputError
+from luban.serving.limits import TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
+    from starlette.types import Scope
+
+    from luban.serving.admission import Ticket
 
 
 class BodyTooLarge(InputError):
@@ -23,24 +30,95 @@ class BodyTooLarge(InputError):
     status: ClassVar[int] = 413
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Return the body of a request.
+class UnknownForm(InputError):
+    """A request body in a form that is not read."""
+
+    code: ClassVar[str] = "unknown-form"
+    status: ClassVar[int] = 415
+
+
+def declared(scope: Scope) -> int:
+    """Return how many bytes a request says that its body has; 0 where it does not say it."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() and len(value) < 20 else 0
+    return 0
+
+
+async def read_body(request: Request, limit: int, *, patience: float = 60.0, ticket: Ticket | None = None) -> bytes:
+    """Return the body of a request, decompressed where it says that it is compressed (gzip, deflate).
+
+    Parameters
+    ----------
+    limit : int
+        Bytes.
+    patience : float
+        Seconds that the client may take to send it.
+    ticket : Ticket, optional
+        Is told of bytes that the request did not declare.
 
     Raises
     ------
     BodyTooLarge
         As soon as it is known to be over `limit` bytes, without reading the rest.
+    TooSlow
+        If it does not come in time.
+    Overloaded
+        If there is no room for it.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
-        raise _too_large(limit, declared)
-    parts, size = [], 0
-    async for part in request.stream():
+    said = declared(request.scope)
+    if said > limit:
+        raise _too_large(limit, str(said))
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    body: bytes = message.get("body", b"")
+    if len(body) > limit:
+        raise _too_large(limit, f"more than {limit}")
+    if message.get("more_body"):
+        try:
+            async with asyncio.timeout(patience):
+                body = await _rest(request, body, limit, ticket if not said else None)
+        except TimeoutError:
+            raise TooSlow(
+                "the request body did not come in time", remedy=f"Send it within {patience:g} seconds."
+            ) from None
+    coding = request.headers.get("content-encoding")
+    return body if coding is None else _decoded(body, coding, limit)
+
+
+async def _rest(request: Request, begun: bytes, limit: int, ticket: Ticket | None) -> bytes:
+    parts, size, more = [begun], len(begun), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
         size += len(part)
         if size > limit:
             raise _too_large(limit, f"more than {limit}")
+        if ticket is not None:
+            ticket.grow(len(part))
         parts.append(part)
+        more = message.get("more_body", False)
     return b"".join(parts)
+
+
+def _decoded(body: bytes, coding: str, limit: int) -> bytes:
+    if coding.strip().lower() in ("", "identity"):
+        return body
+    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        raise UnknownForm("the request body is compressed in a way that is not read", seen=coding[:100])
+    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # both forms, told by their heads
+    try:
+        found = decoder.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise InputError("the request body cannot be decompressed", seen=str(error)) from None
+    if len(found) > limit:
+        raise _too_large(limit, f"more than {limit} when decompressed")
+    if not decoder.eof:
+        raise InputError("the request body cannot be decompressed", seen="it ends early")
+    return found
 
 
 def _too_large(limit: int, seen: str) -> BodyTooLarge:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from luban.core.errors import Conflict, LubanError
 from luban.serving import labelled, watch
 from luban.serving.log.writer import LogWriter
-from luban.serving.models import LARGEST_BODY, Models
+from luban.serving.models import Models
 from luban.serving.observation import Observation, chosen
 from luban.serving.rollout import Trial, without
 from luban.serving.shadow import Shadow
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from luban.core.model import Deployment
+    from luban.serving.limits import Limits
     from luban.serving.runtime import Runtime
     from luban.store import Workspace
 
@@ -59,7 +60,7 @@ class Deployed:
         Models and deployments; without any all deployments.
     load : callable
         Returns the runtime of a model version by its reference.
-    threads, largest_body
+    limits : Limits, optional
         Of `luban.serving.models.Models`.
 
     Attributes
@@ -74,12 +75,11 @@ class Deployed:
         names: Sequence[str],
         load: Callable[[str], Runtime],
         *,
-        threads: int | None = None,
-        largest_body: int = LARGEST_BODY,
+        limits: Limits | None = None,
     ) -> None:
         self._workspace = workspace
         self._watch = watch.Watch(workspace, names, load, tell=self._tell)
-        self.models = Models(served=self._watch.begin(), threads=threads, largest_body=largest_body)
+        self.models = Models(served=self._watch.begin(), limits=limits)
         self._watch.publish = self.models.replace
         self._seen: deque[Observation] = deque()
         self._counts: Counter[tuple[str, str]] = Counter()

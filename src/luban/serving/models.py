@@ -6,10 +6,13 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from luban.core.errors import InputError, NotFound
+from luban.serving.admission import Admission
 from luban.serving.arms import Arm, Arms
+from luban.serving.lanes import Lane
+from luban.serving.limits import Limits
 from luban.serving.observation import Observation
 from luban.serving.routed import Routed
 
@@ -23,7 +26,22 @@ if TYPE_CHECKING:
     from luban.serving.runtime import Runtime
 
 Result = TypeVar("Result")
-LARGEST_BODY = 32 * 1024 * 1024
+
+
+class Repository(Protocol):
+    """Changes what is served, when a request of a protocol that knows such calls asks for it."""
+
+    def load(self, name: str) -> None:
+        """Serve a model, at its newest state; `NotFound` where there is none."""
+
+    def unload(self, name: str) -> None:
+        """Serve a name no more; `NotFound` where it is not served."""
+
+    def known(self) -> Sequence[tuple[str, str]]:
+        """Return (name, version) of all that could be served."""
+
+    def promote(self, name: str, version: str) -> None:
+        """Let a version answer where none is asked for."""
 
 
 class Models:
@@ -36,11 +54,8 @@ class Models:
     served : mapping of str to mapping of str to Arms, optional
         In place of runtimes: by name and version what answers, of which the last answers where no version is asked
         for.
-    threads : int, optional
-        Threads that compute predictions, so that the event loop never waits for one; by default one a processor
-        and at least two.
-    largest_body : int
-        Bytes of the largest request body that is read.
+    limits : Limits, optional
+        How much is taken on at once.
 
     Attributes
     ----------
@@ -50,6 +65,10 @@ class Models:
         Is given what arms of deployments were asked and answered; it must not wait.
     figures : callable, optional
         Returns counts of the prediction log and of shadows, for metrics.
+    repository : Repository, optional
+        Loads and unloads models, where what is served may be changed by requests.
+    admission : Admission
+        Counts what is being answered.
     """
 
     def __init__(
@@ -57,18 +76,21 @@ class Models:
         runtimes: Iterable[Runtime] = (),
         *,
         served: Mapping[str, Mapping[str, Arms]] | None = None,
-        threads: int | None = None,
-        largest_body: int = LARGEST_BODY,
+        limits: Limits | None = None,
     ) -> None:
         self._served = served if served is not None else _by_version(runtimes)
         if not self._served:
             raise InputError("there is no model to serve", remedy="Name at least one.")
-        self.largest_body = largest_body
+        self.limits = limits or Limits()
+        self.admission = Admission(self.limits)
+        self.repository: Repository | None = None
         self.stopping = False
         self.tell: Callable[..., None] = _nobody
         self.observer: Callable[[Observation], None] | None = None
         self.figures: Callable[[], Mapping[str, Mapping[tuple[str, str], int]]] | None = None
-        self._pool = ThreadPoolExecutor(threads or max(2, _processors()), thread_name_prefix="luban-predict")
+        self._pool = ThreadPoolExecutor(max(2, _processors()), thread_name_prefix="luban-bodies")
+        self._lanes: dict[int, tuple[Runtime, Lane]] = {}
+        self._lanes_of = self._served
 
     def replace(self, served: Mapping[str, Mapping[str, Arms]]) -> None:
         """Serve this from now on; requests that have begun are finished by what they began with."""
@@ -190,13 +212,33 @@ class Models:
         """Return every runtime that answers."""
         return tuple(arm.runtime for arms in self.served() for arm in arms.answering)
 
+    def lane(self, runtime: Runtime) -> Lane:
+        """Return the lane in which a runtime is asked; called on the event loop alone."""
+        if self._lanes_of is not self._served:
+            self._lanes_of = self._served
+            alive = {id(one) for one in self.all()}
+            for gone in [key for key in self._lanes if key not in alive]:
+                self._lanes.pop(gone)[1].close()
+        found = self._lanes.get(id(runtime))
+        if found is None:
+            found = self._lanes[id(runtime)] = (runtime, Lane(runtime, self.limits, self._told))
+        return found[1]
+
+    def _told(self, event: str, **details: Any) -> None:
+        self.tell(event, **details)  # who is told may change after a lane was made
+
     async def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Return what a function returns that computes, called in one of the threads."""
+        """Return what a function returns that reads or writes a large body, called in a thread.
+
+        What asks a model itself is called in its lane: it may hang, and these threads are everybody's.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     def close(self) -> None:
-        """Wait for what is being computed and end the threads."""
+        """End the threads; a call that hangs is left behind."""
         self._pool.shutdown(wait=True)
+        for _, lane in self._lanes.values():
+            lane.close()
 
     def _arms(self, name: str) -> tuple[Arms, ...]:
         served = self._served

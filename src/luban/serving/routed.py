@@ -5,25 +5,29 @@ To a wire it looks like the runtime of one model.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from luban.core.errors import LubanError
+from luban.core.errors import LubanError, OutOfTime
 from luban.serving.answers import Answer
+from luban.serving.limits import ModelHangs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from luban.core.schema import Column
     from luban.core.task import Task
     from luban.serving.arms import Arm, Arms
     from luban.serving.asker import Asker
     from luban.serving.models import Models
-    from luban.serving.runtime import Missing
+    from luban.serving.runtime import Missing, Runtime
+
+_FEW = 64  # rows up to which they are told apart on the event loop
 
 
 class Routed:
@@ -70,64 +74,100 @@ class Routed:
         return self._runtime.empty
 
     @property
-    def quick(self) -> bool:
-        """Whether one row takes less than a millisecond, whichever arm answers it."""
-        return all(arm.runtime.quick for arm in self._arms.answering)
+    def runtime(self) -> Runtime:
+        """The champion's runtime, whose columns requests have."""
+        return self._runtime
 
-    def predict_row(self, row: Mapping[str, Any], *, missing: Missing = "error") -> dict[str, Any]:
-        """Return the prediction of one row, as `Runtime.predict_row` does."""
-        self._arm = arm = self._arms.arm(self._arms.key(row))
-        with self._observed(arm, row) as note:
-            found = note.answer = arm.runtime.predict_row(row, missing=missing)
+    async def answer(self, data: Any, rows: int, missing: Missing) -> Any:
+        """Return the answer, each row by its own arm.
+
+        Parameters
+        ----------
+        data : mapping (one row), sequence of mappings, or pyarrow.Table
+        rows : int
+            How many it has.
+        missing : {"error", "fill"}
+
+        Returns
+        -------
+        dict or Answer
+            Of a mapping what `Runtime.predict_row` returns, of rows an `Answer`.
+        """
+        if isinstance(data, Mapping):
+            self._arm = arm = self._arms.arm(self._arms.key(data))
+            return await self._answer(arm, data, 1, missing)
+        if not rows:
+            return self.empty
+        large = self._arms.several and rows > _FEW
+        split = await self._models.run(self._arms.split, data) if large else self._arms.split(data)
+        if len(split) == 1:
+            self._arm = split[0][0]
+            return await self._answer(self._arm, data, rows, missing)
+        parts: list[Any] = await asyncio.gather(
+            *(self._answer(arm, _taken(data, places), len(places), missing, places) for arm, places in split),
+            return_exceptions=True,
+        )
+        for part in parts:  # all arms are waited for, so that what each did is observed
+            if isinstance(part, BaseException):
+                raise part
+        return merged([(places, part) for (_, places), part in zip(split, parts, strict=True)])
+
+    async def explain(self, data: Any, missing: Missing) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `Runtime.explain` returns, of the champion."""
+        runtime = self._runtime
+        found: tuple[np.ndarray, np.ndarray] = await self._models.lane(runtime).call(
+            lambda: runtime.explain(data, missing=missing), self._deadline
+        )
         return found
 
-    def answer(self, data: pa.Table | Sequence[Mapping[str, Any]], *, missing: Missing = "error") -> Answer:
-        """Return the answer for rows, as `Runtime.answer` does, each row by its own arm."""
-        parts = []
-        for arm, places in self._arms.split(data):
-            if len(places) == len(data):
-                self._arm = arm
-                with self._observed(arm, data) as note:
-                    found = note.answer = arm.runtime.answer(data, missing=missing)
-                return found
-            rows = _taken(data, places)
-            with self._observed(arm, rows, places) as note:
-                part = note.answer = arm.runtime.answer(rows, missing=missing)
-            parts.append((places, part))
-        return merged(parts) if parts else self.empty
+    def _in_time(self, now: float) -> None:
+        if now > self.asker.deadline:
+            raise OutOfTime("the answer was not ready in time", seen="reading the request")
 
-    @contextmanager
-    def _observed(self, arm: Arm, rows: Any, places: list[int] | None = None) -> Iterator[_Note]:
-        """Tell what was answered, or that the model failed; a request's own fault says nothing about the model."""
-        note = _Note()
-        fault: Exception | None = None
-        began = time.perf_counter()
+    @property
+    def _deadline(self) -> float:
+        return min(self.asker.deadline, self.asker.started + self._models.limits.seconds)
+
+    async def _answer(self, arm: Arm, data: Any, rows: int, missing: Missing, places: list[int] | None = None) -> Any:
+        """Return the answer of one arm, and tell what it answered, or that its model failed.
+
+        What is wrong with a request, and what a client does not wait for, says nothing about the model.
+        """
+        found, fault, computed, began = None, None, None, time.perf_counter()
         try:
-            yield note
+            self._in_time(began)
+            if arm.runtime.quick and isinstance(data, Mapping):
+                found = arm.runtime.predict_row(data, missing=missing)
+                computed = time.perf_counter() - began
+            else:
+                found, computed = await self._models.lane(arm.runtime).answer(data, rows, missing, self._deadline)
         except Exception as error:
+            if not _models_fault(error):
+                raise
             fault = error
             raise
         finally:
-            if fault is None or not isinstance(fault, LubanError) or fault.status >= 500:
+            if found is not None or fault is not None:
                 asker, ended = self.asker, time.perf_counter()
                 self._models.observed(
                     arm,
                     asker.request_id,
-                    rows,
-                    note.answer,
+                    data,
+                    found,
                     ended - asker.started,
                     fault,
                     places=places,
                     subject=asker.subject,
                     consent=asker.consent,
-                    computed=ended - began,
+                    computed=ended - began if computed is None else computed,
                 )
+        return found
 
 
-class _Note:
-    """Holds the answer of an arm, once there is one."""
-
-    answer: Mapping[str, Any] | Answer | None = None
+def _models_fault(error: Exception) -> bool:
+    if not isinstance(error, LubanError) or isinstance(error, ModelHangs):
+        return True
+    return error.status >= 500 and not isinstance(error, OutOfTime)
 
 
 def _taken(data: pa.Table | Sequence[Mapping[str, Any]], places: list[int]) -> Any:

@@ -6,27 +6,31 @@ and computed by all threads.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
+from luban.core.errors import Unsupported
+from luban.core.protocols import Explainable
 from luban.data.conform import conform
 from luban.data.row import RowReader, check_missing, row_reader
 from luban.export.onnx.build import label_values
-from luban.learners.graph.feeding import Feeding, row_table
+from luban.learners.graph.feeding import Feeding, row_table, rows_table
 from luban.learners.graph.outputs import value_output, values_of
 from luban.learners.graph.session import open_session
 from luban.serving.answers import Answer, answer, answer_row
+from luban.serving.limits import ModelFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pyarrow as pa
+    from collections.abc import Mapping, Sequence
 
     from luban.core.schema import Column
+    from luban.data.row import Value
     from luban.learners.fitted import Fitted
     from luban.learners.predictions import Predictions
 
@@ -116,19 +120,78 @@ class Runtime:
         -------
         dict
             ``prediction``, and ``probabilities`` by label or ``quantiles`` by level where the task has them; the
-            ``probability`` of each word's label; ``score`` and ``alternatives`` of an answer, None where it is rejected.
+            ``probability`` of each word's label; ``score`` and ``alternatives`` of an answer (None where rejected).
 
         Raises
         ------
         InputError
             Naming the column.
         """
-        return answer_row(self.task, self._row_values(row, missing)[0], self.threshold)
+        return self.answered_row(self._row_values(row, missing))
 
     def answer(self, data: Any, *, missing: Missing = "error") -> Answer:
         """Return the answer for anything tabular, as arrays."""
+        table, notes = self.read(data, missing)
+        return self.answered([self.values(table)], notes)
+
+    # The steps of an answer, for requests that are computed together (`luban.serving.lanes`).
+
+    def read(self, data: Any, missing: Missing) -> tuple[pa.Table, tuple[str, ...]]:
+        """Return (canonical table, notes) of anything tabular."""
         conformed = conform(data, self.signature.inputs, missing=missing, paths=False)
-        return answer(self.task, self._labels, self.values(conformed.table), self.threshold, conformed.notes)
+        return conformed.table, conformed.notes
+
+    def read_row(self, row: Mapping[str, Any], missing: Missing) -> dict[str, Value]:
+        """Return the conformed values of one row."""
+        check_missing(missing)
+        return self._readers[missing](row)
+
+    def values_of_parts(self, parts: Sequence[pa.Table | dict[str, Value]]) -> list[np.ndarray]:
+        """Return the model's values for each part: a canonical table, or one conformed row; computed in one call."""
+        tables = [one if isinstance(one, pa.Table) else rows_table([one], self.signature.inputs) for one in parts]
+        if all(isinstance(one, dict) for one in parts):
+            tables = [rows_table(parts, self.signature.inputs)]  # type: ignore[arg-type]
+        values = self.values(tables[0] if len(tables) == 1 else _joined(tables))
+        ends = np.cumsum([one.num_rows if isinstance(one, pa.Table) else 1 for one in parts])
+        if len(values) != ends[-1]:
+            raise ModelFailed("the model answered another number of rows", seen=f"{len(values)} of {ends[-1]}")
+        return np.split(values, ends[:-1])
+
+    def answered_row(self, values: np.ndarray) -> dict[str, Any]:
+        """Return the prediction of the one row that these values are of."""
+        return answer_row(self.task, self._checked(values)[0], self.threshold)
+
+    def answered(self, values: Sequence[np.ndarray], notes: tuple[str, ...] = ()) -> Answer:
+        """Return the answer that the model's values, given in parts, come to."""
+        whole = self._checked(values[0] if len(values) == 1 else np.concatenate(_as_long(values)))
+        return answer(self.task, self._labels, whole, self.threshold, notes)
+
+    def explain(self, data: Any, *, missing: Missing = "error") -> tuple[np.ndarray, np.ndarray]:
+        """Return (values, base), shapes (n, columns, outputs) and (outputs,), as `Explainable.contributions` does.
+
+        Raises
+        ------
+        Unsupported
+            If the model cannot explain itself.
+        """
+        model = self._fitted.model
+        if not isinstance(model, Explainable):
+            raise Unsupported(
+                "the model cannot explain itself exactly", seen=self.name, remedy="Use luban explain, which samples."
+            )
+        return model.contributions(self.read(data, missing)[0])
+
+    def _checked(self, values: np.ndarray) -> np.ndarray:
+        """Return values that are an answer, without words beyond the longest row's; else raise `ModelFailed`."""
+        if self.task.kind == "tokens":  # NaN stands for the words that a shorter row does not have
+            there = np.flatnonzero(~np.isnan(values).all(axis=(0, 2)))
+            return values[:, : int(there[-1]) + 1 if len(there) else 0]
+        # The sum is finite where all values are, but for sums beyond the largest number, of which a second look tells.
+        if not math.isfinite(values.sum()) and not np.isfinite(values).all():
+            raise ModelFailed(
+                "the model answered what is no number", remedy="The fault is the model's, not the request's."
+            )
+        return values
 
     def predict(self, data: Any, *, missing: Missing = "error") -> Predictions:
         """Return the predictions of anything tabular, as `Fitted.predict` does."""
@@ -171,3 +234,15 @@ class Runtime:
                 assert self._graph is not None
                 self._many = open_session(self._graph, threads=self._threads)
             return self._many
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables([one.replace_schema_metadata(None) for one in tables]).combine_chunks()
+
+
+def _as_long(values: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Return values of words, shape (n, L, K) each, with the same L."""
+    if values[0].ndim < 3:
+        return values
+    longest = max(one.shape[1] for one in values)
+    return [np.pad(one, [(0, 0), (0, longest - one.shape[1]), (0, 0)], constant_values=np.nan) for one in values]

@@ -14,11 +14,12 @@ from luban.core.errors import Unavailable
 from luban.serving.access_log import AccessLog
 from luban.serving.app import application
 from luban.serving.hosts import check_host, is_loopback
-from luban.serving.models import LARGEST_BODY, Models
+from luban.serving.models import Models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
+    from luban.serving.limits import Limits
     from luban.serving.runtime import Runtime
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,8 +31,7 @@ def serve(
     port: int = 8080,
     *,
     expose: bool = False,
-    threads: int | None = None,
-    largest_body: int = LARGEST_BODY,
+    limits: Limits | None = None,
     grace: float = 30.0,
     access_log: bool = True,
     started: Callable[[str], None] | None = None,
@@ -50,10 +50,8 @@ def serve(
         0 takes a free one.
     expose : bool
         Allow a host that other machines can reach.
-    threads : int, optional
-        Threads that compute predictions.
-    largest_body : int
-        Bytes of the largest request body.
+    limits : Limits, optional
+        How much is taken on at once.
     grace : float
         Seconds.
     access_log : bool
@@ -68,7 +66,7 @@ def serve(
     Unavailable
         If the address is taken or does not exist.
     """
-    with _prepared(runtimes, host, port, expose, threads, largest_body, grace, access_log) as (server, url):
+    with _prepared(runtimes, host, port, expose, limits, grace, access_log) as (server, url):
         server.when_started = started
         server.url = url
         server.run(sockets=[server.listener])
@@ -77,10 +75,15 @@ def serve(
 
 @contextlib.contextmanager
 def running(
-    runtimes: Iterable[Runtime] | Models, host: str = "127.0.0.1", port: int = 0, *, access_log: bool = False
+    runtimes: Iterable[Runtime] | Models,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    limits: Limits | None = None,
+    access_log: bool = False,
 ) -> Iterator[str]:
     """Serve from a thread of this process while the context is open; gives the URL."""
-    with _prepared(runtimes, host, port, False, None, LARGEST_BODY, 10.0, access_log) as (server, url):
+    with _prepared(runtimes, host, port, False, limits, 10.0, access_log) as (server, url):
         ready = threading.Event()
         server.when_started = lambda _url: ready.set()
         server.url = url
@@ -138,14 +141,13 @@ def _prepared(
     host: str,
     port: int,
     expose: bool,
-    threads: int | None,
-    largest_body: int,
+    limits: Limits | None,
     grace: float,
     access_log: bool,
 ) -> Iterator[tuple[_Server, str]]:
     check_host(host, expose=expose)
     own = not isinstance(runtimes, Models)
-    models = runtimes if isinstance(runtimes, Models) else Models(runtimes, threads=threads, largest_body=largest_body)
+    models = runtimes if isinstance(runtimes, Models) else Models(runtimes, limits=limits)
     listener = listen(host, port)
     log = AccessLog() if access_log else None
     bound, number = listener.getsockname()[:2]

@@ -1,15 +1,18 @@
 """The Open Inference Protocol, version 2, over HTTP: what KServe, Triton, MLServer and their clients speak.
 
-Source: https://github.com/kserve/open-inference-protocol (specification/protocol/inference_rest.md).
+Sources: https://github.com/kserve/open-inference-protocol (specification/protocol/inference_rest.md), and of the
+extensions https://github.com/triton-inference-server/server (docs/protocol): binary tensors
+(`luban.serving.wires.binary`), and the repository, which loads and unloads models of the workspace.
 
 A model's inputs are its columns, one tensor of shape (rows, 1) each. ``null`` in ``data`` means missing. Some request
 parameters are ours: ``missing`` says what a column that was not sent means (``"error"``, or ``"fill"``: missing
-values), ``subject`` and ``consent`` whom the rows are about (`luban.serving.asker`); ``notes`` in an answer says what
-was done to make the rows fit.
+values), ``subject`` and ``consent`` whom the rows are about (`luban.serving.asker`); ``timeout`` is Triton's: for how
+many microseconds the client waits. ``notes`` in an answer says what was done to make the rows fit.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
@@ -19,20 +22,24 @@ from starlette.routing import Route
 from luban.core.errors import InputError, NotFound
 from luban.serving.access.declare import needs
 from luban.serving.asker import asker_of
-from luban.serving.bodies import json_bytes, json_response, parse_object, read_body
-from luban.serving.computing import compute
+from luban.serving.bodies import json_bytes, json_response, parse_object
+from luban.serving.computing import answered
 from luban.serving.observe import served
+from luban.serving.wires.binary import HEADER, MEDIA_TYPE, Binary, raw_bytes, split
+from luban.serving.wires.repository import repository_routes
 from luban.serving.wires.tensors import Tensor, datatype, decode, encode, encode_row, is_text
 from luban.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
     from luban.serving.models import Models
     from luban.serving.routed import Routed
     from luban.serving.runtime import Runtime
+
+EXTENSIONS = ("binary_tensor_data", "model_repository")
 
 
 class OpenInferenceWire:
@@ -49,6 +56,7 @@ class OpenInferenceWire:
             *needs("look", Route("/v2", endpoints.server_metadata)),
             *needs("look", *(Route(path, endpoints.model_metadata) for path in (model, version))),
             *needs("look", *(Route(f"{path}/ready", endpoints.model_ready) for path in (model, version))),
+            *repository_routes(runtime),
         ]
 
 
@@ -62,7 +70,7 @@ class _Endpoints:
         return found
 
     async def server_metadata(self, _request: Request) -> Response:
-        return json_response({"name": "luban", "version": __version__, "extensions": []})
+        return json_response({"name": "luban", "version": __version__, "extensions": list(EXTENSIONS)})
 
     async def live(self, _request: Request) -> Response:
         return json_response({"live": True})
@@ -82,11 +90,8 @@ class _Endpoints:
     async def infer(self, request: Request) -> Response:
         path = request.path_params
         found = self._models.routed(path["model"], path.get("version"), asker_of(request.scope))
-        served(request.scope, found.name, found.version)
-        body = await read_body(request, self._models.largest_body)
-        rows, answer = await compute(self._models, found, body, _read, _answer)
-        served(request.scope, found.name, found.version, rows)
-        return Response(answer, media_type="application/json")
+        read = partial(_read, request.headers.get(HEADER))
+        return await answered(request, self._models, found, read, _write)
 
 
 def metadata(runtime: Runtime, versions: Sequence[str]) -> dict[str, Any]:
@@ -111,22 +116,19 @@ def metadata(runtime: Runtime, versions: Sequence[str]) -> dict[str, Any]:
 
 class _Asked(NamedTuple):
     identifier: str | None
-    outputs: list[str]
-    tensors: dict[str, Tensor]
+    outputs: dict[str, bool]  # by name, whether it is wanted in binary form
     rows: int
     missing: Literal["error", "fill"]
+    data: Mapping[str, Any] | pa.Table
 
 
-def _read(runtime: Routed, body: bytes) -> _Asked:
-    return read(runtime, parse_object(body))
+def _read(header: str | None, runtime: Routed, body: bytes) -> _Asked:
+    text, raw = split(body, header)
+    return read(runtime, parse_object(text), Binary(raw))
 
 
-def _answer(runtime: Routed, asked: _Asked) -> bytes:
-    return json_bytes(infer(runtime, asked))
-
-
-def read(runtime: Routed, request: dict[str, Any]) -> _Asked:
-    """Return what an inference request in JSON asks for, checked.
+def read(runtime: Routed, request: dict[str, Any], binary: Binary) -> _Asked:
+    """Return what an inference request asks for, checked.
 
     Raises
     ------
@@ -145,46 +147,74 @@ def read(runtime: Routed, request: dict[str, Any]) -> _Asked:
     runtime.asker.says(
         identifier=identifier or None, subject=parameters.get("subject"), consent=parameters.get("consent")
     )
-    outputs = _outputs(request.get("outputs"), runtime)
-    tensors, rows = _tensors(runtime, request.get("inputs"))
-    return _Asked(identifier, outputs, tensors, rows, missing)
+    if parameters.get("timeout"):
+        runtime.asker.within(_seconds(parameters["timeout"]))
+    outputs = _outputs(request.get("outputs"), runtime, parameters.get("binary_data_output") is True)
+    tensors, rows = _tensors(runtime, request.get("inputs"), binary)
+    binary.end()
+    columns = runtime.columns
+    data: Mapping[str, Any] | pa.Table
+    if rows == 1 and runtime.empty.decided is None:
+        data = {name: tensor.single(columns[name]) for name, tensor in tensors.items()}
+    else:
+        data = pa.table({name: tensor.to_arrow(columns[name]) for name, tensor in tensors.items()})
+    return _Asked(identifier, outputs, rows, missing, data)
 
 
-def infer(runtime: Routed, asked: _Asked) -> dict[str, Any]:
-    """Return the inference response in JSON."""
+def _seconds(microseconds: Any) -> float:
+    if type(microseconds) is not int or microseconds < 0:
+        raise InputError("the parameter timeout must be a whole number of microseconds", seen=repr(microseconds)[:100])
+    return min(microseconds, 10**12) / 1e6
+
+
+def _write(runtime: Routed, asked: _Asked, found: Any) -> Response:
     response: dict[str, Any] = {"model_name": runtime.name, "model_version": str(runtime.version)}
     if asked.identifier is not None:
         response["id"] = asked.identifier
-    columns = runtime.columns
-    if asked.rows == 1 and runtime.empty.decided is None:
-        row = {name: tensor.single(columns[name]) for name, tensor in asked.tensors.items()}
-        found = runtime.predict_row(row, missing=asked.missing)
-        response["model_version"] = str(runtime.version)  # the row says which version answers it
-        response["outputs"] = [encode_row(name, found[name], runtime.empty.outputs[name]) for name in asked.outputs]
-        return response
-    arrays = {name: tensor.to_arrow(columns[name]) for name, tensor in asked.tensors.items()}
-    answer = runtime.answer(pa.table(arrays), missing=asked.missing)
-    if answer.notes:
-        response["parameters"] = {"notes": "; ".join(answer.notes)}
-    response["outputs"] = [encode(name, answer.outputs[name]) for name in asked.outputs]
-    return response
+    if isinstance(found, dict):
+        outputs = [encode_row(name, found[name], runtime.empty.outputs[name]) for name in asked.outputs]
+    else:
+        if found.notes:
+            response["parameters"] = {"notes": "; ".join(found.notes)}
+        outputs = [encode(name, found.outputs[name]) for name in asked.outputs]
+    response["outputs"] = outputs
+    raw = [_raw(tensor) for tensor in outputs if asked.outputs[tensor["name"]]]
+    text = json_bytes(response)
+    if not raw:
+        return Response(text, media_type="application/json")
+    return Response(b"".join([text, *raw]), headers={HEADER: str(len(text))}, media_type=MEDIA_TYPE)
 
 
-def _outputs(outputs: Any, runtime: Routed) -> list[str]:
-    known = list(runtime.empty.outputs)
+def _raw(tensor: dict[str, Any]) -> bytes:
+    """Return the raw bytes of an output, and leave their number in its place."""
+    raw = raw_bytes(tensor)
+    del tensor["data"]
+    tensor["parameters"] = {"binary_data_size": len(raw)}
+    return raw
+
+
+def _outputs(outputs: Any, runtime: Routed, binary: bool) -> dict[str, bool]:
+    known = runtime.empty.outputs
     if not outputs and outputs in (None, []):
-        return known
+        return dict.fromkeys(known, binary)
     if not isinstance(outputs, list):
         raise InputError("outputs must be a list", seen=type(outputs).__name__)
-    names = []
+    names: dict[str, bool] = {}
     for one in outputs:
         name = one.get("name") if isinstance(one, dict) else None
         if not isinstance(name, str):
             raise InputError("each of the outputs must be an object with a name", seen=repr(one)[:100])
         if name not in known:
-            raise _unknown("output", name, known)
-        names.append(name)
+            raise _unknown("output", name, list(known))
+        names[name] = _parameters(one, name).get("binary_data", binary) is True
     return names
+
+
+def _parameters(tensor: dict[str, Any], name: str) -> dict[str, Any]:
+    parameters = tensor.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise InputError(f"the parameters of {name!r} must be an object", seen=type(parameters).__name__)
+    return parameters
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
@@ -192,7 +222,7 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
     return InputError(nearest.happened, remedy=nearest.remedy)
 
 
-def _tensors(runtime: Routed, inputs: Any) -> tuple[dict[str, Tensor], int]:
+def _tensors(runtime: Routed, inputs: Any, binary: Binary) -> tuple[dict[str, Tensor], int]:
     """Return the input tensors by column, and the number of rows that they all have."""
     if not isinstance(inputs, list) or not inputs:
         raise InputError("the request has no list of inputs", seen=type(inputs).__name__)
@@ -206,7 +236,8 @@ def _tensors(runtime: Routed, inputs: Any) -> tuple[dict[str, Tensor], int]:
             raise _unknown("input", name, tuple(columns))
         if name in tensors:
             raise InputError(f"the input {name!r} is there twice")
-        tensors[name] = decode(one, columns[name])
+        size = _parameters(one, name).get("binary_data_size") if "parameters" in one else None
+        tensors[name] = decode(one, columns[name]) if size is None else binary.tensor(one, size, columns[name])
     first, rows = next((name, len(tensor.values)) for name, tensor in tensors.items())
     for name, tensor in tensors.items():
         if len(tensor.values) != rows:

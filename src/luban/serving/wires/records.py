@@ -3,9 +3,9 @@
 ``POST /models/M/predict`` (or ``/models/M/versions/V/predict``) with ``{"rows": [{"age": 39, ...}, ...]}`` answers
 ``{"model": "M/1", "predictions": [{"prediction": ..., "probabilities": {...}}, ...], "notes": [...]}``.
 ``"missing": "fill"`` beside the rows takes columns that are not there as missing values; ``"id"``, ``"subject"`` and
-``"consent"`` there say who asks (`luban.serving.asker`). A picture or sound is its
-content in base64, or a data URI. Forms with files (multipart/form-data) are taken too: each part is a column, one
-that is there n times makes n rows, and ``?missing=fill`` stands in the URL.
+``"consent"`` there say who asks (`luban.serving.asker`), ``"timeout"`` for how many seconds an answer is waited for. A
+picture or sound is its content in base64, or a data URI. Forms with files (multipart/form-data) are taken too: each
+part is a column, one that is there n times makes n rows, and ``?missing=fill`` stands in the URL.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from starlette.responses import Response
 from starlette.routing import Route
 
 from luban.core.errors import InputError
 from luban.serving.access.declare import needs
 from luban.serving.answers import answered_rows
 from luban.serving.asker import asker_of
-from luban.serving.bodies import json_bytes, parse_object, read_body
-from luban.serving.computing import compute
-from luban.serving.observe import served
+from luban.serving.bodies import json_response, parse_object
+from luban.serving.computing import answered
 from luban.serving.wires.multipart import is_form, records
 from luban.serving.wires.tensors import is_text
 
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from luban.serving.models import Models
     from luban.serving.routed import Routed
@@ -44,13 +43,9 @@ class RecordsWire:
         async def predict(request: Request) -> Response:
             path = request.path_params
             found = runtime.routed(path["model"], path.get("version"), asker_of(request.scope))
-            served(request.scope, found.name, found.version)
-            body = await read_body(request, runtime.largest_body)
             kind, asked = request.headers.get("content-type", ""), request.query_params.get("missing", "error")
             read = partial(_read_form, kind, asked) if is_form(kind) else _read
-            rows, answer = await compute(runtime, found, body, read, _answer)
-            served(request.scope, found.name, found.version, rows)
-            return Response(answer, media_type="application/json")
+            return await answered(request, runtime, found, read, _write)
 
         paths = ("/models/{model}/predict", "/models/{model}/versions/{version}/predict")
         return needs("infer", *(Route(path, predict, methods=["POST"]) for path in paths))
@@ -64,10 +59,16 @@ class _Asked(NamedTuple):
     def rows(self) -> int:
         return len(self.records)
 
+    @property
+    def data(self) -> Any:
+        return self.records[0] if len(self.records) == 1 else self.records
+
 
 def _read(runtime: Routed, body: bytes) -> _Asked:
     request = parse_object(body)
     runtime.asker.says(identifier=request.get("id"), subject=request.get("subject"), consent=request.get("consent"))
+    if request.get("timeout") is not None:
+        runtime.asker.within(request["timeout"])
     rows = request.get("rows")
     if not isinstance(rows, list):
         raise InputError("the request has no list of rows", remedy='Send {"rows": [{"column": value, ...}, ...]}.')
@@ -91,15 +92,12 @@ def _checked(missing: Any) -> Literal["error", "fill"]:
     return found
 
 
-def _answer(runtime: Routed, asked: _Asked) -> bytes:
-    notes: tuple[str, ...] = ()
-    if asked.rows == 1:
-        predictions = [runtime.predict_row(asked.records[0], missing=asked.missing)]
-    else:
-        found = runtime.answer(asked.records, missing=asked.missing) if asked.rows else runtime.empty
-        predictions, notes = answered_rows(runtime.task, found), found.notes
+def _write(runtime: Routed, _asked: _Asked, found: Any) -> Response:
+    one = isinstance(found, dict)
+    predictions = [found] if one else answered_rows(runtime.task, found)
+    notes = [] if one else list(found.notes)
     model = f"{runtime.name}/{runtime.version}"  # known only now: the row says which version answers it
-    return json_bytes({"model": model, "predictions": predictions, "notes": list(notes)})
+    return json_response({"model": model, "predictions": predictions, "notes": notes})
 
 
 def _check(record: Any, place: int) -> None:
