@@ -18,9 +18,20 @@ def chnsenticorp_htl(bench: Bench) -> tuple[list[Line], dict[str, Any]]:
     paths = rows.written(bench.folder, learn=learn, test=test)
     truth = test["label"].tolist()
     fitted = bench.luban(
-        "fit", paths["learn"], "--target", "label", "--budget", f"{bench.seconds(BUDGET)}s", "--name", "chinese"
+        "fit",
+        paths["learn"],
+        "--target",
+        "label",
+        "--metric",
+        "accuracy",
+        "--budget",
+        f"{bench.seconds(BUDGET)}s",
+        "--name",
+        "chinese",
     )
-    predicted = characters(learn["text"].fillna(""), learn["label"], test["text"].fillna(""))
+    predicted = characters(
+        *(part.tolist() for part in (learn["text"].fillna(""), learn["label"], test["text"].fillna("")))
+    )
     own, other = of_luban(bench, "chinese", paths["test"], truth), accuracy(truth, predicted)
     line = Line(
         what="accuracy",

@@ -32,7 +32,7 @@ def banking77(bench: Bench) -> tuple[list[Line], dict[str, Any]]:
         peer = bench.program("with_setfit", job, python)
         name = f"few{iterations}"
         fitted = bench.luban(
-            "fit", paths["learn"], "--target", "category", "--learners", "few_shot",
+            "fit", paths["learn"], "--target", "category", "--metric", "accuracy", "--learners", "few_shot",
             "--budget", f"{peer['wall_of_fit']:.0f}s", "--name", name,
         )  # fmt: skip
         own, other = of_luban(bench, name, paths["test"], truth), accuracy(truth, peer.pop("predicted"))

@@ -47,7 +47,9 @@ def _compared(
     beside: str,
     least: float | None = None,
 ) -> tuple[list[Line], dict[str, Any]]:
-    fitted = bench.luban("fit", train, "--budget", f"{bench.seconds(budget)}s", "--name", "media")
+    fitted = bench.luban(
+        "fit", train, "--metric", "accuracy", "--budget", f"{bench.seconds(budget)}s", "--name", "media"
+    )
     own = of_luban(bench, "media", test)
     predicted, truth = baseline(train, test)
     other = accuracy(truth, predicted)

@@ -34,9 +34,10 @@ def _beside_trainer(
     seconds = bench.seconds(BUDGET)
     truth = parts["test"]["label"].tolist()
     job = {**paths, "columns": columns, "target": "label", "seconds": seconds}
-    fitted = bench.luban("fit", paths["learn"], "--target", "label", "--budget", f"{seconds}s", "--name", "texts")
+    asked = ("--target", "label", "--metric", "accuracy", "--budget", f"{seconds}s", "--name", "texts")
+    fitted = bench.luban("fit", paths["learn"], *asked)
     trained = bench.program("with_trainer", job)
-    speed = bench.program("speed", {**job, "turns": 3, "rows": 768})
+    speed = bench.program("speed", {**job, "turns": 3, "rows": 384})
     own, other = of_luban(bench, "texts", paths["test"], truth), accuracy(truth, trained["predicted"])
     lines = [
         Line(what="accuracy", luban=own, other=other, beside="Trainer", target="at least Trainer's", met=own >= other),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import tempfile
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,14 +39,14 @@ def main() -> None:
     )
 
 
-def _luban(table: pd.DataFrame, job: dict, classes: np.ndarray, codes: np.ndarray) -> float:
+def _luban(table: pd.DataFrame, job: dict[str, Any], classes: np.ndarray, codes: np.ndarray) -> float:
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
     from luban.core.task import Task
     from luban.foundation import zoo
     from luban.foundation.adapt import adapt
 
-    kind = "binary" if len(classes) == 2 else "multiclass"
+    kind: Literal["binary", "multiclass"] = "binary" if len(classes) == 2 else "multiclass"
     columns = tuple(job["columns"])
     task = Task(kind=kind, target=job["target"], inputs=columns, metric="accuracy", classes=tuple(classes))
     rows = pa.table({name: pa.array(table[name].fillna("").astype(str).tolist()) for name in columns})
@@ -67,7 +68,7 @@ def _luban(table: pd.DataFrame, job: dict, classes: np.ndarray, codes: np.ndarra
     return min(done * BATCH, len(table)) / seconds
 
 
-def _trainer(table: pd.DataFrame, job: dict, classes: np.ndarray, codes: np.ndarray) -> float:
+def _trainer(table: pd.DataFrame, job: dict[str, Any], classes: np.ndarray, codes: np.ndarray) -> float:
     tokenizer = tokenizer_of()
     watch = Watch(math.inf)
     with tempfile.TemporaryDirectory() as folder:
