@@ -137,9 +137,6 @@ class Depicting(Protocol):
             Shape (m, r, c): how much is kept of each cell of a grid over the picture, from 0 to 1.
         """
 
-    def turned(self, tensors: Mapping[str, np.ndarray], plane: np.ndarray) -> np.ndarray:
-        """Return a plane of shape (r, c) that lies over the whole tensor of the row as it lies over the picture."""
-
     def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
         """Return what lies across and upwards of the picture, with units; empty where it is plain to see."""
 

@@ -84,7 +84,7 @@ def _picture(reading: Reading, row: pa.Table, effort: Effort) -> Evidence:
         weights = occlusion(reading.score, preparation, tensors, deadline=effort.deadline)
         how = "what is lost where it is covered"
     else:
-        weights, how = preparation.turned(tensors, found), "Grad-CAM"
+        weights, how = found, "Grad-CAM"
     largest = float(np.abs(weights).max())
     x, y = preparation.axes(tensors)
     picture = preparation.picture(tensors)

@@ -36,7 +36,7 @@ def over(picture: np.ndarray, weights: np.ndarray) -> str:
     heat = np.clip(np.asarray(smooth), -1, 1)
     grey = base.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     grey = 0.8 * grey + 0.2 * 255
-    share = 0.75 * np.abs(heat)[:, :, None] ** 0.8
+    share = 0.62 * np.abs(heat)[:, :, None] ** 0.8
     colour = np.where(heat[:, :, None] > 0, np.array(_FOR), np.array(_AGAINST))
     drawn = grey[:, :, None] * (1 - share) + colour * share
     inside = heat > _OUTLINED

@@ -26,8 +26,12 @@ def last_map(body: torch.nn.Module, score: Score, tensors: Mapping[str, torch.Te
     Returns
     -------
     numpy.ndarray or None
-        Shape (h, w), in the order of the tensor; None where the network does not keep a map to its end, or a small one.
+        Shape (h, w); None where the network reads no picture of several channels, or does not keep a map to its end, or
+        a small one.
     """
+    # Of a sound nothing is silence, which covering shows; a map would show the loudness that all sounds have too.
+    if all(one.dim() != 4 for one in tensors.values()):
+        return None
     made: list[torch.Tensor] = []
 
     def keep(module: torch.nn.Module, given: Any, output: Any) -> None:

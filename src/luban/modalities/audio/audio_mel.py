@@ -149,13 +149,9 @@ class AudioMel:
         return depict.drawn(tensors["input_features"][0][:, : self._real(tensors)])
 
     def covered(self, tensors: Mapping[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the spectrogram with cells of a grid set to silence."""
+        """Return the spectrogram with cells of a grid as quiet as when nothing happens."""
         bands = depict.covered_bands(tensors["input_features"][0], self._real(tensors), kept)
         return {"input_features": bands, "attention_mask": np.repeat(tensors["attention_mask"], len(kept), axis=0)}
-
-    def turned(self, tensors: Mapping[str, np.ndarray], plane: np.ndarray) -> np.ndarray:
-        """Return a plane over bands and frames with low bands at the bottom, cut to the frames of the sound."""
-        return depict.turned(plane, tensors["attention_mask"][0])
 
     def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
         """Return the seconds across and the frequencies upwards."""

@@ -102,13 +102,9 @@ class AudioWaveform:
         return depict.drawn(depict.loudness(tensors["input_values"][0][: self._real(tensors)], self._window))
 
     def covered(self, tensors: Mapping[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the sound silenced in cells of a grid over its spectrogram."""
+        """Return the sound made quiet in cells of a grid over its spectrogram."""
         values = depict.covered_samples(tensors["input_values"][0], self._real(tensors), kept, self._window)
         return {"input_values": values, "attention_mask": np.repeat(tensors["attention_mask"], len(kept), axis=0)}
-
-    def turned(self, tensors: Mapping[str, np.ndarray], plane: np.ndarray) -> np.ndarray:
-        """Return a plane over frequencies and time with low ones at the bottom, cut to the length of the sound."""
-        return depict.turned(plane, tensors["attention_mask"][0])
 
     def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
         """Return the seconds across and the frequencies upwards."""

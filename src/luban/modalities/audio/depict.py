@@ -10,6 +10,7 @@ import numpy as np
 from luban.modalities.grid import spread
 
 _LOUDEST = 99.5  # percentile that is drawn black
+_QUIET, _MOST = 10, 75
 
 
 def drawn(bands: np.ndarray) -> np.ndarray:
@@ -20,14 +21,8 @@ def drawn(bands: np.ndarray) -> np.ndarray:
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
-def turned(plane: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return a plane (frequencies, time) as it lies over the picture of the part that the mask says is real."""
-    real = max(1, round(plane.shape[1] * float(mask.mean())))
-    return plane[::-1, :real]
-
-
 def covered_bands(bands: np.ndarray, real: int, kept: np.ndarray) -> np.ndarray:
-    """Return spectrograms with cells of the picture set to silence.
+    """Return spectrograms with cells of the picture set to what is heard there when nothing happens.
 
     Parameters
     ----------
@@ -38,16 +33,19 @@ def covered_bands(bands: np.ndarray, real: int, kept: np.ndarray) -> np.ndarray:
     """
     mask = np.ones((len(kept), *bands.shape), dtype=bands.dtype)
     mask[:, :, :real] = spread(kept[:, ::-1], len(bands), real)
-    return np.asarray(mask * bands + (1 - mask) * bands[:, :real].min(), dtype=bands.dtype)
+    quiet = _quiet(bands[:, :real])
+    return np.asarray(mask * bands + (1 - mask) * np.minimum(bands, quiet), dtype=bands.dtype)
 
 
 def covered_samples(samples: np.ndarray, real: int, kept: np.ndarray, window: int) -> np.ndarray:
-    """Return sounds, shape (m, n), whose short-time spectrum is silenced in cells of the picture."""
+    """Return sounds, shape (m, n), as quiet in cells of the picture as they are when nothing happens."""
     spectrum = _spectrum(samples[:real], window)
+    strength = np.abs(spectrum)
+    quieter = spectrum * np.minimum(1.0, _quiet(strength) / np.maximum(strength, 1e-12))
     mask = spread(kept[:, ::-1], *spectrum.shape)
     result = np.repeat(samples[None], len(kept), axis=0)
     for place, one in enumerate(mask):
-        result[place, :real] = _sound(spectrum * one, window, real)
+        result[place, :real] = _sound(spectrum * one + quieter * (1 - one), window, real)
     return result
 
 
@@ -55,6 +53,16 @@ def loudness(samples: np.ndarray, window: int) -> np.ndarray:
     """Return the logarithmic spectrogram of samples, shape (frequencies, frames)."""
     strength = np.log(np.abs(_spectrum(samples, window)) ** 2 + 1e-10)
     return np.asarray(np.maximum(strength, strength.max() - 12))
+
+
+def _quiet(strength: np.ndarray) -> np.ndarray:
+    """Return how strong each frequency is when nothing happens, shape (frequencies, 1).
+
+    That is its tenth percentile over time; a tone that lasts is as strong as most other frequencies are then. Silence
+    itself would not do: no recording is silent, and a network takes a sudden silence for an event.
+    """
+    floor = np.percentile(strength, _QUIET, axis=1, keepdims=True)
+    return np.asarray(np.minimum(floor, np.percentile(floor, _MOST)))
 
 
 def _spectrum(samples: np.ndarray, window: int) -> np.ndarray:

@@ -136,11 +136,6 @@ class ImagePixels:
         """Return the picture with cells of a grid covered by its mean colour."""
         return {"pixel_values": depict.covered(tensors["pixel_values"][0], kept)}
 
-    def turned(self, tensors: Mapping[str, np.ndarray], plane: np.ndarray) -> np.ndarray:
-        """Return the plane as it is: pixels lie as the picture does."""
-        del tensors
-        return plane
-
     def axes(self, tensors: Mapping[str, np.ndarray]) -> tuple[str, str]:
         """Return nothing: a picture needs no axes."""
         del tensors

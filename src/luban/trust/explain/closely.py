@@ -10,7 +10,7 @@ import pyarrow as pa
 from luban.core.progress import Progress, tell
 from luban.core.report import Finding, Report, worst
 from luban.trust.explain.parts import Parts, explained_entries, figures_of, shown_parts
-from luban.trust.explain.reasons import plain, prediction_said, with_parts
+from luban.trust.explain.reasons import plain, prediction_said, truth_said, with_parts
 from luban.trust.explain.subject import decided
 
 if TYPE_CHECKING:
@@ -27,8 +27,13 @@ class Looked:
 
     rows: np.ndarray
     said: tuple[str, ...]
+    truth: tuple[str, ...]
     predictions: np.ndarray
     parts: Parts
+
+    def finding(self, place: int, finding: Finding, *, alone: bool) -> Finding:
+        """Return the finding of one of the rows with its parts; `alone` where there is one column only."""
+        return with_parts(finding, self.parts.evidence[place], self.said[place], self.truth[place], alone=alone)
 
 
 def look(
@@ -42,19 +47,21 @@ def look(
     codes = decided(model, task, predictions)
     entries = explained_entries(task, predictions, codes)
     parts = shown_parts(model, chosen, entries, clock=clock.share(_SHOWING), seed=seed)
-    said = tuple(
-        prediction_said(task, int(row), predictions[place], codes[place], None if target is None else target[row])
-        for place, row in enumerate(asked)
+    return Looked(
+        rows=asked,
+        said=tuple(prediction_said(task, int(row), *one) for row, *one in zip(asked, predictions, codes, strict=True)),
+        truth=tuple(
+            truth_said(task, code, None if target is None else target[row])
+            for row, code in zip(asked, codes, strict=True)
+        ),
+        predictions=predictions,
+        parts=parts,
     )
-    return Looked(rows=asked, said=said, predictions=predictions, parts=parts)
 
 
 def of_rows(looked: Looked, subject: str) -> Report:
     """Return the report of a task whose columns have no shares: single rows alone."""
-    rows = [
-        with_parts(Finding(what=said), evidence, said, alone=True)
-        for said, evidence in zip(looked.said, looked.parts.evidence, strict=True)
-    ]
+    rows = [looked.finding(place, Finding(what=said), alone=True) for place, said in enumerate(looked.said)]
     findings = (*rows, *limits(looked))
     figures = [
         {"row": int(row), "prediction": plain(prediction), "parts": figures_of(evidence)}

@@ -17,7 +17,7 @@ from luban.trust.explain.dependence import dependence, grid
 from luban.trust.explain.findings import additivity_finding, contribution_finding, importance_finding
 from luban.trust.explain.importance import importance
 from luban.trust.explain.parts import can_show, figures_of
-from luban.trust.explain.reasons import reasons, with_parts
+from luban.trust.explain.reasons import reasons
 from luban.trust.explain.shapley import contributions
 from luban.trust.explain.subject import Clock, Fitted, decided, resting, seconds_a_row, unit
 from luban.trust.explain.typical import spread, telling
@@ -142,7 +142,7 @@ def explain(
             decision=int(codes[place]),
         )
         if looked is not None:
-            found = with_parts(found, looked.parts.evidence[place], looked.said[place], alone=inputs.num_columns == 1)
+            found = looked.finding(place, found, alone=inputs.num_columns == 1)
             figures |= {"parts": figures_of(looked.parts.evidence[place])}
         rows_found.append(found)
         single.append(figures)

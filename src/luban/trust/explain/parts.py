@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 _LEAST = 0.25
+# What stands around words.
+_MARKS = " ,.;:!?'\"()“”（），。；：！？、"
 
 
 @runtime_checkable
@@ -98,7 +100,7 @@ def because(evidence: Sequence[Evidence]) -> str:
         if one.drawing == "spans":
             for piece, weight in one.rows:
                 if weight is not None and weight >= _LEAST and piece.strip():
-                    name = piece.strip().strip(',.;:!?，。；：！？"“”()（）').strip()
+                    name = piece.strip().strip(_MARKS)
                     pieces[name] = max(weight, pieces.get(name, 0.0))
     named = sorted((name for name in pieces if name), key=lambda name: -pieces[name])[:_NAMED]
     return ", ".join(f"“{name}”" for name in named)

@@ -102,34 +102,37 @@ def reasons(
     return finding, figures
 
 
-def with_parts(finding: Finding, parts: Sequence[Evidence], said: str, *, alone: bool) -> Finding:
+def with_parts(finding: Finding, parts: Sequence[Evidence], said: str, truth: str, *, alone: bool) -> Finding:
     """Return the finding of a row with what the model shows of the parts of its values.
 
     Parameters
     ----------
     said : str
         What is predicted, in words.
+    truth : str
+        What is true, in words, where it is another.
     alone : bool
         Whether there is one column only: that all comes from it is not said then.
     """
     words = because(parts)
     if not alone:
         more = f"; in the text: {words}" if words else ""
-        return replace(finding, what=finding.what + more, evidence=(*finding.evidence, *parts))
+        return replace(finding, what=finding.what + more + truth, evidence=(*finding.evidence, *parts))
     what = f"{said}, because of {words}" if words else said
-    return replace(finding, what=what, evidence=tuple(parts))
+    return replace(finding, what=what + truth, evidence=tuple(parts))
 
 
-def prediction_said(task: Task, row: int, prediction: np.ndarray, decision: Any, truth: Any) -> str:
-    """Return what is predicted of a row, and what is true where it is known and another, for tasks of any kind.
+def truth_said(task: Task, decision: Any, truth: Any) -> str:
+    """Return what is true, where it is known and is not what the model decides for."""
+    if truth is None or task.kind in ("multilabel", "tokens"):
+        return ""
+    if not task.classes:
+        return f"; in truth {number(float(truth))}"
+    return "" if int(truth) == int(decision) else f"; in truth {task.classes[int(truth)]}"
 
-    Parameters
-    ----------
-    decision : int or numpy.ndarray
-        What the model decides for.
-    truth : int, float or numpy.ndarray, optional
-        Code or number; labels as 0 and 1.
-    """
+
+def prediction_said(task: Task, row: int, prediction: np.ndarray, decision: Any) -> str:
+    """Return what is predicted of a row, for tasks of any kind; `decision` is what the model decides for."""
     if task.kind == "multilabel":
         names = [str(label) for label, given in zip(task.classes, np.asarray(decision), strict=True) if given]
         likeliest = f"{task.classes[int(prediction.argmax())]} {percent(float(prediction.max()))}"
@@ -139,13 +142,7 @@ def prediction_said(task: Task, row: int, prediction: np.ndarray, decision: Any,
     if task.kind == "matching" and int(decision) < 0:
         likeliest = f"{task.classes[int(prediction.argmax())]} {percent(float(prediction.max()))}"
         return f"Row {row}: no answer is sure enough (likeliest {likeliest})"
-    output = explained_output(task, prediction)
-    said = f"Row {row}: {_said(task, prediction, output, int(decision))}"
-    if truth is None:
-        return said
-    if not task.classes:
-        return f"{said}, in truth {number(float(truth))}"
-    return said if int(truth) == int(decision) else f"{said}, wrongly: it is {task.classes[int(truth)]}"
+    return f"Row {row}: {_said(task, prediction, explained_output(task, prediction), int(decision))}"
 
 
 def plain(prediction: np.ndarray) -> Any:

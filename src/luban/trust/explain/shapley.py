@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ROWS = 1000
 _SAMPLED_ROWS = 100
+_FEW_ALONE = 20
 _CELLS = 20_000_000  # table cells predicted at once, which bounds the memory
 _ORDERS = 24  # orders of the columns tried for each row by sampling, half of them reversed
 
@@ -80,6 +81,8 @@ def contributions(
         Rows to explain in any case; others follow at random while the time lasts.
     """
     order = _order(table.num_rows, wanted, seed)
+    if table.num_columns == 1:
+        return _alone(model, task, table, order, len(wanted), clock)
     warm_up = model.warm_up if isinstance(model, WarmingUp) else 0.0
     if 0.5 * warm_up > clock.left:  # the half, as the clock is a share of a budget whose other shares can wait
         why = f"exact values would take about {warm_up:.0f} s before the first row"
@@ -121,6 +124,22 @@ def _exact(model: Explainable, table: pa.Table, order: np.ndarray, least: int, c
         base=np.asarray(base),
         exact=True,
         note=f"exact, by {parts}, on {resting(rows, len(order))}",
+    )
+
+
+def _alone(model: Model, task: Task, table: pa.Table, order: np.ndarray, least: int, clock: Clock) -> Contributions:
+    """Return what a single column contributes: all by which a row differs from the average one."""
+    affordable = int(0.5 * max(0.0, clock.left) / seconds_a_row(model, table))
+    rows = int(min(len(order), max(least + _FEW_ALONE, min(affordable, _ROWS))))
+    reached = margins(task, model.predict(table.take(order[:rows])))
+    # Rows that were asked for may be extreme ones, and are no part of the average while there are others.
+    base = (reached[least:] if rows > least else reached).mean(axis=0)
+    return Contributions(
+        rows=order[:rows],
+        values=(reached - base)[:, None, :],
+        base=base,
+        exact=True,
+        note=f"the difference to the average of {resting(rows, len(order))}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _LEAST = 0.08  # weights that are not worth a colour
 _STRONG = 0.5
 _MOST = 1500  # pieces
+_MARKS = re.compile(r"[\W_]+$")
 
 
 def draw_spans(evidence: Evidence, key: str) -> Markup | None:
@@ -38,7 +40,7 @@ def _piece(text: str, weight: object) -> Markup:
     if not is_number(weight) or abs(float(weight)) < _LEAST or not shown.strip():  # type: ignore[arg-type]
         return escape(shown)
     value = max(-1.0, min(1.0, float(weight)))  # type: ignore[arg-type]
-    word = shown.rstrip()
+    word = _MARKS.sub("", shown) or shown.rstrip()  # what stands behind a word is not coloured
     kind = "for" if value > 0 else "against"
     strong = " strong" if abs(value) >= _STRONG else ""
     mark = Markup('<mark class="{}{}" style="--w:{:.2f}" title="{:+.2f}">{}</mark>')
