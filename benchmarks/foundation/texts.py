@@ -37,7 +37,7 @@ def _beside_trainer(
     asked = ("--target", "label", "--metric", "accuracy", "--budget", f"{seconds}s", "--name", "texts")
     fitted = bench.luban("fit", paths["learn"], *asked)
     trained = bench.program("with_trainer", job)
-    speed = bench.program("speed", {**job, "turns": 3, "rows": 384})
+    speed = bench.program("speed", {**job, "turns": 5, "rows": 384})
     own, other = of_luban(bench, "texts", paths["test"], truth), accuracy(truth, trained["predicted"])
     lines = [
         Line(what="accuracy", luban=own, other=other, beside="Trainer", target="at least Trainer's", met=own >= other),
