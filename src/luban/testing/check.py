@@ -73,6 +73,15 @@ def _check_evidence(words: str, evidence: Evidence) -> None:
                 f"{title} holds a {type(value).__name__}, which is no plain value"
             )
     first = {"bar": 1, "heatmap": 1, "histogram": 0, "line": 0, "scatter": 0, "table": len(evidence.columns)}
+    first |= {"spans": 1, "picture": len(evidence.columns)}
+    if evidence.drawing == "picture":
+        shown = all(
+            str(row[1]).startswith(("data:image/png;base64,", "data:image/jpeg;base64,")) for row in evidence.rows
+        )
+        assert shown, f"{title} holds what is no picture"
+    if evidence.drawing == "spans":
+        weights = [row[1] for row in evidence.rows if row[1] is not None]
+        assert all(-1 <= weight <= 1 for weight in weights), f"{title} has weights beyond 1"
     for row in evidence.rows:
         for value in row[first[evidence.drawing] :]:
             drawable = value is None or isinstance(value, int | float) or evidence.drawing in ("line", "scatter")

@@ -19,6 +19,7 @@ _SMALLEST = 1e-6
 # Averages of fewer rows than these are said to be no more than a hint.
 _FEW = 100
 _PROBE = 0.03
+_HALF = 0.5
 
 
 class Fitted(Protocol):
@@ -63,10 +64,17 @@ class Clock:
 
 
 def decided(model: Model, task: Task, predictions: np.ndarray) -> np.ndarray:
-    """Return the class codes that the model decides for, shape (n,); zeros where there are no classes."""
+    """Return what the model decides for: class codes, shape (n,); zeros where there are no classes.
+
+    For multilabel booleans of shape (n, K), for tokens codes of shape (n, L).
+    """
     if not task.classes:
         return np.zeros(len(predictions), dtype=np.int64)
-    return np.asarray(model.decide(predictions) if isinstance(model, Deciding) else predictions.argmax(axis=1))
+    if isinstance(model, Deciding):
+        return np.asarray(model.decide(predictions))
+    if task.kind == "multilabel":
+        return np.asarray(predictions >= _HALF)
+    return np.asarray(predictions.argmax(axis=-1))
 
 
 def resting(rows: int, total: int) -> str:

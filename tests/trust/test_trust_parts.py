@@ -1,0 +1,106 @@
+"""Rows of models that show the parts of their values: which are chosen, what is said, and within which time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from luban.core.errors import Unsupported
+from luban.core.model import Signature
+from luban.core.report import Evidence
+from luban.core.schema import Column
+from luban.core.task import Task
+from luban.testing.check import check_report
+from luban.trust.explain.explain import explain
+
+if TYPE_CHECKING:
+    from luban.core.budget import Effort
+
+COLUMNS = (Column(name="text", kind="text"),)
+
+
+@dataclass
+class Fitted:
+    """The few parts of a fitted model that an explanation needs."""
+
+    task: Task
+    signature: Signature
+    model: Any
+
+
+class Counting:
+    """A class is as likely as often its name stands in the text; it shows the words that name it."""
+
+    learner = "counting"
+    learned: Any = None
+
+    def __init__(self, task: Task, *, pause: float = 0.0, shows: bool = True) -> None:
+        self.task, self.pause, self.attributed = task, pause, ("counting", 0.6 if shows else 0.0)
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        time.sleep(self.pause * table.num_rows)
+        counts = [
+            [1 + 5 * text.split().count(label) for label in self.task.classes] for text in table["text"].to_pylist()
+        ]
+        found = np.array(counts, dtype=float).reshape(table.num_rows, len(self.task.classes))
+        return found / found.sum(axis=1, keepdims=True)
+
+    def attributions(self, table: pa.Table, outputs: np.ndarray, *, effort: Effort) -> list[list[Evidence]]:
+        shown = []
+        for text, output in zip(table["text"].to_pylist(), outputs, strict=True):
+            rows = tuple((f"{word} ", 1.0 if word == self.task.classes[output] else 0.0) for word in text.split())
+            evidence = Evidence(title="Words", columns=("piece", "weight"), rows=rows, drawing="spans")
+            shown.append([] if effort.expired else [evidence])
+        return shown
+
+
+def fitted(kind: str = "multiclass", **options: Any) -> Fitted:
+    """A counting model."""
+    task = Task(kind=kind, target="y", inputs=("text",), metric="accuracy", classes=("red", "green", "blue"))
+    return Fitted(task=task, signature=Signature(inputs=COLUMNS, outputs=COLUMNS), model=Counting(task, **options))
+
+
+TABLE = pa.table({"text": ["red red red so", "red a", "green it", "green green", "blue", "blue blue and", "red not"]})
+TARGET = np.array([0, 0, 1, 1, 2, 2, 1])
+
+
+def test_each_class_is_shown_at_its_surest_and_an_error_with_what_is_true() -> None:
+    """The surest right row of each class and the error are chosen; words and the truth are said; the share is told."""
+    report = explain(fitted(), TABLE, TARGET, budget=5)
+    check_report(report)
+    rows = [one for one in report.findings if one.what.startswith("Row")]
+    assert [one["row"] for one in report.figures["rows"]] == [0, 3, 5, 6]
+    assert "because of “red”" in rows[0].what
+    assert rows[3].what.endswith("; in truth green")
+    assert "in truth" not in rows[0].what
+    assert rows[0].evidence[0].drawing == "spans"
+    assert report.figures["rows"][0]["parts"][0]["rows"][0] == ["red ", 1.0]
+    assert any("counting" in one.what and "60%" in one.what for one in report.findings)
+    assert list(report.figures["importance"]) == ["text"]
+    # The contribution of a single column is all by which a row differs from the average one.
+    assert report.figures["exact"]
+
+
+@pytest.mark.parametrize("kind", ["matching", "multilabel"])
+def test_kinds_without_shares_of_columns_show_their_rows(kind: str) -> None:
+    """Where columns have no shares the rows alone are explained, and a model that shows nothing is still refused."""
+    report = explain(fitted(kind), TABLE, rows=(0, 3), budget=5)
+    check_report(report)
+    assert [one["row"] for one in report.figures["rows"]] == [0, 3]
+    assert "because of “green”" in report.findings[1].what
+    with pytest.raises(Unsupported):
+        explain(fitted(kind, shows=False), TABLE, budget=5)
+
+
+def test_a_slow_model_keeps_the_budget() -> None:
+    """At 10 ms a row, 2 s are kept within the third that is allowed for starting, and few rows are said to be few."""
+    many = pa.concat_tables([TABLE] * 40)
+    begun = time.monotonic()
+    report = explain(fitted(pause=0.01), many, np.tile(TARGET, 40), budget=2.5)
+    assert time.monotonic() - begun < 2 * 2.5
+    assert any("hint" in one.what for one in report.findings)
