@@ -206,7 +206,9 @@ def _log(workspace: Workspace, rows: int) -> list[dict[str, Any]] | None:
 # --- rollback -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("version", "why"), [(3, "requests failed"), (4, "were slower")])
+@pytest.mark.parametrize(
+    ("version", "why"), [(3, "requests failed"), pytest.param(4, "were slower", marks=pytest.mark.long)]
+)
 def test_a_bad_canary_is_rolled_back_and_the_reason_is_on_record(
     folder: Path, workspace: Workspace, version: int, why: str
 ) -> None:
@@ -242,6 +244,7 @@ def test_a_canary_that_labels_prove_wrong_is_rolled_back(folder: Path, workspace
     assert "labelled predictions were wrong" in workspace.deployments.history("shop")[-1].detail["reason"]
 
 
+@pytest.mark.long
 def test_a_canary_as_good_as_the_champion_stays(folder: Path, workspace: Workspace) -> None:
     workspace.deployments.set("shop", {"small/1": 0.5, "small/2": 0.5})
     with deployment_server(folder, "shop") as (_, url), Load(url, 2) as load:
@@ -277,6 +280,7 @@ def test_the_log_keeps_what_a_request_says_of_itself(folder: Path, workspace: Wo
     assert 'luban_prediction_log_rows_total{deployment="shop",outcome="without_consent"} 2.0' in figures
 
 
+@pytest.mark.long
 def test_a_sample_is_kept_and_off_keeps_nothing(folder: Path, workspace: Workspace) -> None:
     workspace.deployments.set("shop", {"small/1": 1.0}, log=0.3)
     workspace.deployments.set("bar", {"small/1": 1.0}, log=0.0)
@@ -290,7 +294,9 @@ def test_a_sample_is_kept_and_off_keeps_nothing(folder: Path, workspace: Workspa
     assert workspace.predictions.read("bar").num_rows == 0
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.1, 2.0])
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(0.3, marks=pytest.mark.long), 1.1, pytest.param(2.0, marks=pytest.mark.long)]
+)
 def test_what_counted_as_stored_survives_a_kill(folder: Path, workspace: Workspace, seconds: float) -> None:
     """SIGKILL at any moment: rows that the counter called stored are there, once; the deployment is whole."""
     with deployment_server(folder, "shop") as (process, url):
@@ -325,6 +331,7 @@ def postgresql() -> Iterator[Any]:
         pytest.skip(str(reason))
 
 
+@pytest.mark.long
 def test_answers_go_on_while_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL stops: requests are answered, the log waits in memory, and all of it is stored when it is back."""
     with postgresql() as server:
