@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from search_problems import problem
 
 from luban.core.errors import InputError
 from luban.execution.inline import InlineExecutor
+from luban.search import ahead as ahead_of
 from luban.search import scratch
 from luban.search.study import plan_study
 
@@ -91,6 +92,32 @@ def test_without_a_clock_nothing_is_too_slow(tmp_path: Path) -> None:
         **problem(), folder=tmp_path / "plan", executor=InlineExecutor(), seconds=math.inf, learners=[DEAR]
     )
     assert [line.reason for line in ahead.plan] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "order"), [(150.0, [DEAR, DEAR, RIDGE, RIDGE]), (60.0, [RIDGE, RIDGE, DEAR, DEAR])]
+)
+def test_what_could_not_be_looked_at_is_asked_once_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, order: list[str]
+) -> None:
+    """No time is lost on a second look at the same learner; in a long study the candidate keeps its place."""
+    asked: list[str] = []
+
+    def late(candidate: Any, *_: Any, **__: Any) -> Any:
+        asked.append(candidate.learner)
+        return ahead_of._Seen(slow=True)
+
+    monkeypatch.setattr(ahead_of, "_ask", late)
+    ahead = plan_study(
+        **problem(),
+        folder=tmp_path / "plan",
+        executor=InlineExecutor(),
+        seconds=seconds,
+        learners=[DEAR, RIDGE],
+    )
+    assert asked == [DEAR]
+    assert [one.learner for one in ahead.portfolio] == order
+    assert sum("no time to look at it" in line for line in ahead_of.told(ahead)) == 2
 
 
 def test_a_curve_is_thinned() -> None:

@@ -30,6 +30,9 @@ _ONE_SHARE, _ALL_SHARE = 0.04, 0.1
 _LEAST_SECONDS, _MOST_SECONDS = 4.0, 30.0
 # A shorter study looks at nothing: its fits keep to their deadlines by themselves.
 _WORTH_SECONDS = 25.0
+# In a longer study what could not be looked at in time keeps its place: its fit keeps to its share of the time by
+# itself. In a shorter one it comes after all others.
+_LONG_SECONDS = 120.0
 # What a worker takes to import what a network needs.
 _STARTING_SECONDS = 5.0
 # Of the machine's memory a fit may take so much.
@@ -109,14 +112,18 @@ def look_ahead(
     tried: list[Candidate] = []
     last: list[Candidate] = []
     findings: dict[str, Finding] = {}
+    slow: set[str] = set()
     begun, left = time.monotonic(), seconds
     for candidate in portfolio:
         seen = _Seen()
         known = candidate.learner in {line.learner for line in lines}
         spent = time.monotonic() - begun
-        if seconds >= _WORTH_SECONDS and spent < _ALL_SHARE * seconds and _can_tell(candidate.learner):
+        if candidate.learner in slow:  # the worker would begin anew, and be too late again
+            seen = _Seen(slow=True)
+        elif seconds >= _WORTH_SECONDS and spent < _ALL_SHARE * seconds and _can_tell(candidate.learner):
             limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds))
             seen = _ask(candidate, folder, executor, limit=limit, seed=seed, cache=cache, inspect=not known)
+            slow |= {candidate.learner} if seen.slow else set()
         findings |= {finding.what: finding for finding in seen.findings}
         blocking = next((finding for finding in seen.findings if finding.verdict == "block"), None)
         if blocking is not None and candidate.learner in named:
@@ -130,11 +137,11 @@ def look_ahead(
                 seconds=None if seen.forecast is None else seen.forecast.seconds,
                 memory=None if seen.forecast is None else seen.forecast.memory,
                 reason=reason,
-                note="" if seen.forecast is None else seen.forecast.note,
+                note=_note(seen, late=seconds < _LONG_SECONDS),
             )
         )
         if not reason:
-            (last if seen.slow else tried).append(
+            (last if seen.slow and seconds < _LONG_SECONDS else tried).append(
                 replace(candidate, needs=0.0 if seen.forecast is None else seen.forecast.seconds)
             )
             # What is fitted once takes all that it may.
@@ -156,6 +163,8 @@ def told(ahead: Ahead) -> list[str]:
             lines.append(f"left out: {words}: {line.reason}")
         elif line.seconds is not None and line.memory is not None:
             lines.append(f"{words}: about {line.seconds:.0f} s at least, {line.memory / 1e9:.1f} GB")
+        elif line.note:
+            lines.append(f"{words}: {line.note}")
     return lines
 
 
@@ -239,7 +248,7 @@ def _ask(
         if event.kind == "failed":
             return _Seen(unsuitable=f"a probe of it failed: {event.value['error']}")
         break
-    # It took too long to be told; the fit itself ends in time, and comes after all others.
+    # It took too long to be told; the fit itself ends in time.
     return _Seen(slow=True)
 
 
@@ -253,6 +262,13 @@ def _too_much(seen: _Seen, allowed: float, left: float) -> str:
     if math.isfinite(left) and seen.forecast.seconds > allowed:
         return f"it would take {seen.forecast.seconds:.0f} s at least and {allowed:.0f} s are its share of the time"
     return ""
+
+
+def _note(seen: _Seen, *, late: bool) -> str:
+    """Return what was measured, or that nothing could be."""
+    if seen.forecast is not None:
+        return seen.forecast.note
+    return f"there was no time to look at it{', so it comes last' if late else ''}" if seen.slow else ""
 
 
 def _words(value: Any) -> str | None:
