@@ -39,8 +39,13 @@ def application(models: Models, *, log: AccessLog | None = None, loopback: bool 
     """
     metrics = Metrics(models)
     routes: list[Any] = []
+    taken: set[tuple[str, str]] = set()
     for name in plugins.names("wires"):
-        routes.extend(plugins.create("wires", name).routes(models))
+        for route in plugins.create("wires", name).routes(models):
+            keys = {(route.path, method) for method in route.methods}
+            if not keys <= taken:  # several protocols ask GET /ping, and are answered the same
+                taken |= keys
+                routes.append(route)
 
     async def read_metrics(_request: Request) -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE)

@@ -12,7 +12,7 @@ from luban.serving.bodies import declared, read_body
 from luban.serving.observe import served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -53,6 +53,7 @@ async def answered(
     routed: Routed,
     read: Callable[[Routed, bytes], Wanted],
     write: Callable[[Routed, Wanted, Any], Response],
+    compute: Callable[[Routed, Wanted], Awaitable[Any]] | None = None,
 ) -> Response:
     """Return the answer to a request.
 
@@ -66,6 +67,8 @@ async def answered(
     read, write : callable
         The wire's two halves: from a body to what is asked; and from what is asked and its answer (of a mapping what
         `Runtime.predict_row` returns, of rows an `Answer`) to the response.
+    compute : callable, optional
+        Where something else than predictions is asked for.
 
     Raises
     ------
@@ -82,7 +85,10 @@ async def answered(
             asker.within(asker.timeout)
         large = len(body) > SMALL_BODY
         asked = await models.run(read, routed, body) if large else read(routed, body)
-        found = await routed.answer(asked.data, asked.rows, asked.missing)
+        if compute is None:
+            found = await routed.answer(asked.data, asked.rows, asked.missing)
+        else:
+            found = await compute(routed, asked)
         served(request.scope, routed.name, routed.version, asked.rows)
         if asked.rows > FEW_ROWS:
             return await models.run(write, routed, asked, found)

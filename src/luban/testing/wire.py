@@ -46,7 +46,10 @@ def check_wire(wire: Wire, runtimes: Iterable[Runtime]) -> list[str]:
         some = models.all()[0]
         for route in routes:
             assert route.path.startswith("/"), f"{name} has the path {route.path!r}"
-            known = _filled(route.path, {"model": some.name, "version": str(some.version)})
+            known = _filled(
+                route.path,
+                {"model": some.name, "version": str(some.version), "label": models.arms(some.name).champion.name},
+            )
             for method in sorted(route.methods - {"HEAD", "OPTIONS"}):
                 _check_route(name, app, method, route.path, known)
         return [route.path for route in routes]
@@ -70,7 +73,9 @@ def _check_route(name: str, app: Any, method: str, path: str, known: str) -> Non
         assert status == 413, f"{where} answers {status} to a body over the limit"
         _check_reason(where, answer)
     if "{model}" in path:
-        status, answer = _ask(app, method, _filled(path, {"model": "no-such-model", "version": "1"}), b"{}")
+        status, answer = _ask(
+            app, method, _filled(path, {"model": "no-such-model", "version": "1", "label": "champion"}), b"{}"
+        )
         assert status == 404, f"{where} answers {status} for a model that is not there"
         _check_reason(where, answer)
 

@@ -11,7 +11,7 @@ part is a column, one that is there n times makes n rows, and ``?missing=fill`` 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.routing import Route
 
@@ -22,7 +22,7 @@ from luban.serving.asker import asker_of
 from luban.serving.bodies import json_response, parse_object
 from luban.serving.computing import answered
 from luban.serving.wires.multipart import is_form, records
-from luban.serving.wires.tensors import is_text
+from luban.serving.wires.rows import Rows, check_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,20 +51,7 @@ class RecordsWire:
         return needs("infer", *(Route(path, predict, methods=["POST"]) for path in paths))
 
 
-class _Asked(NamedTuple):
-    records: list[dict[str, Any]]
-    missing: Literal["error", "fill"]
-
-    @property
-    def rows(self) -> int:
-        return len(self.records)
-
-    @property
-    def data(self) -> Any:
-        return self.records[0] if len(self.records) == 1 else self.records
-
-
-def _read(runtime: Routed, body: bytes) -> _Asked:
+def _read(runtime: Routed, body: bytes) -> Rows:
     request = parse_object(body)
     runtime.asker.says(identifier=request.get("id"), subject=request.get("subject"), consent=request.get("consent"))
     if request.get("timeout") is not None:
@@ -74,15 +61,15 @@ def _read(runtime: Routed, body: bytes) -> _Asked:
         raise InputError("the request has no list of rows", remedy='Send {"rows": [{"column": value, ...}, ...]}.')
     missing = _checked(request.get("missing", "error"))
     for place, record in enumerate(rows):
-        _check(record, place)
-    return _Asked(rows, missing)
+        check_record(record, place)
+    return Rows(rows, missing)
 
 
-def _read_form(content_type: str, missing: str, runtime: Routed, body: bytes) -> _Asked:
+def _read_form(content_type: str, missing: str, runtime: Routed, body: bytes) -> Rows:
     found = records(body, content_type, runtime.columns)
     for place, record in enumerate(found):
-        _check(record, place)
-    return _Asked(found, _checked(missing))
+        check_record(record, place)
+    return Rows(found, _checked(missing))
 
 
 def _checked(missing: Any) -> Literal["error", "fill"]:
@@ -92,25 +79,9 @@ def _checked(missing: Any) -> Literal["error", "fill"]:
     return found
 
 
-def _write(runtime: Routed, _asked: _Asked, found: Any) -> Response:
+def _write(runtime: Routed, _asked: Rows, found: Any) -> Response:
     one = isinstance(found, dict)
     predictions = [found] if one else answered_rows(runtime.task, found)
     notes = [] if one else list(found.notes)
     model = f"{runtime.name}/{runtime.version}"  # known only now: the row says which version answers it
     return json_response({"model": model, "predictions": predictions, "notes": notes})
-
-
-def _check(record: Any, place: int) -> None:
-    """Raise `InputError` where a record is no object of plain values."""
-    if not isinstance(record, dict):
-        raise InputError("each row must be a JSON object", seen=f"{type(record).__name__} in row {place + 1}")
-    for name, value in record.items():
-        wrong = None if is_text(name) else "a name that holds half a character"
-        if isinstance(value, dict) or (isinstance(value, list) and not all(map(is_text, value))):
-            wrong = "a nested value"
-        elif isinstance(value, str):
-            wrong = wrong if is_text(value) else "half a character"
-        elif type(value) is int and not -(2**63) <= value < 2**63:
-            wrong = "a whole number of more than 64 bits"
-        if wrong:
-            raise InputError(f"the column {name!r} holds {wrong}", seen=f"row {place + 1}")
