@@ -92,10 +92,10 @@ def _picture(reading: Reading, row: pa.Table, effort: Effort) -> Evidence:
         title=f"Where {preparation.columns[0]} speaks for {reading.towards}",
         columns=("caption", "picture"),
         rows=(
-            ("as the model takes it", heat.plain(picture)),
+            ("as the model takes it", heat.plain(picture, stretched=bool(x))),
             (
                 f"orange speaks for {reading.towards}, blue against it ({how})",
-                heat.over(picture, weights / (largest or 1.0)),
+                heat.over(picture, weights / (largest or 1.0), stretched=bool(x)),
             ),
         ),
         drawing="picture",

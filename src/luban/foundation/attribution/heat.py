@@ -9,16 +9,17 @@ import numpy as np
 
 _SIDE = 256  # longest side in points
 _LEAST = 160
+_PLANE = (300, 170)
 _FOR, _AGAINST = (214, 84, 16), (20, 90, 165)
 _OUTLINED = 0.5
 
 
-def plain(picture: np.ndarray) -> str:
-    """Return a picture (height, width, 3), uint8, as a data URI."""
-    return _written(_sized(picture))
+def plain(picture: np.ndarray, *, stretched: bool = False) -> str:
+    """Return a picture (height, width, 3), uint8, as a data URI; `stretched` where its sides are of different units."""
+    return _written(_sized(picture, stretched))
 
 
-def over(picture: np.ndarray, weights: np.ndarray) -> str:
+def over(picture: np.ndarray, weights: np.ndarray, *, stretched: bool = False) -> str:
     """Return the picture in grey, with what speaks for the answer in orange and what speaks against it in blue.
 
     Where a weight is above half of the largest it is outlined, so that it shows without colours too.
@@ -30,7 +31,7 @@ def over(picture: np.ndarray, weights: np.ndarray) -> str:
     """
     from PIL import Image
 
-    base = _sized(picture)
+    base = _sized(picture, stretched)
     height, width = base.shape[:2]
     smooth = Image.fromarray(weights.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     heat = np.clip(np.asarray(smooth), -1, 1)
@@ -52,18 +53,20 @@ def _eroded(mask: np.ndarray) -> np.ndarray:
     return found
 
 
-def _sized(picture: np.ndarray) -> np.ndarray:
+def _sized(picture: np.ndarray, stretched: bool) -> np.ndarray:
     """Return the picture at a size that can be seen and is small: points stay square where it is enlarged."""
     from PIL import Image
 
+    if stretched:
+        return np.asarray(Image.fromarray(picture).resize(_PLANE, Image.Resampling.BOX))
     height, width = picture.shape[:2]
     if max(height, width) > _SIDE:
         ratio = _SIDE / max(height, width)
-        size = (max(1, round(width * ratio)), max(_LEAST // 2, round(height * ratio)))
+        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
         return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
     times = max(1, -(-_LEAST // max(1, min(height, width))))
-    across = max(1, min(times, _SIDE * 2 // width))
-    return np.repeat(np.repeat(picture, times, axis=0), across, axis=1)
+    times = max(1, min(times, 2 * _SIDE // max(height, width)))
+    return np.repeat(np.repeat(picture, times, axis=0), times, axis=1)
 
 
 def _written(picture: np.ndarray) -> str:

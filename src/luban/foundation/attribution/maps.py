@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # A map of fewer cells on a side shows nothing: covering parts shows more then.
 _LEAST_CELLS = 5
 _GRIDS = (14, 10, 7, 5)
-_AT_ONCE = 16
+_AT_ONCE, _PROBED = 16, 3
 
 
 def last_map(body: torch.nn.Module, score: Score, tensors: Mapping[str, torch.Tensor]) -> np.ndarray | None:
@@ -72,8 +72,8 @@ def occlusion(
     """
     begun = time.monotonic()
     whole = float(_scored(score, preparation.covered(tensors, np.ones((1, 1, 1))))[0])
-    _scored(score, preparation.covered(tensors, np.ones((_AT_ONCE, 1, 1))))
-    pace = (time.monotonic() - begun) / (_AT_ONCE + 1)
+    _scored(score, preparation.covered(tensors, np.ones((_PROBED, 1, 1))))
+    pace = (time.monotonic() - begun) / (_PROBED + 1)
     left = deadline - time.monotonic()
     grid = next((one for one in _GRIDS if (one + 1) ** 2 * pace < left), _GRIDS[-1])
     corners = [(row, column) for row in range(-1, grid) for column in range(-1, grid)]

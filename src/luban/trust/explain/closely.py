@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from luban.trust.explain.subject import Clock, Fitted
 
-_SHOWING = 0.4  # of the time, for the parts of values
+# Of the time, for the parts of values: where there are shares of several columns to find too, and where there are not.
+_SHOWING, _ALONE = 0.4, 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,9 @@ def look(
     predictions = model.predict(chosen)
     codes = decided(model, task, predictions)
     entries = explained_entries(task, predictions, codes)
-    parts = shown_parts(model, chosen, entries, clock=clock.share(_SHOWING), seed=seed)
+    parts = shown_parts(
+        model, chosen, entries, clock=clock.share(_SHOWING if inputs.num_columns > 1 else _ALONE), seed=seed
+    )
     return Looked(
         rows=asked,
         said=tuple(prediction_said(task, int(row), *one) for row, *one in zip(asked, predictions, codes, strict=True)),
