@@ -16,7 +16,7 @@ _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def script(page: str) -> str:
     """Return all shell and Python blocks of a page as one script that ends at the first that fails."""
-    parts = ["set -euo pipefail", "trap 'jobs -p | xargs -r kill' EXIT"]
+    parts = ["set -euo pipefail", "trap 'for job in $(jobs -p); do kill $job || true; done 2> /dev/null' EXIT"]
     for language, block in _BLOCK.findall(page):
         parts.append(block if language == "sh" else f"python - <<'END_OF_PYTHON'\n{block}END_OF_PYTHON")
     return "\n".join(parts)
