@@ -12,6 +12,8 @@ from starlette.routing import Route
 from luban.core import plugins
 from luban.core.errors import LubanError
 from luban.serving.bodies import json_response
+from luban.serving.access.declare import needs
+from luban.serving.access.gate import Access, Gate, guarded
 from luban.serving.hosts import LoopbackNames
 from luban.serving.limits import retry_headers
 from luban.serving.metrics import CONTENT_TYPE, Metrics
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from luban.serving.models import Models
 
 
-def application(models: Models, *, log: AccessLog | None = None, loopback: bool = True) -> Observe:
+def application(
+    models: Models, *, log: AccessLog | None = None, loopback: bool = True, gate: Gate | None = None
+) -> Observe:
     """Return the ASGI application that answers for these models.
 
     Parameters
@@ -36,6 +40,8 @@ def application(models: Models, *, log: AccessLog | None = None, loopback: bool 
     log : AccessLog, optional
     loopback : bool
         Whether it listens on a loopback address and so answers under loopback's names only.
+    gate : Gate, optional
+        Says who asks; by default nobody has to say so on loopback, and nobody is let in elsewhere.
     """
     metrics = Metrics(models)
     routes: list[Any] = []
@@ -60,8 +66,10 @@ def application(models: Models, *, log: AccessLog | None = None, loopback: bool 
             }
         )
 
-    routes += [Route("/", landing), Route("/metrics", read_metrics)]
+    routes += [*needs("look", Route("/", landing)), *needs("read", Route("/metrics", read_metrics))]
     inner: Any = routes_application(routes)
+    guarded(inner.routes)
+    inner = Access(inner, gate or Gate(loopback=loopback), routes, _refusal)
     return Observe(LoopbackNames(inner) if loopback else inner, routes, metrics, log)
 
 
@@ -69,6 +77,10 @@ def routes_application(routes: Sequence[Any]) -> Starlette:
     """Return the inner application: routes, and every error as ``{"error": ...}``."""
     handlers: Any = {LubanError: _luban_error, HTTPException: _http_error, Exception: _fault}
     return Starlette(routes=routes, exception_handlers=handlers)
+
+
+def _refusal(error: LubanError, headers: dict[str, str]) -> Response:
+    return json_response({"error": str(error)}, error.status, headers)
 
 
 async def _luban_error(_request: Request, error: Exception) -> Response:

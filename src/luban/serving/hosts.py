@@ -30,16 +30,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_host(host: str, *, expose: bool) -> None:
-    """Raise `Refused` where other machines could reach the server and this was not asked for."""
-    if not expose and not is_loopback(host):
-        raise Refused(
-            "serving on an address that other machines can reach must be asked for",
-            seen=f"host {host!r}; the server has no access control",
-            remedy="Serve on 127.0.0.1, or pass expose (--expose) on a network you trust.",
-        )
-
-
 class LoopbackNames:
     """ASGI middleware that answers requests only where their Host header is a name of loopback."""
 

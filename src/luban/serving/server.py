@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from luban.core.errors import Unavailable
+from luban.serving.access.gate import Gate, gate_of
 from luban.serving.access_log import AccessLog
 from luban.serving.app import application
-from luban.serving.hosts import check_host, is_loopback
+from luban.serving.hosts import is_loopback
 from luban.serving.models import Models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
+    from luban.serving.access.gate import Rates
+    from luban.serving.access.tls import Certificate
     from luban.serving.limits import Limits
     from luban.serving.runtime import Runtime
+    from luban.store.tokens import Tokens
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,7 +34,9 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     *,
-    expose: bool = False,
+    tokens: Tokens | None = None,
+    rates: Rates | None = None,
+    certificate: Certificate | None = None,
     limits: Limits | None = None,
     grace: float = 30.0,
     access_log: bool = True,
@@ -48,8 +54,12 @@ def serve(
         Address to listen on.
     port : int
         0 takes a free one.
-    expose : bool
-        Allow a host that other machines can reach.
+    tokens : luban.store.tokens.Tokens, optional
+        Of the workspace: once there are some one is needed, and on an address that others can reach always.
+    rates : Rates, optional
+        How often somebody may ask.
+    certificate : Certificate, optional
+        Makes it HTTPS.
     limits : Limits, optional
         How much is taken on at once.
     grace : float
@@ -62,11 +72,12 @@ def serve(
     Raises
     ------
     Refused
-        If others could reach the host and `expose` is not set.
+        If others could reach the host, and there is no token that is good.
     Unavailable
         If the address is taken or does not exist.
     """
-    with _prepared(runtimes, host, port, expose, limits, grace, access_log) as (server, url):
+    gate = gate_of(tokens, loopback=is_loopback(host), rates=rates)
+    with _prepared(runtimes, host, port, gate, certificate, limits, grace, access_log) as (server, url):
         server.when_started = started
         server.url = url
         server.run(sockets=[server.listener])
@@ -79,6 +90,9 @@ def running(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
+    tokens: Tokens | None = None,
+    rates: Rates | None = None,
+    certificate: Certificate | None = None,
     limits: Limits | None = None,
     access_log: bool = False,
 ) -> Iterator[str]:
@@ -140,29 +154,36 @@ def _prepared(
     runtimes: Iterable[Runtime] | Models,
     host: str,
     port: int,
-    expose: bool,
+    gate: Gate,
+    certificate: Certificate | None,
     limits: Limits | None,
     grace: float,
     access_log: bool,
 ) -> Iterator[tuple[_Server, str]]:
-    check_host(host, expose=expose)
+    gate.check_start(host)
     own = not isinstance(runtimes, Models)
     models = runtimes if isinstance(runtimes, Models) else Models(runtimes, limits=limits)
     listener = listen(host, port)
     log = AccessLog() if access_log else None
     bound, number = listener.getsockname()[:2]
-    url = f"http://[{bound}]:{number}" if ":" in bound else f"http://{bound}:{number}"
+    scheme = "http" if certificate is None else "https"
+    url = f"{scheme}://[{bound}]:{number}" if ":" in bound else f"{scheme}://{bound}:{number}"
     config = uvicorn.Config(
-        application(models, log=log, loopback=is_loopback(host)),
+        application(models, log=log, loopback=is_loopback(host), gate=gate),
         log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # else whoever is on this machine could give an address as they like
+        ssl_certfile=None if certificate is None else certificate.certificate,
+        ssl_keyfile=None if certificate is None else certificate.key,
         timeout_graceful_shutdown=max(1, round(grace)),
     )
     if log is not None:
         models.tell = log.write
         log.write("start", url=url, models=[f"{one.name}/{one.version}" for one in models.all()])
+        if certificate is None and not is_loopback(host):
+            log.write("unencrypted", remedy="Tokens cross the network as they are; give --certificate and --key.")
     server = _Server(config, listener, models)
     try:
         yield server, url
