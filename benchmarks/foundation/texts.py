@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.foundation import rows
 from benchmarks.foundation.bench import Bench, Line
+from benchmarks.foundation.failure import RunFailed
 from benchmarks.foundation.scoring import accuracy, of_luban
 
 if TYPE_CHECKING:
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BUDGET = 180.0
-FIRST_BUDGET, FIRST_ROWS = 20.0, 2000
+FIRST_SECONDS, FIRST_ROWS = 20.0, 2000
+# The line of progress that tells of the first model, with the seconds since the call.
+_STANDS = re.compile(r"\[ *([\d.]+) s\] search: [^\n]* by [^\n]*linear_probe")
 
 
 def sst2(bench: Bench) -> tuple[list[Line], dict[str, Any]]:
@@ -61,18 +65,30 @@ def first_model(bench: Bench) -> tuple[list[Line], dict[str, Any]]:
     paths = rows.written(
         bench.folder, rows=parts["train"].sample(FIRST_ROWS, random_state=rows.SEED), test=parts["test"]
     )
-    fitted = bench.luban(
-        "fit", paths["rows"], "--target", "label", "--learners", "linear_probe", "--rounds", 1, "--name", "first"
+    asked = (
+        "--target",
+        "label",
+        "--learners",
+        "linear_probe",
+        "--budget",
+        f"{bench.seconds(60.0)}s",
+        "--name",
+        "first",
     )
+    fitted = bench.luban("fit", paths["rows"], *asked)
+    seen = _STANDS.search((bench.folder / "luban-fit.log").read_text())
+    if seen is None:
+        raise RunFailed("no linear probe stood within the budget")
+    first = float(seen.group(1))
     own = of_luban(bench, "first", paths["test"], parts["test"]["label"].tolist())
     return [
         Line(
-            what="seconds of the command, 2,000 rows",
-            luban=fitted["wall"],
-            target=f"{FIRST_BUDGET:.0f} s",
-            met=fitted["wall"] <= FIRST_BUDGET,
+            what="seconds from the call to the first model, 2,000 rows",
+            luban=first,
+            target=f"{FIRST_SECONDS:.0f} s",
+            met=first <= FIRST_SECONDS,
         ),
-        Line(what="accuracy", luban=own),
+        Line(what="accuracy of the whole fit, 60 s", luban=own),
     ], {"fit": _told(fitted)}
 
 
