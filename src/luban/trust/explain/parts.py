@@ -97,12 +97,18 @@ def because(evidence: Sequence[Evidence]) -> str:
     """Return the pieces of a text that speak most for the prediction, in words; empty where there are none."""
     pieces: dict[str, float] = {}
     for one in evidence:
-        if one.drawing == "spans":
-            for piece, weight in one.rows:
-                if weight is not None and weight >= _LEAST and piece.strip():
-                    name = piece.strip().strip(_MARKS)
-                    pieces[name] = max(weight, pieces.get(name, 0.0))
-    named = sorted((name for name in pieces if name), key=lambda name: -pieces[name])[:_NAMED]
+        text, strongest = "", 0.0
+        # Pieces that follow each other without a space, as those of Chinese do, are said as one.
+        for piece, weight in (*one.rows, ("", None)) if one.drawing == "spans" else ():
+            if weight is not None and weight >= _LEAST:
+                text, strongest = text + piece, max(strongest, weight)
+                if piece[-1:].isalnum():
+                    continue
+            name = text.strip(_MARKS)
+            if name:
+                pieces[name] = max(strongest, pieces.get(name, 0.0))
+            text, strongest = "", 0.0
+    named = sorted(pieces, key=lambda name: -pieces[name])[:_NAMED]
     return ", ".join(f"“{name}”" for name in named)
 
 
