@@ -94,7 +94,7 @@ def shown_parts(model: Model, table: pa.Table, entries: np.ndarray, *, clock: Cl
 
 
 def because(evidence: Sequence[Evidence]) -> str:
-    """Return the pieces of a text that speak most for the prediction, in words; empty where there are none."""
+    """Return the pieces that speak most for the prediction, in words; empty where there are none."""
     pieces: dict[str, float] = {}
     for one in evidence:
         text, strongest = "", 0.0

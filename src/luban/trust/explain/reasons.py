@@ -116,7 +116,7 @@ def with_parts(finding: Finding, parts: Sequence[Evidence], said: str, truth: st
     """
     words = because(parts)
     if not alone:
-        more = f"; in the text: {words}" if words else ""
+        more = f"; its words: {words}" if words else ""
         return replace(finding, what=finding.what + more + truth, evidence=(*finding.evidence, *parts))
     what = f"{said}, because of {words}" if words else said
     return replace(finding, what=what + truth, evidence=tuple(parts))
