@@ -54,13 +54,15 @@ def serve(
     from luban.serving.access.tls import certificate as checked
     from luban.serving.server import serve as run
 
-    access = {
-        "tokens": workspace.tokens,
-        "rates": Rates(token=rate, address=address_rate),
-        "certificate": checked(certificate, key),
-    }
-
+    files = checked(certificate, key)
     with deployed(workspace, model) as served:
-        answered = run(served.models, host=host, port=port, **access)
+        answered = run(
+            served.models,
+            host=host,
+            port=port,
+            tokens=workspace.tokens,
+            rates=Rates(token=rate, address=address_rate),
+            certificate=files,
+        )
         names = tuple(f"{one.name}/{one.version}" for one in served.models.all())
     return Served(models=names, requests=answered)

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from luban.core import plugins
 from luban.core.errors import LubanError
-from luban.serving.bodies import json_response
 from luban.serving.access.declare import needs
 from luban.serving.access.gate import Access, Gate, guarded
+from luban.serving.bodies import json_response
 from luban.serving.hosts import LoopbackNames
 from luban.serving.limits import retry_headers
 from luban.serving.metrics import CONTENT_TYPE, Metrics

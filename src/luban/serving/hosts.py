@@ -10,7 +10,6 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from luban.core.errors import Refused
 from luban.serving.bodies import json_response
 
 if TYPE_CHECKING:

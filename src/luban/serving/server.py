@@ -14,6 +14,7 @@ from luban.core.errors import Unavailable
 from luban.serving.access.gate import Gate, gate_of
 from luban.serving.access_log import AccessLog
 from luban.serving.app import application
+from luban.serving.connection import connection
 from luban.serving.hosts import is_loopback
 from luban.serving.models import Models
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from luban.serving.access.tls import Certificate
     from luban.serving.limits import Limits
     from luban.serving.runtime import Runtime
+    from luban.serving.workers.place import Place
     from luban.store.tokens import Tokens
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -41,6 +43,7 @@ def serve(
     grace: float = 30.0,
     access_log: bool = True,
     started: Callable[[str], None] | None = None,
+    place: Place | None = None,
 ) -> int:
     """Answer requests until SIGINT or SIGTERM, and return how many were answered.
 
@@ -68,6 +71,8 @@ def serve(
         Whether to write a line of JSON for each request to standard error.
     started : callable, optional
         Called with the URL when connections are taken.
+    place : Place, optional
+        Of a worker among several processes: its socket is used in place of `host` and `port`.
 
     Raises
     ------
@@ -77,7 +82,7 @@ def serve(
         If the address is taken or does not exist.
     """
     gate = gate_of(tokens, loopback=is_loopback(host), rates=rates)
-    with _prepared(runtimes, host, port, gate, certificate, limits, grace, access_log) as (server, url):
+    with _prepared(runtimes, host, port, gate, certificate, limits, grace, access_log, place) as (server, url):
         server.when_started = started
         server.url = url
         server.run(sockets=[server.listener])
@@ -97,7 +102,8 @@ def running(
     access_log: bool = False,
 ) -> Iterator[str]:
     """Serve from a thread of this process while the context is open; gives the URL."""
-    with _prepared(runtimes, host, port, False, limits, 10.0, access_log) as (server, url):
+    gate = gate_of(tokens, loopback=is_loopback(host), rates=rates)
+    with _prepared(runtimes, host, port, gate, certificate, limits, 10.0, access_log) as (server, url):
         ready = threading.Event()
         server.when_started = lambda _url: ready.set()
         server.url = url
@@ -159,17 +165,20 @@ def _prepared(
     limits: Limits | None,
     grace: float,
     access_log: bool,
+    place: Place | None = None,
 ) -> Iterator[tuple[_Server, str]]:
     gate.check_start(host)
     own = not isinstance(runtimes, Models)
     models = runtimes if isinstance(runtimes, Models) else Models(runtimes, limits=limits)
-    listener = listen(host, port)
+    listener = listen(host, port) if place is None else place.listener
     log = AccessLog() if access_log else None
-    bound, number = listener.getsockname()[:2]
-    scheme = "http" if certificate is None else "https"
-    url = f"{scheme}://[{bound}]:{number}" if ":" in bound else f"{scheme}://{bound}:{number}"
+    url = address(listener, secure=certificate is not None)
+    app = application(
+        models, log=log, loopback=is_loopback(host), gate=gate, folder=None if place is None else place.folder
+    )
     config = uvicorn.Config(
-        application(models, log=log, loopback=is_loopback(host), gate=gate),
+        app,
+        http=connection(models.limits.patience),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -189,6 +198,7 @@ def _prepared(
         yield server, url
     finally:
         listener.close()
+        app.close()
         if own:
             models.close()
         if log is not None:
@@ -196,13 +206,24 @@ def _prepared(
             log.close()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens, or raise `Unavailable` where the address is taken or does not exist."""
+def address(listener: socket.socket, *, secure: bool = False) -> str:
+    """Return the URL of a socket that listens."""
+    bound, number = listener.getsockname()[:2]
+    return f"{'https' if secure else 'http'}://{f'[{bound}]' if ':' in bound else bound}:{number}"
+
+
+def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
+    """Return a socket that listens, or raise `Unavailable` where the address is taken or does not exist.
+
+    With `share` other sockets of this user may listen there too; the kernel shares connections out among them.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio turns Nagle's delay (40 ms an answer) off on sockets that name it only.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host.strip("[]"), port))
         listener.listen(2048)
     except (OSError, OverflowError) as error:
