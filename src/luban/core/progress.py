@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,12 +25,15 @@ class Progress:
         Share of the whole that is done, 0 to 1.
     remaining : float, optional
         Seconds left.
+    result : object, optional
+        What the operation would return if it ended now: a face may show it.
     """
 
     stage: str
     message: str = ""
     done: float | None = None
     remaining: float | None = None
+    result: Any = None
 
 
 _listener: ContextVar[Callable[[Progress], None] | None] = ContextVar("luban_progress", default=None)

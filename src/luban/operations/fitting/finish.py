@@ -41,6 +41,7 @@ def finish(
     from luban.learners.fitted import fitted as make_fitted
     from luban.operations.fit import Fit, LeaderboardLine
     from luban.operations.fitting.account import Spent, account
+    from luban.operations.monitoring.baselines import keep_out_of_fold
 
     before = plan.elapsed
     tell(Progress(stage="finish", message="writing the model"))
@@ -72,6 +73,7 @@ def finish(
     if version.version == 1:
         workspace.models.set_alias(name, "champion", 1, reason="first version")
     workspace.runs.set_tag(run.id, "model", version.reference)
+    keep_out_of_fold(workspace, run.id, result.target, result.predictions, result.recipe.seed)
     _record_trials(workspace, run, result)
     workspace.runs.finish(run.id, "interrupted" if result.interrupted else "finished", scores=scores)
     lines = tuple(

@@ -1,0 +1,103 @@
+"""How good a model was on rows that it had not learnt from, in what it takes to tell its quality without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from luban.evaluation.bootstrap import bootstrap
+from luban.evaluation.calibration import reliability
+from luban.evaluation.metrics import fitting
+from luban.evaluation.slices import loss_by_row
+
+if TYPE_CHECKING:
+    from luban.core.protocols import Metric
+    from luban.core.task import Task
+    from luban.evaluation.bootstrap import Interval
+
+_BINS = 20
+_DRAWS = 100
+_FEWEST = 200  # rows from which a calibration is more than noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """Quality on rows that were not learnt from.
+
+    Parameters
+    ----------
+    rows : int
+    metrics : mapping of str to float
+        Score by name.
+    margins : mapping of str to float
+        Half the width of each score's 95 % interval.
+    said, came : tuple of tuple of float
+        For each class points of its calibration: predicted probabilities, rising, and the share of rows that were of
+        that class there. For numbers one each: predictions, rising, and the mean absolute error there.
+    squared : tuple of float
+        For numbers the mean squared error at these points.
+    typical : float
+        Median loss of a row.
+    """
+
+    rows: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    margins: Mapping[str, float] = field(default_factory=dict)
+    said: tuple[tuple[float, ...], ...] = ()
+    came: tuple[tuple[float, ...], ...] = ()
+    squared: tuple[float, ...] = ()
+    typical: float = 0.0
+
+
+def expected(task: Task, target: np.ndarray, prediction: np.ndarray) -> Expected:
+    """Return what to expect of a model, from predictions of rows that it had not learnt from.
+
+    Parameters
+    ----------
+    target, prediction : numpy.ndarray
+        As `luban.core.protocols` has them.
+    """
+    judged = fitting(task)
+    drawn = bootstrap(judged, task, target, [prediction], count=_DRAWS)
+    intervals = {one.name: drawn.interval(place) for place, one in enumerate(judged)}
+    scores = {name: one for name, one in intervals.items() if np.isfinite(one.value)}
+    said: list[tuple[float, ...]] = []
+    came: list[tuple[float, ...]] = []
+    squared: tuple[float, ...] = ()
+    if len(target) >= _FEWEST and task.kind in ("binary", "multiclass"):
+        for code in range(len(task.classes)):
+            points, shares, counts = reliability(prediction[:, code], target == code, _BINS)
+            # Two rows of the predicted share are added, so that no bin promises certainty.
+            shares = (shares * counts + 2 * points) / (counts + 2)
+            said.append(_plain(points))
+            came.append(_plain(shares))
+    elif len(target) >= _FEWEST and task.kind == "regression":
+        errors = np.abs(target - prediction)
+        points, means, _ = reliability(prediction, errors, _BINS)
+        said, came = [_plain(points)], [_plain(means)]
+        squared = _plain(reliability(prediction, errors**2, _BINS)[1])
+    return Expected(
+        rows=len(target),
+        metrics={name: one.value for name, one in scores.items()},
+        margins={name: (one.high - one.low) / 2 for name, one in scores.items() if np.isfinite(one.low)},
+        said=tuple(said),
+        came=tuple(came),
+        squared=squared,
+        typical=float(np.median(loss_by_row(task, target, prediction)[1])),
+    )
+
+
+def worse(expected: Expected | None, metric: Metric, now: Interval) -> bool:
+    """Return whether a score is worse than what was expected, beyond the doubt about both."""
+    before = None if expected is None else expected.metrics.get(metric.name)
+    if expected is None or before is None or not np.isfinite(now.low):
+        return False
+    doubt = np.hypot((now.high - now.low) / 2, expected.margins.get(metric.name, 0.0))
+    return bool((before - now.value) * (1 if metric.greater_is_better else -1) > doubt)
+
+
+def _plain(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{value:.6g}") for value in values)

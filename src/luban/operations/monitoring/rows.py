@@ -1,0 +1,309 @@
+"""The rows of a window: of the prediction log, or of a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from luban.core.errors import InputError, NotFound
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from luban.core.model import Deployment, ModelVersion
+    from luban.core.report import Report
+    from luban.monitoring.quality import Labelled
+    from luban.store import Workspace
+
+LAST = 1000
+"""Rows of a window, where nothing else is said."""
+
+FEWEST = 30
+"""Rows below which there is nothing to say."""
+
+
+def of_log(
+    workspace: Workspace,
+    name: str,
+    _data: Any = None,
+    *,
+    window: float | None = None,
+    last: int | None = None,
+    against: str = "baseline",
+    seed: int = 0,
+) -> tuple[str, str, Report]:
+    """Return (subject, model, report) of the newest rows of a deployment's prediction log."""
+    from luban.monitoring.window import report
+    from luban.operations.monitoring.baselines import baseline_of, baseline_of_window
+
+    deployment = _deployment(workspace, name)
+    version = workspace.models.get(deployment.champion)
+    log = _answered(workspace, deployment)
+    chosen, before = _cut(log, window, last)
+    if chosen.num_rows < FEWEST:
+        raise InputError(
+            f"the window of {name!r} has too few rows to say anything",
+            seen=f"{chosen.num_rows} rows of {log.num_rows} in the prediction log",
+            remedy="Take a longer --window or a larger --last, or wait."
+            if log.num_rows
+            else "Send requests to the server first: luban serve; predictions are stored within a second.",
+        )
+    if against == "previous":
+        if before.num_rows < FEWEST:
+            raise InputError(
+                "there is no window before this one to compare with",
+                seen=f"{before.num_rows} rows before it",
+                remedy="Take a shorter one, or --against baseline.",
+            )
+        base = baseline_of_window(workspace, version, _inputs(version, before), _outputs(version, before), before)
+    else:
+        base = baseline_of(workspace, version, seed=seed)
+    found = _window(workspace, deployment, version, chosen)
+    made = report(
+        version.task,
+        version.signature.inputs,
+        base,
+        found,
+        subject=deployment.name,
+        detectors=_detectors(),
+        threshold=threshold_of(workspace, version),
+        seed=seed,
+    )
+    return deployment.name, version.reference, made
+
+
+def of_data(
+    workspace: Workspace, name: str, data: Any, *, last: int | None = None, seed: int = 0, **_: Any
+) -> tuple[str, str, Report]:
+    """Return (subject, model, report) of rows of a file, which the model predicts first."""
+    from luban.data.conform import conform
+    from luban.monitoring.outputs import answers
+    from luban.monitoring.window import Window, report
+    from luban.operations.loading import runtime
+    from luban.operations.monitoring.baselines import baseline_of
+    from luban.operations.reading import read_table
+
+    version = _model(workspace, name)
+    table = read_table(workspace, data)
+    table = table.slice(max(0, table.num_rows - last)) if last else table
+    if not table.num_rows:
+        raise InputError("the data has no rows")
+    columns = version.signature.inputs
+    gone = [column.name for column in columns if column.name not in table.column_names]
+    if len(gone) == len(columns):
+        raise InputError(
+            f"the data has none of the columns of {version.reference}", seen=", ".join(table.column_names[:12])
+        )
+    conformed = conform(table, columns, missing="fill", infinities="missing")
+    ready = runtime(workspace, version.reference)
+    prediction = ready.values(conformed.table)
+    truth: Labelled | None = None
+    task = version.task
+    if task.target in table.column_names and task.kind not in ("tokens", "matching"):
+        truth = _labelled_rows(task, table, conformed.table, prediction)
+    decided = prediction[:, 1] >= ready.threshold if task.kind == "binary" and ready.threshold is not None else None
+    outputs = (
+        None
+        if task.kind in ("tokens", "matching")
+        else answers(task, prediction, None if decided is None else decided.astype(int))
+    )
+    window = Window(
+        inputs=conformed.table.drop_columns(gone) if gone else conformed.table,
+        outputs=outputs,
+        labelled=truth,
+        history=None,
+        notes=tuple(note for note in conformed.notes if "taken as missing" in note and not gone),
+    )
+    made = report(
+        task,
+        columns,
+        baseline_of(workspace, version, seed=seed),
+        window,
+        subject=version.reference,
+        threshold=ready.threshold,
+        seed=seed,
+    )
+    return version.reference, version.reference, made
+
+
+def _labelled_rows(task: Any, table: pa.Table, inputs: pa.Table, prediction: Any) -> Labelled | None:
+    import numpy as np
+    import pyarrow as pa
+
+    from luban.data.target import labelled_rows
+    from luban.monitoring.quality import Labelled
+
+    try:
+        rows, target = labelled_rows(task, table[task.target])
+    except InputError:  # a column of that name without one usable value is no truth
+        return None
+    return Labelled(
+        inputs=inputs.take(pa.array(rows)),
+        prediction=prediction[rows],
+        target=target,
+        moments=np.zeros(len(rows), dtype="datetime64[us]"),
+    )
+
+
+def _deployment(workspace: Workspace, name: str) -> Deployment:
+    try:
+        return workspace.deployments.get(name)
+    except NotFound as error:
+        known = {one.name for one in workspace.models.list()}
+        if name.partition("/")[0].partition("@")[0] not in known:
+            raise
+        raise NotFound(
+            f"no deployment is named {name!r}, but a model is",
+            remedy=f"Compare rows of a file with what it learnt from: luban monitor {name} FILE. "
+            f"Or deploy it first: luban deploy {name} {name}.",
+        ) from error
+
+
+def _model(workspace: Workspace, name: str) -> ModelVersion:
+    try:
+        return workspace.models.get(name)
+    except NotFound:
+        for deployment in workspace.deployments.list():
+            if deployment.name == name:
+                return workspace.models.get(deployment.champion)
+        raise
+
+
+def _answered(workspace: Workspace, deployment: Deployment) -> pa.Table:
+    """Return what was answered, in the order of time; what a shadow said is left out."""
+    import pyarrow.compute as pc
+
+    log = workspace.predictions.read(deployment.name)
+    log = log.filter(pc.not_equal(log["arm"], "shadow"))
+    return log.sort_by("moment")
+
+
+def _cut(log: pa.Table, window: float | None, last: int | None) -> tuple[pa.Table, pa.Table]:
+    """Return the rows of the window, and those of the one before it, as long."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from luban.store.clock import now
+
+    if window is None:
+        rows = last or LAST
+        start = max(0, log.num_rows - rows)
+        return log.slice(start), log.slice(max(0, start - rows), start - max(0, start - rows))
+    end = now()
+    kind = log.schema.field("moment").type
+    edges = [pa.scalar(end - timedelta(seconds=times * window), kind) for times in (1, 2)]
+    moment = log["moment"]
+    older = pc.and_(pc.less(moment, edges[0]), pc.greater_equal(moment, edges[1]))
+    return log.filter(pc.greater_equal(moment, edges[0])), log.filter(older)
+
+
+def _part(log: pa.Table, prefix: str) -> pa.Table:
+    names = [name for name in log.column_names if name.startswith(prefix)]
+    return log.select(names).rename_columns([name.removeprefix(prefix) for name in names])
+
+
+def _inputs(version: ModelVersion, log: pa.Table) -> pa.Table:
+    """Return the canonical inputs that were logged; a column that no row has any more is not there."""
+    from luban.data.conform import conform
+
+    logged = _part(log, "input.")
+    columns = [column for column in version.signature.inputs if column.name in logged.column_names]
+    plain = [column for column in columns if column.kind not in ("image", "audio")]
+    return conform(logged.select([column.name for column in plain]), plain, infinities="missing").table
+
+
+def _outputs(version: ModelVersion, log: pa.Table) -> pa.Table:
+    """Return what this version answered."""
+    import pyarrow.compute as pc
+
+    return _part(log.filter(pc.equal(log["model"], version.reference)), "output.")
+
+
+def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion, chosen: pa.Table) -> Any:
+    import numpy as np
+    import pyarrow.compute as pc
+
+    from luban.monitoring.window import Window
+
+    moments = pc.min_max(chosen["moment"]).as_py()
+    history = _labelled(workspace, deployment, version)
+    since = np.datetime64(moments["min"].replace(tzinfo=None))
+    until = np.datetime64(moments["max"].replace(tzinfo=None))
+    return Window(
+        inputs=_inputs(version, chosen),
+        outputs=_outputs(version, chosen),
+        labelled=None if history is None else _between(history, since, until),
+        history=history,
+        since=moments["min"].isoformat(),
+        until=moments["max"].isoformat(),
+        notes=_notes(version, chosen),
+    )
+
+
+def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
+    import pyarrow.compute as pc
+
+    notes = []
+    media = [column.name for column in version.signature.inputs if column.kind in ("image", "audio")]
+    if media:
+        notes.append(f"The log keeps no content of {', '.join(media)}; only the answers to it are watched.")
+    others = chosen.num_rows - (pc.sum(pc.equal(chosen["model"], version.reference)).as_py() or 0)
+    if others:
+        notes.append(f"{others:,} rows were answered by other versions: their inputs count, their answers do not.")
+    return tuple(notes)
+
+
+def _labelled(workspace: Workspace, deployment: Deployment, version: ModelVersion) -> Labelled | None:
+    """Return all that this version answered and that has a label, in the order of time."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    from luban.monitoring.quality import labelled
+
+    joined = workspace.labels.joined(deployment.name)
+    mine = pc.and_(pc.equal(joined["model"], version.reference), pc.not_equal(joined["arm"], "shadow"))
+    joined = joined.filter(mine)
+    moments = joined["moment"].to_numpy().astype("datetime64[us]") if joined.num_rows else np.zeros(0, "datetime64[us]")
+    if not joined.num_rows:
+        return None
+    return labelled(version.task, _inputs(version, joined), _part(joined, "output."), joined["label"], moments)
+
+
+def _between(rows: Labelled, since: Any, until: Any) -> Labelled:
+    import numpy as np
+    import pyarrow as pa
+
+    chosen = np.flatnonzero((rows.moments >= since) & (rows.moments <= until))
+    return replace(
+        rows,
+        inputs=rows.inputs.take(pa.array(chosen)),
+        prediction=rows.prediction[chosen],
+        target=rows.target[chosen],
+        moments=rows.moments[chosen],
+    )
+
+
+def _detectors() -> dict[str, Any]:
+    """Return one of each streaming detector that can be used; without the extra there is none."""
+    from luban.core import plugins
+    from luban.core.errors import MissingExtra
+
+    found = {}
+    for name in plugins.names("detectors"):
+        try:
+            found[name] = plugins.create("detectors", name)
+        except MissingExtra:
+            continue
+    return found
+
+
+def threshold_of(workspace: Workspace, version: ModelVersion) -> float | None:
+    """Return from which probability on a row counts as positive, where the model says."""
+    from luban.learners import artifact
+
+    if version.task.kind != "binary":
+        return None
+    fitted = artifact.read(workspace.blobs, version.artifact)
+    threshold: float | None = getattr(fitted.model, "threshold", None)
+    return threshold
