@@ -63,6 +63,9 @@ class Operation:
         Whether it reports progress and can be interrupted.
     remote : bool
         Whether it makes sense from another machine; a server does not offer the others.
+    about : tuple of str
+        Parameters that name the models and deployments it is about, all of them: who may use only some may call it
+        for these. Without any, it is for those who may use all.
     function : callable
         ``function(workspace, ...)``.
     """
@@ -72,6 +75,7 @@ class Operation:
     long: bool
     remote: bool
     function: Callable[..., Any]
+    about: tuple[str, ...] = ()
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call the function: ``operation(workspace, ...)``."""
@@ -111,7 +115,7 @@ class Operation:
 
 
 def operation(
-    *, permission: str, long: bool = False, remote: bool = True, name: str | None = None
+    *, permission: str, long: bool = False, remote: bool = True, name: str | None = None, about: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare a function to be an operation.
 
@@ -125,11 +129,13 @@ def operation(
         Whether it makes sense from another machine.
     name : str, optional
         Its verb; by default the name of the function, with ``_`` as a space.
+    about : tuple of str
+        As in `Operation`.
     """
 
     def declare(function: Callable[..., Any]) -> Operation:
         verb = name or function.__name__.replace("_", " ")
-        return Operation(name=verb, permission=permission, long=long, remote=remote, function=function)
+        return Operation(name=verb, permission=permission, long=long, remote=remote, function=function, about=about)
 
     return declare
 

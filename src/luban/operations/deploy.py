@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="deployments:write")
+@operation(permission="deployments:write", about=("name", "model"))
 def deploy(
     workspace: Workspace,
     name: str,

@@ -23,7 +23,7 @@ class FedBack:
     labels: int
 
 
-@operation(permission="feedback:write")
+@operation(permission="feedback:write", about=("name",))
 def feedback(
     workspace: Workspace,
     name: str,

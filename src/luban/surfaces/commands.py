@@ -191,13 +191,28 @@ def application() -> Command:
     def server(
         host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
         port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8800,
+        certificate: Annotated[Path | None, typer.Option(help="Certificate in PEM; with --key it is HTTPS.")] = None,
+        key: Annotated[Path | None, typer.Option(help="Private key of the certificate, in PEM.")] = None,
+        rate: Annotated[float | None, typer.Option(help="Requests a second that one token may make.")] = None,
+        address_rate: Annotated[float | None, typer.Option(help="Requests a second that one address may make.")] = None,
         workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="The workspace.")] = None,
     ) -> None:
-        """Serve the operations over REST, with their OpenAPI page."""
+        """Serve the operations over REST, with their OpenAPI page.
+
+        On 127.0.0.1 no token is needed until one is made; elsewhere one always is: luban tokens create.
+        """
         from luban.surfaces.rest import serve
 
         with ended(as_json=False):
-            serve(workspace, host=host, port=port)
+            serve(
+                workspace,
+                host=host,
+                port=port,
+                certificate=certificate,
+                key=key,
+                rate=rate,
+                address_rate=address_rate,
+            )
 
     return typer.main.get_command(app)
 

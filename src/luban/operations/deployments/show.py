@@ -43,7 +43,7 @@ class DeploymentShown:
     history: tuple[DeploymentChange, ...]
 
 
-@operation(permission="deployments:read", name="deployments show")
+@operation(permission="deployments:read", name="deployments show", about=("name",))
 def deployments_show(workspace: Workspace, name: str) -> DeploymentShown:
     """Show a deployment: its versions and their shares, its shadow, its log, and every change with its reason.
 

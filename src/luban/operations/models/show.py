@@ -21,7 +21,7 @@ class ModelShown:
     alias_history: tuple[AliasChange, ...]
 
 
-@operation(permission="models:read", name="models show")
+@operation(permission="models:read", name="models show", about=("model",))
 def models_show(workspace: Workspace, model: str) -> ModelShown:
     """Show one version of a model: what goes in and out, what it was made from, its scores and aliases.
 

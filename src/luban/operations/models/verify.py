@@ -27,7 +27,7 @@ class Verified:
     size: int
 
 
-@operation(permission="models:read", name="models verify")
+@operation(permission="models:read", name="models verify", about=("model",))
 def models_verify(workspace: Workspace, model: str) -> Verified:
     """Read every byte of a registered model and compare it with its digests, and its record with the audit chain.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import LubanError, Refused
+from luban.core.errors import InputError, LubanError, Refused
 from luban.serving.access.buckets import Buckets
 from luban.serving.access.declare import OPEN, declared, walk
 from luban.serving.access.errors import TooOften, Unauthenticated
@@ -44,6 +45,12 @@ class Rates:
     token: float | None = None
     address: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("token", "address"):
+            rate = getattr(self, name)
+            if rate is not None and not (math.isfinite(rate) and rate > 0):
+                raise InputError(f"the rate of one {name} must be above 0 requests a second", seen=str(rate))
+
 
 class Gate:
     """Says who asks.
@@ -70,7 +77,7 @@ class Gate:
         rates = rates or Rates()
         self._known = None if tokens is None else Known(tokens)
         self._issuer = issuer
-        self._loopback = loopback
+        self.loopback = loopback
         self._wrong = Buckets(WRONG, burst=WRONG_AT_ONCE)
         self._addresses = None if rates.address is None else Buckets(rates.address)
         self._default = rates.token
@@ -79,11 +86,11 @@ class Gate:
     @property
     def needed(self) -> bool:
         """Whether a token is needed."""
-        return not self._loopback or self._issuer is not None or (self._known is not None and self._known.made)
+        return not self.loopback or self._issuer is not None or (self._known is not None and self._known.made)
 
     def check_start(self, host: str) -> None:
         """Raise `Refused` where other machines can reach the server and nobody could be let in."""
-        if self._loopback or self._issuer is not None or (self._known is not None and self._known.any_good):
+        if self.loopback or self._issuer is not None or (self._known is not None and self._known.any_good):
             return
         raise Refused(
             "a server that other machines can reach needs a token, and there is none that is good",

@@ -19,6 +19,9 @@ from starlette.routing import Route
 from luban.core import plugins
 from luban.core.errors import InputError, LubanError, NotFound
 from luban.core.serial import to_json
+from luban.serving.access.declare import BODY, needs
+from luban.serving.access.gate import Access, Gate, gate_of, guarded
+from luban.serving.access.principal import permit, principal_of
 from luban.surfaces.call import call, variants
 from luban.surfaces.rest import bodies, files, openapi
 from luban.surfaces.rest.guard import Guard
@@ -40,8 +43,16 @@ def operations() -> tuple[Operation, ...]:
     return tuple(operation for operation in found if operation.remote)
 
 
-def application(workspace: Workspace) -> Starlette:
-    """Return the ASGI application that serves one workspace."""
+def application(workspace: Workspace, *, gate: Gate | None = None) -> Starlette:
+    """Return the ASGI application that serves one workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    gate : Gate, optional
+        Says who asks; by default nobody has to say so until a token was made.
+    """
+    gate = gate or gate_of(workspace.tokens, loopback=True)
     offered = operations()
     jobs = Jobs()
     uploads = workspace.root / "files"
@@ -74,19 +85,19 @@ def application(workspace: Workspace) -> Starlette:
         # Never shown as a page: what was uploaded must not run in this origin.
         return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"live": True})
+
     routes = [
-        Route("/", root),
-        Route("/openapi.json", schema),
-        Route("/docs", docs),
-        Route("/api/jobs/{job}", job),
-        Route("/api/jobs/{job}", stop, methods=["DELETE"]),
-        Route("/api/files/{name:path}", upload, methods=["PUT"]),
-        Route("/api/files/{name:path}", download, methods=["GET"]),
+        *needs("open", Route("/health", live)),
+        *needs("read", Route("/", root), Route("/openapi.json", schema), Route("/docs", docs)),
+        *needs("read", Route("/api/jobs/{job}", job), Route("/api/files/{name:path}", download, methods=["GET"])),
+        *needs("write", Route("/api/jobs/{job}", stop, methods=["DELETE"])),
+        *needs("write", Route("/api/files/{name:path}", upload, methods=["PUT"])),
     ]
-    routes += [
-        Route(openapi.path(one), _endpoint(one, workspace, jobs, uploads), methods=[openapi.method(one)])
-        for one in offered
-    ]
+    for one in offered:
+        route = Route(openapi.path(one), _endpoint(one, workspace, jobs, uploads), methods=[openapi.method(one)])
+        routes += needs(openapi.need(one), route, subject=BODY if one.about else None)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -99,7 +110,9 @@ def application(workspace: Workspace) -> Starlette:
         Exception: _answer_defect,
     }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
-    app.add_middleware(Guard)
+    guarded(app.routes)
+    app.add_middleware(Access, gate=gate, routes=routes, answer=_refusal)
+    app.add_middleware(Guard, loopback=gate.loopback)
     return app
 
 
@@ -111,22 +124,34 @@ def _endpoint(
             given: dict[str, Any] = dict(request.query_params)
         else:
             given = await bodies.read_json(request)
+        if operation.about:
+            permit(request.scope, *_about(operation, given))
+        actor = principal_of(request.scope).actor
         arguments = _arguments(operation, given, workspace, uploads)
         if operation.long:
-            work = jobs.start(operation.name, lambda: _called(operation, workspace, arguments))
+            work = jobs.start(operation.name, lambda: _called(operation, workspace, arguments, actor))
             where = f"/api/jobs/{work.id}"
             return JSONResponse({"job": work.id, "url": where}, status_code=202, headers={"Location": where})
-        result = await run_in_threadpool(_called, operation, workspace, arguments)
+        result = await run_in_threadpool(_called, operation, workspace, arguments, actor)
         return JSONResponse(to_json(result))
 
     return endpoint
 
 
-def _called(operation: Operation, workspace: Workspace, arguments: dict[str, Any]) -> Any:
+def _called(operation: Operation, workspace: Workspace, arguments: dict[str, Any], actor: str | None) -> Any:
     from luban.data.media.permission import paths_refused
 
     with paths_refused():  # rows of a request must not name files of this machine
-        return call(operation, workspace, arguments)
+        if actor is None:
+            return call(operation, workspace, arguments)
+        with workspace.acting(actor) as place:
+            return call(operation, place, arguments)
+
+
+def _about(operation: Operation, given: dict[str, Any]) -> list[str]:
+    """Return the models and deployments that a request names; where it leaves one out it may mean any, so none."""
+    found = [given.get(name) for name in operation.about]
+    return [one for one in found if isinstance(one, str)] if all(isinstance(one, str) for one in found) else []
 
 
 def _arguments(operation: Operation, given: dict[str, Any], workspace: Workspace, uploads: Path) -> dict[str, Any]:
@@ -146,9 +171,13 @@ def _arguments(operation: Operation, given: dict[str, Any], workspace: Workspace
     return arguments
 
 
+def _refusal(error: LubanError, headers: dict[str, str]) -> Response:
+    return JSONResponse({"error": error.to_dict()}, status_code=error.status, headers=headers)
+
+
 async def _answer_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, LubanError)
-    return JSONResponse({"error": error.to_dict()}, status_code=error.status)
+    return _refusal(error, {})
 
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luban.core.operation import Operation, Parameter
+    from luban.serving.access.declare import Need
+
+
+ADMIN = frozenset({"tokens", "roles", "audit", "keys"})
+"""What only administrators see and change."""
 
 
 def path(operation: Operation) -> str:
@@ -25,6 +30,14 @@ def method(operation: Operation) -> str:
     """Return GET for a quick operation that only reads and takes plain values, else POST."""
     plain = all(_is_plain(parameter) for parameter in operation.parameters)
     return "GET" if operation.permission.endswith(":read") and not operation.long and plain else "POST"
+
+
+def need(operation: Operation) -> Need:
+    """Return the scope that a token needs for an operation."""
+    resource, _, kind = operation.permission.partition(":")
+    if resource in ADMIN:
+        return "admin"
+    return "read" if kind == "read" else "write"
 
 
 def _is_plain(parameter: Parameter) -> bool:
@@ -97,6 +110,7 @@ def _route(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "description": operation.description,
         "x-permission": operation.permission,
+        "x-scope": need(operation),
         "responses": {"default": _ERROR},
     }
     if operation.long:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
-from luban.core.errors import Refused
 from luban.serving.hosts import is_loopback
 
 if TYPE_CHECKING:
@@ -15,33 +14,60 @@ if TYPE_CHECKING:
 GRACE = 30  # seconds that requests in flight are given
 
 
-def serve(workspace: Path | str | None, *, host: str = "127.0.0.1", port: int = 8800) -> None:
+def serve(
+    workspace: Path | str | None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8800,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    rate: float | None = None,
+    address_rate: float | None = None,
+) -> None:
     """Answer REST requests until interrupted.
+
+    Parameters
+    ----------
+    certificate, key : Path, optional
+        Files in PEM that make it HTTPS.
+    rate, address_rate : float, optional
+        Requests a second that one token, and one address, may make.
 
     Raises
     ------
     Refused
-        If other machines could reach the address: there is no access control yet.
+        If other machines could reach the address, and there is no token that is good.
+    InputError
+        If the certificate and the key are not whole, or do not belong together.
     Unavailable
         If the address is taken or does not exist.
     """
     import uvicorn
 
+    from luban.serving.access.gate import Rates, gate_of
+    from luban.serving.access.tls import certificate as checked
     from luban.serving.server import listen
     from luban.store import Workspace
     from luban.surfaces.rest.application import application
 
-    if not is_loopback(host):
-        raise Refused(
-            "the REST server listens on this machine only, because it has no access control yet",
-            seen=host,
-            remedy="Use 127.0.0.1, and a tunnel or a proxy with access control in front of it.",
+    files = checked(certificate, key)
+    with Workspace.open(workspace) as opened, ExitStack() as listening:
+        rates = Rates(token=rate, address=address_rate)
+        gate = gate_of(opened.tokens, loopback=is_loopback(host), rates=rates)
+        gate.check_start(host)
+        listener = listening.enter_context(closing(listen(host, port)))
+        config = uvicorn.Config(
+            application(opened, gate=gate),
+            log_level="warning",
+            proxy_headers=False,  # else whoever is on this machine could give an address as they like
+            ssl_certfile=None if files is None else files.certificate,
+            ssl_keyfile=None if files is None else files.key,
+            timeout_graceful_shutdown=GRACE,
         )
-    listener = listen(host, port)
-    name = f"[{host}]" if ":" in host else host
-    with closing(listener), Workspace.open(workspace) as opened:
-        config = uvicorn.Config(application(opened), log_level="warning", timeout_graceful_shutdown=GRACE)
-        url = f"http://{name}:{listener.getsockname()[1]}"
+        name = f"[{host}]" if ":" in host else host
+        url = f"{'http' if files is None else 'https'}://{name}:{listener.getsockname()[1]}"
+        if files is None and not gate.loopback:
+            sys.stderr.write("Tokens cross the network as they are; --certificate and --key make it HTTPS.\n")
         sys.stderr.write(f"Luban answers on {url}/ (API page: /docs); Ctrl-C stops it.\n")
         with suppress(KeyboardInterrupt):  # uvicorn sends it on when it has stopped
             uvicorn.Server(config).run(sockets=[listener])
