@@ -18,10 +18,12 @@ from luban.serving.hosts import LoopbackNames
 from luban.serving.limits import retry_headers
 from luban.serving.metrics import CONTENT_TYPE, Metrics
 from luban.serving.observe import Observe
+from luban.serving.openapi import page
 from luban.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
 
 
 def application(
-    models: Models, *, log: AccessLog | None = None, loopback: bool = True, gate: Gate | None = None
+    models: Models,
+    *,
+    log: AccessLog | None = None,
+    loopback: bool = True,
+    gate: Gate | None = None,
+    folder: Path | None = None,
 ) -> Observe:
     """Return the ASGI application that answers for these models.
 
@@ -42,8 +49,10 @@ def application(
         Whether it listens on a loopback address and so answers under loopback's names only.
     gate : Gate, optional
         Says who asks; by default nobody has to say so on loopback, and nobody is let in elsewhere.
+    folder : Path, optional
+        Common to the processes of one server, whose metrics are told as one.
     """
-    metrics = Metrics(models)
+    metrics = Metrics(models, folder)
     routes: list[Any] = []
     taken: set[tuple[str, str]] = set()
     for name in plugins.names("wires"):
@@ -62,11 +71,17 @@ def application(
                 "name": "luban",
                 "version": __version__,
                 "models": [f"{one.name}/{one.version}" for one in models.all()],
-                "routes": sorted({one.path for one in routes} | {"/", "/metrics"}),
+                "routes": sorted({one.path for one in routes}),
             }
         )
 
-    routes += [*needs("look", Route("/", landing)), *needs("read", Route("/metrics", read_metrics))]
+    async def openapi(_request: Request) -> Response:
+        return json_response(page(routes))
+
+    routes += [
+        *needs("look", Route("/", landing), Route("/openapi.json", openapi)),
+        *needs("read", Route("/metrics", read_metrics)),
+    ]
     inner: Any = routes_application(routes)
     guarded(inner.routes)
     inner = Access(inner, gate or Gate(loopback=loopback), routes, _refusal)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from luban.core.errors import Conflict, LubanError
 from luban.serving import labelled, watch
+from luban.serving.choice import Choice
 from luban.serving.log.writer import LogWriter
 from luban.serving.models import Models
 from luban.serving.observation import Observation, chosen
@@ -23,6 +24,7 @@ from luban.serving.shadow import Shadow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
     from types import TracebackType
 
     from luban.core.model import Deployment
@@ -62,6 +64,8 @@ class Deployed:
         Returns the runtime of a model version by its reference.
     limits : Limits, optional
         Of `luban.serving.models.Models`.
+    folder : Path, optional
+        Common to the processes of one server.
 
     Attributes
     ----------
@@ -76,9 +80,10 @@ class Deployed:
         load: Callable[[str], Runtime],
         *,
         limits: Limits | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._workspace = workspace
-        self._watch = watch.Watch(workspace, names, load, tell=self._tell)
+        self._watch = watch.Watch(workspace, names, load, tell=self._tell, choice=Choice(folder))
         self.models = Models(served=self._watch.begin(), limits=limits)
         self._watch.publish = self.models.replace
         self._seen: deque[Observation] = deque()
@@ -98,6 +103,7 @@ class Deployed:
     def __enter__(self) -> Deployed:
         self.models.observer = self._take
         self.models.figures = self.figures
+        self.models.repository = self
         for thread in self._threads:
             thread.start()
         return self
@@ -121,6 +127,32 @@ class Deployed:
         log = Counter(self._log.counts())
         log.update(self._counts)
         return {"log": dict(log), "shadow": self._shadow.counts()}
+
+    # --- the repository (`luban.serving.models.Repository`) -------------------------------------------
+
+    def load(self, name: str) -> None:
+        """Serve a model or a deployment of the workspace, at its newest state."""
+        self._watch.choose(name, serve=True)
+
+    def unload(self, name: str) -> None:
+        """Serve a name no more, until it is loaded or the server is started again."""
+        self._watch.choose(name, serve=False)
+
+    def known(self) -> list[tuple[str, str]]:
+        """Return (name, version) of the deployments and models of the workspace."""
+        deployments = {one.name: one.champion.rpartition("/")[2] for one in self._workspace.deployments.list()}
+        models = {one.name: str(one.version) for one in self._workspace.models.list()}
+        return sorted((models | deployments).items())
+
+    def promote(self, name: str, version: str) -> None:
+        """Move the alias ``champion`` of a model; of a deployment `Conflict` says what to use."""
+        if name in {one.name for one in self._workspace.deployments.list()}:
+            raise Conflict(
+                f"{name!r} is a deployment, whose versions share its traffic", remedy="Use luban deployments promote."
+            )
+        reference = self._workspace.models.get(f"{name}/{version}")
+        self._workspace.models.set_alias(name, "champion", reference.version, reason="set as default over the network")
+        self._watch.look()
 
     # --- requests ---------------------------------------------------------------------------------
 

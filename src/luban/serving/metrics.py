@@ -8,9 +8,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from luban.serving.figures import ServedFigures
+from luban.serving.workers.merged import Shared
 from luban.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from luban.serving.models import Models
 
 LABELS = ("model", "version", "route", "code")
@@ -19,9 +22,16 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics:
-    """The metrics of one server, in a registry of their own."""
+    """The metrics of one server, in a registry of their own.
 
-    def __init__(self, models: Models) -> None:
+    Parameters
+    ----------
+    models : Models
+    folder : Path, optional
+        Common to the processes of one server, whose metrics are told as one.
+    """
+
+    def __init__(self, models: Models, folder: Path | None = None) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter("luban_requests", "Requests answered.", LABELS, registry=self.registry)
         self._seconds = Histogram(
@@ -40,6 +50,7 @@ class Metrics:
             __version__
         ).set(1)
         self.registry.register(ServedFigures(models))
+        self._shared = None if folder is None else Shared(self.registry, folder)
 
     def answered(
         self, *, model: str, version: str, route: str, code: int, seconds: float, received: int, rows: int
@@ -54,4 +65,9 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry) if self._shared is None else self._shared.text()
+
+    def close(self) -> None:
+        """Leave the counts to the other processes."""
+        if self._shared is not None:
+            self._shared.close()

@@ -40,6 +40,10 @@ class Observe:
         self._patterns: dict[Any, str] = {(one.endpoint, frozenset(one.param_convertors)): one.path for one in routes}
         self.answered = 0
 
+    def close(self) -> None:
+        """End what runs beside the requests."""
+        self._metrics.close()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and note how it went."""
         if scope["type"] != "http":

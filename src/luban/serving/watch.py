@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from luban.core.errors import InputError, LubanError, NotFound
 from luban.serving.arms import CANARY, CHAMPION, SHADOW, Arm, Arms
+from luban.serving.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,8 @@ class Watch:
         Called with all that is served when it has changed.
     tell : callable, optional
         Called with an event's name and details, for the server's log.
+    choice : Choice, optional
+        What requests have loaded and unloaded.
     """
 
     def __init__(
@@ -63,8 +66,12 @@ class Watch:
         *,
         publish: Callable[[Served], None] | None = None,
         tell: Callable[..., None] | None = None,
+        choice: Choice | None = None,
     ) -> None:
         self._workspace = workspace
+        self._choice = choice or Choice()
+        self._chosen = self._choice.read()
+        self._looking = threading.Lock()  # one look at a time; a look may take seconds
         self._names = tuple(names)
         self._load = load
         self.publish = publish or (lambda _served: None)
@@ -96,18 +103,44 @@ class Watch:
 
     def look(self) -> None:
         """Follow the store where it has changed; where it does not answer all stays as it is."""
-        try:
-            head = self._workspace.audit.head()
-            if head == self._head:
+        with self._looking:
+            chosen = self._chosen
+            try:
+                head = self._workspace.audit.head()
+                self._chosen = self._choice.read()  # another process of this server may have changed it
+                if head == self._head and chosen == self._chosen:
+                    return
+                self._follow()
+            except LubanError as error:  # a version that cannot be loaded never takes over
+                self._chosen = chosen
+                if str(error) != self._failing:
+                    self._failing = str(error)
+                    self._tell("watch-failed", error=str(error))
                 return
-            wanted = self._resolve()
-            built = self._build(wanted)  # this may take seconds, in which the old versions answer
-        except LubanError as error:  # a version that cannot be loaded never takes over
-            if str(error) != self._failing:
-                self._failing = str(error)
-                self._tell("watch-failed", error=str(error))
-            return
-        self._head, self._failing = head, ""
+            self._head, self._failing = head, ""
+
+    def choose(self, name: str, *, serve: bool) -> None:
+        """Serve a name from now on, at its newest state, or no more.
+
+        Raises
+        ------
+        NotFound, Tampered
+            If it stands for nothing, or cannot be loaded; then all stays as it was.
+        """
+        with self._looking:
+            before = self._chosen
+            chosen = self._choice.read()
+            self._chosen = chosen.load(name) if serve else chosen.unload(name)
+            try:
+                self._follow()
+            except LubanError:
+                self._chosen = before
+                raise
+            self._choice.write(self._chosen)
+
+    def _follow(self) -> None:
+        wanted = self._resolve()
+        built = self._build(wanted)  # this may take seconds, in which the old versions answer
         with self._lock:
             ruled = tuple(map(self._ruled, wanted))
             if ruled != self._wanted:
@@ -137,7 +170,9 @@ class Watch:
             found = [_Wanted(name=name, deployment=one) for name, one in deployments.items()]
         else:
             found = [self._named(name, deployments) for name in dict.fromkeys(self._names)]
-        return tuple(found)
+        there = {one.name for one in found}
+        found += [self._named(name, deployments) for name in self._chosen.loaded if name not in there]
+        return tuple(one for one in found if one.name not in self._chosen.unloaded)
 
     def _named(self, name: str, deployments: Mapping[str, Deployment]) -> _Wanted:
         if name in deployments:

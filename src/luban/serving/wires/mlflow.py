@@ -27,7 +27,7 @@ from luban.serving.wires.shaped import shaped
 from luban.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -147,7 +147,7 @@ def _tensors(field: str, value: Any, routed: Routed) -> list[dict[str, Any]]:
     return rows_of(value, routed.columns, field)
 
 
-_FORMS = {
+_FORMS: dict[str, Callable[[Any, Routed], list[dict[str, Any]]]] = {
     "dataframe_split": _split,
     "dataframe_records": _records,
     "instances": partial(_tensors, "instances"),
