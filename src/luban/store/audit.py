@@ -64,9 +64,12 @@ class Audit:
         with self._database.writing() as connection:
             append(connection, self._actor, action, subject, detail)
 
-    def entries(self, *, subject: str | None = None, limit: int | None = None, offset: int = 0) -> list[AuditEntry]:
-        """Return entries, oldest first."""
-        query = select(audit).order_by(audit.c.number).offset(offset).limit(limit)
+    def entries(
+        self, *, subject: str | None = None, limit: int | None = None, offset: int = 0, newest: bool = False
+    ) -> list[AuditEntry]:
+        """Return entries, oldest first, or where it is asked for newest first."""
+        order = audit.c.number.desc() if newest else audit.c.number
+        query = select(audit).order_by(order).offset(offset).limit(limit)
         if subject is not None:
             query = query.where(audit.c.subject == subject)
         with self._database.reading() as connection:

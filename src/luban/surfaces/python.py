@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 def attributes() -> list[str]:
     """Return the names that the package offers beside its modules."""
-    return sorted({"load", "sklearn", *(name.split()[0] for name in plugins.names("operations"))})
+    groups = (name.split()[0].replace("-", "_") for name in plugins.names("operations"))
+    return sorted({"load", "sklearn", *groups})
 
 
 def attribute(name: str) -> Any:
@@ -39,6 +40,8 @@ def attribute(name: str) -> Any:
     if name == "sklearn":
         return importlib.import_module("luban.sklearn")
     verbs = plugins.names("operations")
+    if name not in verbs and any(verb.startswith(name.replace("_", "-") + " ") for verb in verbs):
+        name = name.replace("_", "-")  # `luban.audit_log` is `luban audit-log`
     if name in verbs:
         return Verb(name, plugins.load("operations", name))
     group = [verb for verb in verbs if verb.startswith(name + " ")]

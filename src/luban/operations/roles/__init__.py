@@ -1,0 +1,1 @@
+"""Verbs about roles: sets of scopes by name."""

@@ -1,0 +1,1 @@
+"""Verbs about tokens: who may ask a server for what."""
