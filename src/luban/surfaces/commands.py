@@ -30,7 +30,10 @@ Command = Any
 
 # Short forms that people know from other commands.
 SHORT = {"output": "-o", "name": "-n", "target": "-t", "budget": "-b"}
-GROUPS = {"data": "Data sets: import, look, clean, split.", "models": "Registered models.", "runs": "Records of work.",
+GROUPS = {
+    "data": "Data sets: import, look, clean, split.",
+    "models": "Registered models.",
+    "runs": "Records of work.",
     "tokens": "Who may ask a server for what.",
     "roles": "Sets of scopes by name.",
     "audit-log": "The record of every change, which shows if somebody changed it.",

@@ -32,7 +32,7 @@ def audit_log_verify(workspace: Workspace, *, anchor: str | None = None) -> Audi
     Parameters
     ----------
     anchor
-        The head that an earlier verification gave and that was kept elsewhere: also who rebuilds the whole chain is found.
+        The head that an earlier verification gave, kept elsewhere: even a chain that was rebuilt as a whole is found.
     """
     entries = workspace.audit.verify(anchor)
     return AuditVerified(entries=entries, head=workspace.audit.head()[1])
