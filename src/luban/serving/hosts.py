@@ -30,7 +30,10 @@ def is_loopback(host: str) -> bool:
 
 
 class LoopbackNames:
-    """ASGI middleware that answers requests only where their Host header is a name of loopback."""
+    """ASGI middleware that answers requests only where their Host header is a name of loopback.
+
+    Requests that a page of another origin makes are refused too: its browser says so in the Origin header.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -41,7 +44,17 @@ class LoopbackNames:
             answer = json_response({"error": "this server answers under the names of the loopback address only"}, 421)
             await answer(scope, receive, send)
             return
+        if scope["type"] == "http" and _is_foreign(scope):
+            answer = json_response({"error": "the request comes from a page of another origin"}, 403)
+            await answer(scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+
+def _is_foreign(scope: Scope) -> bool:
+    said = {name: value for name, value in scope["headers"] if name in (b"origin", b"host")}
+    origin = said.get(b"origin")
+    return origin is not None and origin not in (b"http://" + said.get(b"host", b""), b"https://" + said.get(b"host", b""))
 
 
 def _names_loopback(scope: Scope) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect
 
+from luban.serving.access.principal import principal_of
 from luban.serving.asker import asker_of
 from luban.serving.bodies import json_response
 
@@ -101,6 +102,7 @@ class Observe:
                 seconds=round(seconds, 6),
                 received=received,
                 sent=sent,
+                who=principal_of(scope).actor,
                 client=client[0] if client else None,
                 **details,
             )
