@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NO_TEXT = b'--b\r\nContent-Disposition: form-data; name="age"\r\n\r\n\xff\xfe\r\n--b--'
 BRIGHT, DARK, LOUD = media.picture(250), media.picture(3), media.sound(0.5)
 
 
@@ -152,9 +153,9 @@ def test_broken_ones_among_good_ones_are_missing_and_said(client: httpx.Client) 
         (b"--b\r\nx\r\n--b--", "multipart/form-data; boundary=b", "no blank line"),
         (b"--b\r\nx: y\r\n\r\nz\r\n--b--", "multipart/form-data; boundary=b", "no name"),
         (b"--b--", "multipart/form-data; boundary=b", "no parts"),
-        (b'--b\r\nContent-Disposition: form-data; name="age"\r\n\r\n\xff\xfe\r\n--b--', "multipart/form-data; boundary=b", "UTF-8"),
+        (NO_TEXT, "multipart/form-data; boundary=b", "UTF-8"),
     ],
-)  # fmt: skip
+)
 def test_broken_forms_are_refused(client: httpx.Client, body: bytes, kind: str, words: str) -> None:
     answer = client.post("/models/onnx/predict", content=body, headers={"content-type": kind})
     assert answer.status_code == 400

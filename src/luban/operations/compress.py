@@ -96,7 +96,10 @@ def compress(
     ready = fitted(workspace, version.reference)
     table, target = _rows(workspace, version, data, seed)
     learnt, _ = _rows(workspace, version, None, seed + 1) if version.dataset is not None else (table, target)
-    graph = artifact.extra(workspace.blobs, ready, GRAPH) or build(ready)
+    graph = artifact.extra(workspace.blobs, ready, GRAPH)
+    if graph is None:
+        tell(Progress(stage="compress", message="writing the ONNX graph"))
+        graph = build(ready)
     request = {"model": version.reference, "int8": int8, "max_loss": max_loss, "static": static, "seed": seed}
     run = workspace.runs.start("compress", request, environment=environment())
     try:

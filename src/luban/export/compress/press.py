@@ -100,6 +100,7 @@ def press(
     expected = original.predict(table)
     before = measure.quality(task, target, expected, expected, fitted.model.decide)
     tried: list[Tried] = []
+    tell(Progress(stage="compress", message="looking at the layers at work"))
     for form in forms(graph, list(_batches(graph, columns, calibration)), static=static):
         tell(Progress(stage="compress", message=f"int8, {form.name}"))
         one = Tried(form=form.name, words=form.words)
