@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from luban.monitoring import levels, numbers, texts, vectors
-from luban.monitoring.expected import Expected
-from luban.monitoring.levels import Levels
-from luban.monitoring.numbers import Numbers
-from luban.monitoring.vectors import Vectors
+from luban.monitoring.expected import Expected  # noqa: TC001 - read at run time, from JSON
+from luban.monitoring.levels import Levels  # noqa: TC001 - read at run time, from JSON
+from luban.monitoring.numbers import Numbers  # noqa: TC001 - read at run time, from JSON
+from luban.monitoring.vectors import Vectors  # noqa: TC001 - read at run time, from JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ def column_baseline(column: Column, values: pa.ChunkedArray, embed: Callable | N
     """Return the compact form of one column of canonical values."""
     held = present(column, values)
     known = len(held)
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     if isinstance(held, np.ndarray):
         found["numbers"] = numbers.numbers(held)
     elif column.kind in ("category", "boolean"):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from luban.core.schema import Column
 from luban.monitoring import levels, numbers, vectors
@@ -15,12 +14,13 @@ from luban.monitoring.discovery import adjusted
 from luban.monitoring.measured import Measured
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from collections.abc import Callable, Sequence
 
     from luban.monitoring.baseline import ColumnBaseline
 
 FALSE_DISCOVERIES = 0.02
-"""False discovery rate over all tests of a window: where nothing has changed, one window in fifty at most gives an alarm."""
+"""False discovery rate over all tests of a window: where nothing has changed, one window in fifty gives an alarm."""
 
 LEAST_MISSING = 0.01
 """Change of the share of missing values from which it counts."""

@@ -165,7 +165,9 @@ def missed(task: Task, rows: Labelled, *, threshold: float | None = None, typica
             codes = (rows.prediction[:, 1] >= threshold).astype(np.int64)
         else:
             codes = rows.prediction.argmax(axis=1)
-        return (codes != rows.target).astype(np.float64)
+        wrong: np.ndarray = (codes != rows.target).astype(np.float64)
+        return wrong
     losses = loss_by_row(task, rows.target, rows.prediction)[1]
     limit = typical or (float(np.median(losses[:FEWEST])) if len(losses) else 0.0)
-    return (losses > limit).astype(np.float64)
+    beyond: np.ndarray = (losses > limit).astype(np.float64)
+    return beyond

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from luban.core.report import Evidence, Finding
 from luban.data.shares import percent
 
 if TYPE_CHECKING:
+    import numpy as np
     from collections.abc import Mapping
 
     from luban.core.protocols import Detector

@@ -27,4 +27,5 @@ def embedded(texts: Sequence[str]) -> np.ndarray:
         runs = np.lib.stride_tricks.sliding_window_view(codes, 3) @ _FACTORS
         found[row] = np.sqrt(np.bincount((runs * 2_654_435_761 >> 16) % WIDTH, minlength=WIDTH))
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.maximum(lengths, 1e-12)
+    unit: np.ndarray = found / np.maximum(lengths, 1e-12)
+    return unit

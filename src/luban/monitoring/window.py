@@ -159,17 +159,7 @@ def _drift(columns: Sequence[Compared], figures: dict[str, Any]) -> list[Finding
 
 def _defects(columns: Sequence[Compared]) -> list[Finding]:
     """Return what is wrong with values, whatever their distribution: gone, missing, out of range, never seen."""
-    found = [
-        Finding(
-            what=f"The column {one.name!r} has vanished: it had values in {percent(1 - one.base.missing / max(1, one.base.rows))} "
-            "of the rows before, and has none now",
-            verdict="block",
-            value=1.0,
-            remedy="Look at what sends the rows; the model takes the column as missing.",
-        )
-        for one in columns
-        if one.vanished
-    ]
+    found = [_vanished(one) for one in columns if one.vanished]
     for what, words in _DEFECTS.items():
         mine = [(one, one.of(what)) for one in columns if what in one.flags and not one.vanished]
         if not mine:
@@ -189,6 +179,16 @@ def _defects(columns: Sequence[Compared]) -> list[Finding]:
             )
         )
     return found
+
+
+def _vanished(column: Compared) -> Finding:
+    before = percent(1 - column.base.missing / max(1, column.base.rows))
+    return Finding(
+        what=f"The column {column.name!r} has vanished: it had values in {before} of the rows before, and has none now",
+        verdict="block",
+        value=1.0,
+        remedy="Look at what sends the rows; the model takes the column as missing.",
+    )
 
 
 _DEFECTS = {

@@ -90,7 +90,10 @@ def monitor(
 
 
 def _once(workspace: Workspace, name: str, data: Any, **options: Any) -> Monitored:
+    from luban.monitoring.alerts.figures import figures
+    from luban.monitoring.alerts.look import look as look_at_rules
     from luban.operations.monitoring.rows import of_data, of_log
+    from luban.store.clock import now
 
     look = of_log if data is None else of_data
     subject, version, report = look(workspace, name, data, **options)
@@ -102,6 +105,7 @@ def _once(workspace: Workspace, name: str, data: Any, **options: Any) -> Monitor
         verdict=report.verdict,
         report=report,
         digest=digest,
+        notices=look_at_rules(workspace.alerts, subject, figures(report), now()),
     )
 
 

@@ -245,6 +245,27 @@ reports = Table(
     Index("reports_by_subject", "subject", "number"),
 )
 
+# Rules on monitored figures, and how each stands: since when its alarm is on, and when somebody was told.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("deployment", Text, nullable=False),
+    Column("figure", Text, nullable=False),
+    Column("comparison", String(2), nullable=False),
+    Column("limit", Double, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("secret", Text),
+    Column("quiet", Text),
+    Column("repeat", Double),
+    Column("since", Moment),
+    Column("told", Moment),
+    Column("value", Double),
+    Column("created", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Index("alerts_by_deployment", "deployment"),
+)
+
 # Each entry holds the hash of the one before it; detail is kept as the very text that was hashed.
 audit = Table(
     "audit",

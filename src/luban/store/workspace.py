@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL
 
 from luban.core.errors import InputError, NotFound
+from luban.store.alerts import Alerts
 from luban.store.audit import Audit
 from luban.store.blobs import Blobs
 from luban.store.database import Database
@@ -60,6 +61,7 @@ class Workspace:
         self.models = Models(database, actor)
         self.deployments = Deployments(database, self.audit, actor)
         self.reports = Reports(database, blobs, actor)
+        self.alerts = Alerts(database, actor)
         self.tokens = Tokens(database, actor)
         self.roles = Roles(database, actor)
         self._guest = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -119,7 +120,15 @@ def variants(annotation: Any) -> tuple[Any, ...]:
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain arguments as the audit record keeps them, without passwords."""
     plain = {name: value for name, value in arguments.items() if isinstance(value, str | int | float | Path | tuple)}
-    return {name: source_of(value) if isinstance(value, str) else to_json(value) for name, value in plain.items()}
+    return {name: _shown(value) if isinstance(value, str) else to_json(value) for name, value in plain.items()}
+
+
+def _shown(value: str) -> str:
+    """Return a text without passwords; of an address on the web the host, since what follows is often a secret."""
+    return _PATH.sub(r"\1\2/…", value) if _PATH.match(value) else source_of(value)
+
+
+_PATH = re.compile(r"(https?://)(?:[^/?#]*@)?([^/?#]*)[/?#].+")
 
 
 def _subject(result: Any) -> str:

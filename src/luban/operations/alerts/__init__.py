@@ -1,0 +1,1 @@
+"""Alert rules: add, list, remove, test."""
