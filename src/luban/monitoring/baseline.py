@@ -71,7 +71,7 @@ def column_baseline(column: Column, values: pa.ChunkedArray, embed: Callable | N
     elif column.kind in ("category", "boolean"):
         found["levels"] = levels.levels(levels.counts_of(held))
     else:
-        made = embedded(column, held, embed)
+        made = embedded(column, held, embed, vectors.KEPT)
         found["vectors"] = None if made is None else vectors.vectors(made)
     return ColumnBaseline(name=column.name, kind=column.kind, rows=len(values), missing=len(values) - known, **found)
 
@@ -97,12 +97,9 @@ def present(column: Column, values: pa.ChunkedArray) -> np.ndarray | pa.Array:
     return held.filter(pc.not_equal(held, "")) if pa.types.is_string(held.type) else held
 
 
-def embedded(column: Column, values: pa.Array, embed: Callable | None, seed: int = 0) -> np.ndarray | None:
-    """Return vectors of some of the values, or None where this kind has none."""
-    chosen = np.arange(len(values))
-    if len(chosen) > vectors.ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(values), vectors.ROWS, replace=False))
-    some = values.take(pa.array(chosen))
+def embedded(column: Column, values: pa.Array, embed: Callable | None, most: int, seed: int = 0) -> np.ndarray | None:
+    """Return vectors of at most so many of the values, or None where this kind has none."""
+    some = values.take(pa.array(vectors.some(np.arange(len(values)), most, seed)))
     made = None if embed is None else embed(column, some)
     if made is None and column.kind == "text" and pa.types.is_string(some.type):
         made = texts.embedded(some.to_pylist())

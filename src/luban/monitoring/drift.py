@@ -14,8 +14,9 @@ from luban.monitoring.discovery import adjusted
 from luban.monitoring.measured import Measured
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
 
     from luban.monitoring.baseline import ColumnBaseline
 
@@ -122,7 +123,7 @@ def _compared(base: ColumnBaseline, table: pa.Table, embed: Callable | None, see
             measured += levels.moved(base.levels, counts)
             after = tuple(counts.get(level, 0) for level in base.levels.counts)
         elif base.vectors is not None:
-            made = embedded(column, held, embed, seed + 1)
+            made = embedded(column, held, embed, vectors.ROWS, seed + 1)
             if made is not None and made.shape[1] == base.vectors.width:
                 measured += vectors.moved(base.vectors, made, seed)
     return Compared(

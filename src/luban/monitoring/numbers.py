@@ -135,7 +135,8 @@ def stability(before: np.ndarray, after: np.ndarray) -> float:
 def _grouped(counts: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Return counts in about `BINS` bins that held equally many values before."""
     place = np.minimum((np.cumsum(before) - before / 2) * BINS / before.sum(), BINS - 1).astype(np.int64)
-    return np.bincount(place, weights=counts, minlength=BINS)[np.bincount(place, weights=before, minlength=BINS) > 0]
+    place[-1] = place[-2]  # the last bin is open: it takes what is beyond all that was seen
+    return np.bincount(place, weights=counts)[np.unique(place)]
 
 
 def _smirnov(gap: float, rows: int, known: int) -> float:

@@ -8,8 +8,9 @@ from luban.core.report import Evidence, Finding
 from luban.data.shares import percent
 
 if TYPE_CHECKING:
-    import numpy as np
     from collections.abc import Mapping
+
+    import numpy as np
 
     from luban.core.protocols import Detector
 

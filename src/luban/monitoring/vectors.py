@@ -15,7 +15,10 @@ import numpy as np
 from luban.monitoring.measured import Measured
 
 ROWS = 500
-"""Vectors that a baseline keeps, and that of a window are looked at."""
+"""Vectors of a window that are looked at."""
+
+KEPT = 1500
+"""Vectors that a baseline keeps: more, since every window is held against the same."""
 
 WAVES = 128
 LEAST = 0.05
@@ -35,7 +38,7 @@ class Vectors:
     bandwidth : float
         Median distance of two of them.
     waves : str
-        float32, shape (n, 2 * `WAVES`), in base64.
+        float16, shape (n, 2 * `WAVES`), in base64.
     rows : int
         n.
     """
@@ -56,9 +59,9 @@ def vectors(values: np.ndarray) -> Vectors | None:
     """
     if len(values) < 2:
         return None
-    values = some(values)
+    values = some(values, KEPT)
     bandwidth = _median_distance(values)
-    waves = _waves(values, bandwidth).astype("<f4")
+    waves = _waves(values, bandwidth).astype("<f2")
     return Vectors(
         width=values.shape[1],
         bandwidth=bandwidth,
@@ -67,11 +70,11 @@ def vectors(values: np.ndarray) -> Vectors | None:
     )
 
 
-def some(values: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return at most `ROWS` rows, drawn at random."""
-    if len(values) <= ROWS:
+def some(values: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
+    """Return at most so many rows, drawn at random."""
+    if len(values) <= most:
         return values
-    return values[np.sort(np.random.default_rng(seed).choice(len(values), ROWS, replace=False))]
+    return values[np.sort(np.random.default_rng(seed).choice(len(values), most, replace=False))]
 
 
 def moved(base: Vectors, values: np.ndarray, seed: int = 0) -> list[Measured]:
@@ -85,8 +88,8 @@ def moved(base: Vectors, values: np.ndarray, seed: int = 0) -> list[Measured]:
     values : numpy.ndarray
         Shape (n, d), n > 1.
     """
-    old = np.frombuffer(base64.b64decode(base.waves), dtype="<f4").reshape(base.rows, -1).astype(np.float64)
-    new = _waves(some(values, seed), base.bandwidth)
+    old = np.frombuffer(base64.b64decode(base.waves), dtype="<f2").reshape(base.rows, -1).astype(np.float64)
+    new = _waves(some(values, ROWS, seed), base.bandwidth)
     both = np.concatenate([old, new])
     seen = float(((old.mean(axis=0) - new.mean(axis=0)) ** 2).sum())
     generator = np.random.default_rng(seed)

@@ -20,6 +20,7 @@ from luban.serving.models import Models
 from luban.serving.observation import Observation, chosen
 from luban.serving.rollout import Trial, without
 from luban.serving.shadow import Shadow
+from luban.serving.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,6 +104,7 @@ class Deployed:
     def __enter__(self) -> Deployed:
         self.models.observer = self._take
         self.models.figures = self.figures
+        self.models.windows = Windows(self._workspace)
         self.models.repository = self
         for thread in self._threads:
             thread.start()

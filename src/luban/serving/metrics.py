@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from luban.serving.figures import ServedFigures
+from luban.serving.windows import WindowFigures
 from luban.serving.workers.merged import Shared
 from luban.version import __version__
 
@@ -50,6 +51,7 @@ class Metrics:
             __version__
         ).set(1)
         self.registry.register(ServedFigures(models))
+        self.registry.register(WindowFigures(lambda: models.windows))
         self._shared = None if folder is None else Shared(self.registry, folder)
 
     def answered(

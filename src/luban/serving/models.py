@@ -18,9 +18,11 @@ from luban.serving.routed import Routed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     import pyarrow as pa
 
+    from luban.core.report import Report
     from luban.serving.answers import Answer
     from luban.serving.asker import Asker
     from luban.serving.runtime import Runtime
@@ -65,6 +67,8 @@ class Models:
         Is given what arms of deployments were asked and answered; it must not wait.
     figures : callable, optional
         Returns counts of the prediction log and of shadows, for metrics.
+    windows : callable, optional
+        Returns the last monitored window of each deployment, for metrics.
     repository : Repository, optional
         Loads and unloads models, where what is served may be changed by requests.
     admission : Admission
@@ -88,6 +92,7 @@ class Models:
         self.tell: Callable[..., None] = _nobody
         self.observer: Callable[[Observation], None] | None = None
         self.figures: Callable[[], Mapping[str, Mapping[tuple[str, str], int]]] | None = None
+        self.windows: Callable[[], Mapping[str, tuple[datetime, Report]]] | None = None
         self._pool = ThreadPoolExecutor(max(2, _processors()), thread_name_prefix="luban-bodies")
         self._lanes: dict[int, tuple[Runtime, Lane]] = {}
         self._lanes_of = self._served

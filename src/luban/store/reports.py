@@ -51,12 +51,16 @@ class Reports:
         """Return a report, verified."""
         return from_json(Report, self._blobs.get_json(digest))
 
-    def list(self, *, subject: str | None = None, check: str | None = None) -> list[ReportEntry]:
-        """Return the reports on a subject or of a check, newest first."""
+    def list(
+        self, *, subject: str | None = None, check: str | None = None, limit: int | None = None
+    ) -> list[ReportEntry]:
+        """Return the reports on a subject or of a check, newest first, at most `limit`."""
         query = select(reports).order_by(reports.c.number.desc())
         for column, wanted in ((reports.c.subject, subject), (reports.c.check, check)):
             if wanted is not None:
                 query = query.where(column == wanted)
+        if limit is not None:
+            query = query.limit(limit)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return [
