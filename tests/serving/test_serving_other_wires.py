@@ -32,9 +32,9 @@ def expected(*rows: dict[str, Any]) -> list[list[float]]:
 def single() -> Iterator[httpx.Client]:
     """Return a client of a server of one name."""
     fitted = small.fitted(small.BINARY)
-    with running([Runtime.from_fitted(fitted, build(fitted), name="one", version=4)]) as url:
-        with httpx.Client(base_url=url, timeout=30) as client:
-            yield client
+    runtimes = [Runtime.from_fitted(fitted, build(fitted), name="one", version=4)]
+    with running(runtimes) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
 
 
 # --- TensorFlow Serving ---------------------------------------------------------------------------

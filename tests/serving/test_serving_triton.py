@@ -43,8 +43,8 @@ def asking(server: str) -> Iterator[Any]:
 
 def inputs(rows: int, *, binary: bool = True, **kinds: str) -> list[Any]:
     made = []
-    for name, (kind, values) in COLUMNS.items():
-        kind = kinds.get(name, kind)
+    for name, (usual, values) in COLUMNS.items():
+        kind = kinds.get(name, usual)
         one = triton.InferInput(name, [rows, 1], kind)
         part = values[:rows]
         if not binary and kind == "FP64":

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from luban.core.errors import Conflict, LubanError
+from luban.core.errors import Conflict, InputError, LubanError
 from luban.serving import labelled, watch
 from luban.serving.choice import Choice
 from luban.serving.log.writer import LogWriter
@@ -134,6 +134,8 @@ class Deployed:
 
     def load(self, name: str) -> None:
         """Serve a model or a deployment of the workspace, at its newest state."""
+        if "@" in name or "/" in name:
+            raise InputError("only a name can be loaded", seen=repr(name)[:100], remedy="Leave version and alias out.")
         self._watch.choose(name, serve=True)
 
     def unload(self, name: str) -> None:

@@ -21,8 +21,10 @@ from luban.serving.access.declare import needs
 from luban.serving.asker import asker_of
 from luban.serving.bodies import UnknownForm, json_response, parse_object
 from luban.serving.computing import answered
+from luban.serving.openapi import described
 from luban.serving.wires.ping import ping_route
 from luban.serving.wires.rows import Rows, outputs_of, rows_of, rows_of_columns, short
+from luban.serving.wires.schemas import INVOCATIONS
 from luban.serving.wires.shaped import shaped
 from luban.version import __version__
 
@@ -64,7 +66,7 @@ class MlflowWire:
         )
         ask = shaped(invoke, _shape)
         return [
-            *needs("infer", *(Route(path, ask, methods=["POST"]) for path in paths)),
+            *described(INVOCATIONS, *needs("infer", *(Route(path, ask, methods=["POST"]) for path in paths))),
             *needs("look", Route("/version", version)),
             ping_route(runtime),
             ping_route(runtime, "/health"),

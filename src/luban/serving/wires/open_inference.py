@@ -25,8 +25,10 @@ from luban.serving.asker import asker_of
 from luban.serving.bodies import json_bytes, json_response, parse_object
 from luban.serving.computing import answered
 from luban.serving.observe import served
+from luban.serving.openapi import described
 from luban.serving.wires.binary import HEADER, MEDIA_TYPE, Binary, raw_bytes, split
 from luban.serving.wires.repository import repository_routes
+from luban.serving.wires.schemas import INFER
 from luban.serving.wires.tensors import Tensor, datatype, decode, encode, encode_row, is_text
 from luban.version import __version__
 
@@ -51,7 +53,12 @@ class OpenInferenceWire:
         model = "/v2/models/{model}"
         version = model + "/versions/{version}"
         return [  # the busiest first: routes are tried in order
-            *needs("infer", *(Route(f"{path}/infer", endpoints.infer, methods=["POST"]) for path in (model, version))),
+            *described(
+                INFER,
+                *needs(
+                    "infer", *(Route(f"{path}/infer", endpoints.infer, methods=["POST"]) for path in (model, version))
+                ),
+            ),
             *needs("open", Route("/v2/health/live", endpoints.live), Route("/v2/health/ready", endpoints.ready)),
             *needs("look", Route("/v2", endpoints.server_metadata)),
             *needs("look", *(Route(path, endpoints.model_metadata) for path in (model, version))),

@@ -21,8 +21,10 @@ from luban.serving.answers import answered_rows
 from luban.serving.asker import asker_of
 from luban.serving.bodies import json_response, parse_object
 from luban.serving.computing import answered
+from luban.serving.openapi import described
 from luban.serving.wires.multipart import is_form, records
 from luban.serving.wires.rows import Rows, check_record
+from luban.serving.wires.schemas import RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,7 @@ class RecordsWire:
             return await answered(request, runtime, found, read, _write)
 
         paths = ("/models/{model}/predict", "/models/{model}/versions/{version}/predict")
-        return needs("infer", *(Route(path, predict, methods=["POST"]) for path in paths))
+        return described(RECORDS, *needs("infer", *(Route(path, predict, methods=["POST"]) for path in paths)))
 
 
 def _read(runtime: Routed, body: bytes) -> Rows:

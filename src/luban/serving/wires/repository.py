@@ -13,6 +13,8 @@ from starlette.routing import Route
 from luban.core.errors import InputError, NotFound, Unsupported
 from luban.serving.access.declare import needs
 from luban.serving.bodies import declared, json_response, parse_object, read_body
+from luban.serving.openapi import described
+from luban.serving.wires.schemas import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +47,7 @@ def repository_routes(models: Models) -> Sequence[Route]:
 
     prefix = "/v2/repository"
     return [
-        *needs("look", Route(f"{prefix}/index", repository_index, methods=["POST"])),
+        *described(INDEX, *needs("look", Route(f"{prefix}/index", repository_index, methods=["POST"]))),
         *needs("write", Route(prefix + "/models/{model}/load", repository_load, methods=["POST"])),
         *needs("write", Route(prefix + "/models/{model}/unload", repository_unload, methods=["POST"])),
     ]

@@ -19,7 +19,9 @@ from luban.serving.asker import asker_of
 from luban.serving.bodies import json_response, parse_object
 from luban.serving.computing import answered
 from luban.serving.observe import served
+from luban.serving.openapi import described
 from luban.serving.wires.rows import Rows, outputs_of, rows_of, rows_of_columns, short
+from luban.serving.wires.schemas import EXAMPLES, PREDICT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,8 @@ class TensorFlowServingWire:
         found: list[Route] = []
         for verb in SIGNATURES:
             endpoint = _verb(runtime, verb)
-            found += needs("infer", *(Route(f"{path}:{verb}", endpoint, methods=["POST"]) for path in paths))
+            asking = needs("infer", *(Route(f"{path}:{verb}", endpoint, methods=["POST"]) for path in paths))
+            found += described(PREDICT if verb == "predict" else EXAMPLES, *asking)
         endpoints = _Endpoints(runtime)
         found += needs("look", *(Route(f"{path}/metadata", endpoints.metadata) for path in paths))
         return [*found, *needs("look", *(Route(path, endpoints.status) for path in paths))]

@@ -1,0 +1,168 @@
+"""What a server does with too much, too slow and too broken requests, over real sockets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import pytest
+
+import small_models as small
+from luban.export.onnx.build import build
+from luban.serving.limits import Limits
+from luban.serving.runtime import Runtime
+from luban.serving.server import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
+RELEASED = threading.Event()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moody(small.ByHand):
+    """Does as a row's age says: 1 raises, 2 hangs, 3 answers NaN."""
+
+    def predict(self, rows: Any) -> Any:
+        ages = rows["age"].to_pylist()
+        if 1.0 in ages:
+            raise ZeroDivisionError("a secret detail")
+        if 2.0 in ages:
+            RELEASED.wait(20)
+        found = super().predict(rows)
+        found[[place for place, age in enumerate(ages) if age == 3.0]] = np.nan
+        return found
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    quick, moody = small.fitted(small.NUMBER), small.fitted(small.NUMBER, Moody(task=small.NUMBER))
+    runtimes = [Runtime.from_fitted(quick, build(quick), name="quick"), Runtime.from_fitted(moody, name="moody")]
+    limits = Limits(body=200_000, bodies=500_000, patience=1.0, seconds=1.5)
+    with running(runtimes, limits=limits) as url:
+        yield url
+        RELEASED.set()
+
+
+def ask(url: str, age: float, model: str = "moody", **more: Any) -> httpx.Response:
+    return httpx.post(f"{url}/models/{model}/predict", json={"rows": [{**ROW, "age": age}]}, timeout=30, **more)
+
+
+def test_a_model_that_raises_hangs_or_answers_nan_fails_its_own_requests_only(url: str) -> None:
+    ages = [10.0, 1.0, 11.0, 2.0, 12.0, 3.0, 13.0] * 2
+    with ThreadPoolExecutor(len(ages) + 4) as pool:
+        found = [pool.submit(ask, url, age) for age in ages]
+        quick = [pool.submit(ask, url, age, "quick") for age in range(4)]
+        assert all(one.result().status_code == 200 for one in quick)
+        codes = [(age, one.result().status_code) for age, one in zip(ages, found, strict=True)]
+    assert codes == [(age, {1.0: 500, 2.0: 504, 3.0: 500}.get(age, 200)) for age in ages]
+    assert "secret" not in found[1].result().text
+    RELEASED.set()
+    RELEASED.clear()
+
+
+def test_a_deadline_is_504_and_one_that_is_none_400(url: str) -> None:
+    assert ask(url, 2.0, headers={"x-luban-timeout": "0.1"}).status_code == 504
+    assert ask(url, 10.0, headers={"x-luban-timeout": "20"}).status_code == 200
+    assert ask(url, 10.0, "quick", headers={"x-luban-timeout": "20"}).status_code == 200
+    assert ask(url, 10.0, "quick", headers={"x-luban-timeout": "1e-9"}).status_code == 504
+    for wrong in ("soon", "-1", "nan", "inf", "0"):
+        assert ask(url, 10.0, headers={"x-luban-timeout": wrong}).status_code == 400, wrong
+    body = {"rows": [{**ROW, "age": 2.0}], "timeout": 0.05}
+    assert httpx.post(f"{url}/models/moody/predict", json=body).status_code == 504
+    assert httpx.post(f"{url}/models/moody/predict", json={**body, "timeout": [1]}).status_code == 400
+    RELEASED.set()
+    RELEASED.clear()
+
+
+def test_more_than_can_be_answered_is_429_with_a_time_to_ask_again() -> None:
+    """Requests wait for a model that hangs; what comes beyond the bound is refused at once."""
+    released = threading.Event()
+
+    @dataclass(frozen=True, kw_only=True)
+    class Waits(small.ByHand):
+        def predict(self, rows: Any) -> Any:
+            if 2.0 in rows["age"].to_pylist():
+                released.wait(20)
+            return super().predict(rows)
+
+    runtime = Runtime.from_fitted(small.fitted(small.NUMBER, Waits(task=small.NUMBER)), name="waits")
+    body = {"rows": [{**ROW, "age": 2.0}]}
+    with running([runtime], limits=Limits(requests=8)) as url, ThreadPoolExecutor(12) as pool:
+        client = httpx.Client(base_url=url, timeout=30)
+        asked = [pool.submit(client.post, "/models/waits/predict", json=body) for _ in range(12)]
+        while sum(one.done() for one in asked) < 4:
+            time.sleep(0.01)
+        refused = [one.result() for one in asked if one.done()]
+        assert [one.status_code for one in refused] == [429] * 4
+        assert all(int(one.headers["retry-after"]) >= 1 for one in refused)
+        assert client.get("/v2/health/live").status_code == 200
+        released.set()
+        assert sorted(one.result().status_code for one in asked) == [200] * 8 + [429] * 4
+        client.close()
+
+
+@pytest.mark.parametrize("path", ["/v2/models/quick/infer", "/models/quick/predict", "/v1/models/quick:predict",
+                                  "/predictions/quick", "/models/quick/invocations", "/v2/repository/index"])  # fmt: skip
+def test_bodies_of_100_megabytes_are_413_by_every_wire(url: str, path: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:  # what is declared is enough
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n".encode())
+        assert b" 413 " in client.recv(1000)
+    pieces = (b" " * 65536 for _ in range(1600))
+    try:
+        answer = httpx.post(url + path, content=pieces, timeout=30)
+    except httpx.WriteError:  # the server had closed the connection before all of it was sent
+        return
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_bomb_is_413_and_what_is_no_archive_400(url: str, coding: str) -> None:
+    pack = gzip.compress if coding == "gzip" else zlib.compress
+    path, headers = f"{url}/models/quick/predict", {"content-encoding": coding}
+    assert httpx.post(path, content=pack(b" " * 50_000_000), headers=headers).status_code == 413
+    assert httpx.post(path, content=b"no archive", headers=headers).status_code == 400
+    assert httpx.post(path, content=pack(b"{}")[:-6], headers=headers).status_code == 400
+    assert httpx.post(path, content=pack(json.dumps({"rows": [ROW]}).encode()), headers=headers).status_code == 200
+    assert httpx.post(path, content=b"x", headers={"content-encoding": "br"}).status_code == 415
+
+
+def test_slow_clients_are_cut_and_others_answered_meanwhile(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    head = b"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n"
+    silent, slow_head, slow_body = (socket.create_connection((host, int(port)), timeout=20) for _ in range(3))
+    slow_head.sendall(head)
+    slow_body.sendall(head + b"\r\n{")
+    assert ask(url, 10.0, "quick").status_code == 200
+    with silent, slow_head, slow_body:
+        assert silent.recv(100) == b""
+        assert slow_head.recv(100) == b""
+        assert b" 408 " in slow_body.recv(1000)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_is_400_by_every_wire(url: str, text: str) -> None:
+    row = json.dumps(ROW).replace("60.0", text)
+    bodies = {
+        "/models/quick/predict": f'{{"rows": [{row}]}}',
+        "/v1/models/quick:predict": f'{{"instances": [{row}]}}',
+        "/predictions/quick": row,
+        "/models/quick/invocations": f'{{"dataframe_records": [{row}]}}',
+        "/v2/models/quick/infer": '{"inputs": [{"name": "age", "shape": [1], "datatype": "FP64", "data": [?]}]}'.replace(
+            "?", text
+        ),
+    }
+    for path, body in bodies.items():
+        answer = httpx.post(url + path, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 400, (path, answer.text)

@@ -1,0 +1,207 @@
+"""Several processes on one port: kills, metrics as one, a graceful stop, loading by name; with a real workspace."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from sklearn.datasets import load_wine
+
+import luban
+from luban.core.errors import Conflict, InputError
+from luban.operations.loading import deployed
+from luban.serving.server import running
+from luban.serving.workers.merged import merged
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ASK = {"instances": [list(load_wine().data[0][:3])]}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace with the models first (two versions) and second."""
+    folder = tmp_path_factory.mktemp("workers")
+    wine = load_wine(as_frame=True)
+    frame = wine.frame[[*wine.feature_names[:3], "target"]]
+    with Workspace.open(folder / ".luban") as workspace:
+        luban.fit(frame, target="target", budget="2s", name="first", workspace=workspace)
+        fitted = workspace.models.get("first/1")
+        for name in ("first", "second"):
+            workspace.models.register(
+                name=name, artifact=fitted.artifact, signature=fitted.signature, task=fitted.task, run=fitted.run
+            )
+    return folder / ".luban"
+
+
+@contextmanager
+def serving(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start ``luban serve`` and give its process and URL."""
+    with (root.parent / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "luban", "serve", *options, "--port", "0", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, "LUBAN_WORKSPACE": str(root)},
+        )
+        try:
+            _wait(lambda: b'"event": "start"' in (root.parent / "log").read_bytes() or process.poll() is not None)
+            line = next(one for one in (root.parent / "log").read_text().splitlines() if '"start"' in one)
+            url = json.loads(line)["url"]
+            _wait(lambda: _up(url))
+            yield process, url
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def _up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ping", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _wait(reached: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if reached():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to pass")
+
+
+def _children(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(one) for one in found.split()]
+
+
+def _total(url: str) -> float:
+    for line in httpx.get(f"{url}/metrics", timeout=10).text.splitlines():
+        if line.startswith("luban_requests_total") and "predict" in line and 'code="200"' in line:
+            return float(line.rsplit(" ", 1)[1])
+    return 0.0
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_share_a_port_and_are_replaced(root: Path) -> None:
+    """Requests on new connections are answered while workers are killed; no count falls; SIGTERM ends all of them."""
+    with serving(root, "first", "--workers", "2") as (process, url):
+        _wait(lambda: len(_children(process.pid)) == 2)
+        before = _children(process.pid)
+        for _ in range(40):
+            assert httpx.post(f"{url}/v1/models/first:predict", json=ASK, timeout=30).status_code == 200
+        _wait(lambda: _total(url) == 40)
+        time.sleep(1)  # both have written down what they counted
+        os.kill(before[0], signal.SIGKILL)
+        for _ in range(20):  # a connection to the one that died waits for its successor
+            assert httpx.post(f"{url}/v1/models/first:predict", json=ASK, timeout=60).status_code == 200
+        _wait(lambda: len(_children(process.pid)) == 2 and before[0] not in _children(process.pid))
+        _wait(lambda: _total(url) == 60)
+        assert httpx.post(f"{url}/v2/repository/models/second/load", timeout=30).status_code == 200
+        _wait(lambda: all(httpx.get(f"{url}/v2/models/second").status_code == 200 for _ in range(8)))
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, (root.parent / "log").read_text()[-2000:]
+        assert json.loads(out)["models"] == ["first/1", "second/1"]
+        for child in before:
+            assert not Path(f"/proc/{child}").exists()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_end_with_a_parent_that_is_killed(root: Path) -> None:
+    with serving(root, "first", "--workers", "2") as (process, _):
+        children = _children(process.pid)
+        process.kill()
+        process.wait()
+        _wait(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children))
+
+
+def test_a_worker_that_cannot_start_says_why(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "luban", "serve", "nothing", "--workers", "2", "--port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "LUBAN_WORKSPACE": str(root)},
+    )
+    assert done.returncode != 0
+    assert "nothing" in done.stderr
+
+
+def test_models_are_loaded_unloaded_and_promoted_by_the_protocols(root: Path) -> None:
+    """Triton's and TorchServe's calls, over one workspace."""
+    with (
+        Workspace.open(root) as workspace,
+        deployed(workspace, ["first"]) as served,
+        running(served.models) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        index = client.post("/v2/repository/index").json()
+        assert [(one["name"], one["state"]) for one in index] == [("first", "READY"), ("second", "UNAVAILABLE")]
+        assert client.post("/v2/repository/index", json={"ready": True}).json() == index[:1]
+        assert client.post("/v2/repository/models/second/load", json={"parameters": {}}).status_code == 200
+        assert client.post("/v1/models/second:predict", json=ASK).status_code == 200
+        assert client.post("/v2/repository/models/third/load").status_code == 404
+        assert (
+            client.post("/v2/repository/models/second/load", json={"parameters": {"config": "{}"}}).status_code == 400
+        )
+        assert client.post("/v2/repository/models/second/unload").status_code == 200
+        assert client.post("/v1/models/second:predict", json=ASK).status_code == 404
+        assert client.post("/models?url=second").status_code == 200
+        assert client.delete("/models/second/1").status_code == 200
+        assert client.get("/models").json()["models"] == [{"modelName": "first", "modelUrl": "first"}]
+        assert client.get("/v1/models/first").json()["model_version_status"][0]["version"] == "1"
+        assert client.put("/models/first/2/set-default").status_code == 200
+        assert client.get("/v1/models/first").json()["model_version_status"][0]["version"] == "2"
+        assert client.put("/models/first/7/set-default").status_code == 404
+        told = client.post("/explanations/first", json={"instances": ASK["instances"]})
+        assert told.status_code in (200, 422)
+        assert client.delete("/models/first").status_code == 200
+        assert client.post("/v1/models/first:predict", json=ASK).status_code == 404
+        workspace.deployments.set("shop", {"first/1": 1.0}, reason="test")
+        assert client.post("/v2/repository/models/shop/load").status_code == 200
+        with pytest.raises(Conflict):
+            served.promote("shop", "1")
+        with pytest.raises(InputError):
+            served.load("../../etc/passwd")
+
+
+def test_metrics_of_workers_add_up() -> None:
+    """Counts of the dead stay; gauges are of those that live."""
+
+    def part(count: float, flight: float, created: float) -> list[dict[str, Any]]:
+        samples = [["luban_requests_total", {"model": "a"}, count], ["luban_requests_created", {"model": "a"}, created]]
+        return [
+            {"name": "luban_requests", "words": "", "type": "counter", "samples": samples},
+            {
+                "name": "luban_requests_in_flight",
+                "words": "",
+                "type": "gauge",
+                "samples": [["luban_requests_in_flight", {}, flight]],
+            },
+            {"name": "luban_arm_share", "words": "", "type": "gauge", "samples": [["luban_arm_share", {}, 1.0]]},
+        ]
+
+    found = merged([(True, part(3, 1, 9)), (False, part(5, 7, 8)), (True, part(1, 2, 7))])
+    values = {name: value for one in found for name, _, value in one["samples"]}
+    assert values == {
+        "luban_requests_total": 9,
+        "luban_requests_created": 7,
+        "luban_requests_in_flight": 3,
+        "luban_arm_share": 1.0,
+    }
