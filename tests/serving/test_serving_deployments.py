@@ -212,10 +212,11 @@ def _log(workspace: Workspace, rows: int) -> list[dict[str, Any]] | None:
 def test_a_bad_canary_is_rolled_back_and_the_reason_is_on_record(
     folder: Path, workspace: Workspace, version: int, why: str
 ) -> None:
+    workspace.deployments.set("shop", {"small/6": 1.0})
     with deployment_server(folder, "shop") as (_, url), Load(url, 8) as load:
         until(lambda: load.asked > 100)
-        workspace.deployments.set("shop", {"small/1": 0.5, f"small/{version}": 0.5}, log=0.5, reason="try it")
-        until(lambda: workspace.deployments.get("shop").traffic == {"small/1": 1.0}, 60)
+        workspace.deployments.set("shop", {"small/6": 0.5, f"small/{version}": 0.5}, log=0.5, reason="try it")
+        until(lambda: workspace.deployments.get("shop").traffic == {"small/6": 1.0}, 60)
         failed = load.codes[500]
         asked = load.asked
         until(lambda: load.asked > asked + 100)
