@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import monitored_rows as known
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import monitored_rows as known
 from luban.core.schema import Column
 from luban.core.serial import from_json, to_json
 from luban.monitoring import levels, numbers, texts, vectors
@@ -110,8 +110,8 @@ def test_texts_of_other_subjects_are_told_from_more_of_the_same() -> None:
     """Maximum mean discrepancy: a quarter of the texts about another subject is found, shuffled ones are not."""
     generator = np.random.default_rng(0)
     words = {
-        "bank": "account card transfer payment balance interest fee loan branch pin".split(),
-        "travel": "flight hotel luggage passport airport seat booking delay gate visa".split(),
+        "bank": ["account", "card", "transfer", "payment", "balance", "interest", "fee", "loan", "branch", "pin"],
+        "travel": ["flight", "hotel", "luggage", "passport", "airport", "seat", "booking", "delay", "gate", "visa"],
     }
 
     def some(count: int, other: float) -> list[str]:

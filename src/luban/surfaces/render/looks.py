@@ -8,6 +8,7 @@ from luban.operations.demo import Demonstrated
 from luban.operations.evaluate import Evaluated
 from luban.operations.fit import Fit, FitPlan, LeaderboardLine, PlanLine
 from luban.operations.models.list_ import ModelList
+from luban.operations.monitor import Monitored
 from luban.operations.runs.list_ import RunList
 from luban.surfaces.render import terminal
 from luban.surfaces.render.result import render, table, words
@@ -105,6 +106,14 @@ def _demonstrated(result: Demonstrated, console: Console) -> None:
 def _evaluated(result: Evaluated, console: Console) -> None:
     """Show the report, which holds the metrics."""
     terminal.render(result.report, console)
+
+
+@render.register(Monitored)
+def _monitored(result: Monitored, console: Console) -> None:
+    """Show the report, and what the alert rules said."""
+    terminal.render(result.report, console)
+    if result.notices:
+        terminal.lines("Alerts", result.notices, console)
 
 
 @render.register(ModelList)

@@ -1,0 +1,225 @@
+"""`luban monitor`, from a fit to the report: a deployment's log, a file, labels, alerts, metrics, bad input."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from luban.core import plugins
+from luban.core.errors import InputError, NotFound
+from luban.core.protocols import Detector
+from luban.monitoring import stream
+from luban.operations.alerts.add import alerts_add
+from luban.operations.fit import fit
+from luban.operations.loading import fitted
+from luban.operations.monitor import monitor
+from luban.serving.windows import WindowFigures, Windows
+from luban.store import Workspace
+from luban.store.predictions import COLUMNS
+from luban.surfaces.render import html
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def cancer() -> tuple[pa.Table, np.ndarray]:
+    found = load_breast_cancer()
+    names = [name.replace(" ", "_") for name in found.feature_names[:8]]
+    columns = dict(zip(names, found.data[:, :8].T, strict=True))
+    target = np.where(found.target == 0, "malignant", "benign")
+    return pa.table({**columns, "diagnosis": target}), target
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, pa.Table]]:
+    """A workspace with a model of half the rows, deployed; and the other half."""
+    table, _ = cancer()
+    order = np.random.default_rng(0).permutation(table.num_rows)
+    folder = tmp_path_factory.mktemp("monitor")
+    with Workspace.open(folder / ".luban") as workspace:
+        fit(workspace, data=table.take(pa.array(order[:320])), target="diagnosis", budget=4.0, name="tumours")
+        workspace.deployments.set("tumours", {"tumours/1": 1.0})
+        yield workspace, table.take(pa.array(order[320:]))
+
+
+def logged(workspace: Workspace, rows: pa.Table, name: str, *, begin: datetime = START) -> list[str]:
+    """Store rows as the server would, answered by the model; one request a row, a minute apart."""
+    workspace.deployments.set(name, {"tumours/1": 1.0})
+    model = fitted(workspace, "tumours/1")
+    inputs = rows.drop_columns([one for one in ("diagnosis",) if one in rows.column_names])
+    answers = model.predict(inputs, missing="fill").to_table()
+    count = rows.num_rows
+    ids = [f"{name}-{begin:%H}-{i}" for i in range(count)]
+    base: dict[str, Any] = {
+        "request_id": ids,
+        "row": [0] * count,
+        "moment": [begin + timedelta(minutes=i) for i in range(count)],
+        "deployment": [name] * count,
+        "model": ["tumours/1"] * count,
+        "arm": ["champion"] * count,
+        "latency_ms": [1.0] * count,
+        "subject": [None] * count,
+        "consent": [None] * count,
+    }
+    table = pa.table(base, schema=COLUMNS)
+    for part, prefix in ((inputs, "input."), (answers, "output.")):
+        for column in part.column_names:
+            table = table.append_column(prefix + column, part[column])
+    workspace.predictions.append(table)
+    return ids
+
+
+def test_new_rows_of_the_same_kind_raise_no_alarm(made: tuple[Workspace, pa.Table]) -> None:
+    workspace, rows = made
+    logged(workspace, rows, "calm")
+    found = monitor(workspace, "calm")
+    assert found.rows == rows.num_rows
+    assert found.report.figures["drift"]["columns"] == 0
+    assert found.verdict in ("pass", "info")
+    estimated = found.report.figures["estimated"]["accuracy"]
+    truth = fitted(workspace, "tumours/1").predict(rows).prediction.to_pylist()
+    accuracy = np.mean([one == other for one, other in zip(truth, rows["diagnosis"].to_pylist(), strict=True)])
+    assert estimated["low"] - 0.02 <= accuracy <= estimated["high"] + 0.02
+    assert workspace.reports.get(found.digest) == found.report
+
+
+def test_moved_inputs_and_a_column_that_vanished_are_told(made: tuple[Workspace, pa.Table]) -> None:
+    workspace, rows = made
+    moved = rows.set_column(0, rows.column_names[0], pa.array(rows[0].to_numpy() + 4))
+    logged(workspace, moved.drop_columns([rows.column_names[3]]), "moved")
+    found = monitor(workspace, "moved")
+    assert found.report.figures["drift"]["drifted"] == [rows.column_names[0]]
+    assert found.verdict == "block"
+    told = " ".join(one.what for one in found.report.findings)
+    assert f"'{rows.column_names[3]}' has vanished" in told
+    assert "has moved" in html.render(found.report)
+
+
+def test_labels_give_the_real_quality_and_ids_without_a_prediction_do_no_harm(
+    made: tuple[Workspace, pa.Table],
+) -> None:
+    workspace, rows = made
+    ids = logged(workspace, rows, "labelled")
+    truth = rows["diagnosis"].to_pylist()
+    workspace.labels.add("labelled", [*ids, "of-nobody"], None, [*truth, "benign"])
+    figures = monitor(workspace, "labelled").report.figures
+    assert figures["labelled"] == rows.num_rows
+    predicted = fitted(workspace, "tumours/1").predict(rows).prediction.to_pylist()
+    accuracy = np.mean([one == other for one, other in zip(predicted, truth, strict=True)])
+    assert figures["quality"]["metrics"]["accuracy"] == pytest.approx(accuracy, abs=0.02)
+    low, high = figures["quality"]["intervals"]["roc_auc"]
+    assert low <= figures["quality"]["metrics"]["roc_auc"] <= high
+    assert not figures["quality"]["worse"]
+
+
+def test_a_concept_that_turns_is_seen_by_labels_and_detectors_and_not_without(
+    made: tuple[Workspace, pa.Table],
+) -> None:
+    """From the middle on the labels are turned round: inputs and estimate stand still, errors rise."""
+    workspace, rows = made
+    ids = logged(workspace, rows, "turned")
+    truth = rows["diagnosis"].to_pylist()
+    half = len(truth) // 2
+    other = {"benign": "malignant", "malignant": "benign"}
+    workspace.labels.add("turned", ids, None, [*truth[:half], *(other[one] for one in truth[half:])])
+    found = monitor(workspace, "turned")
+    assert found.report.figures["drift"]["columns"] == 0
+    assert found.report.figures["quality"]["worse"]
+    assert sum(found.report.figures["stream"]["alarms"].values()) >= 2
+    assert found.verdict == "warn"
+
+
+def test_the_window_before_may_be_what_is_compared_with(made: tuple[Workspace, pa.Table]) -> None:
+    workspace, rows = made
+    first = rows.slice(0, 120)
+    logged(workspace, first, "windows")
+    later = rows.slice(120)
+    later = later.set_column(0, later.column_names[0], pa.array(later[0].to_numpy() * 3))
+    logged(workspace, later, "windows", begin=START + timedelta(days=1))
+    found = monitor(workspace, "windows", last=later.num_rows, against="previous")
+    assert found.report.figures["drift"]["drifted"] == [rows.column_names[0]]
+    with pytest.raises(InputError, match="no window before"):
+        monitor(workspace, "windows", against="previous")
+
+
+def test_a_file_is_compared_without_a_server(made: tuple[Workspace, pa.Table], tmp_path: Path) -> None:
+    workspace, rows = made
+    found = monitor(workspace, "tumours", rows)
+    assert found.subject == "tumours/1"
+    assert found.report.figures["quality"]["rows"] == rows.num_rows
+    assert found.report.figures["drift"]["columns"] == 0
+    with pytest.raises(InputError, match="none of the columns"):
+        monitor(workspace, "tumours", pa.table({"x": [1, 2]}))
+    with pytest.raises(InputError, match="looked at once"):
+        monitor(workspace, "tumours", rows, against="previous")
+
+
+def test_no_log_too_few_rows_and_unknown_names_say_what_to_do(made: tuple[Workspace, pa.Table]) -> None:
+    workspace, rows = made
+    workspace.deployments.set("empty", {"tumours/1": 1.0})
+    with pytest.raises(InputError, match="luban serve"):
+        monitor(workspace, "empty")
+    logged(workspace, rows.slice(0, 5), "empty")
+    with pytest.raises(InputError, match="5 rows"):
+        monitor(workspace, "empty")
+    with pytest.raises(NotFound):
+        monitor(workspace, "nobody")
+    with pytest.raises(InputError, match="not both"):
+        monitor(workspace, "empty", last=5, window=60.0)
+
+
+def test_an_alert_is_told_by_the_monitor_and_metrics_show_the_window(made: tuple[Workspace, pa.Table]) -> None:
+    workspace, rows = made
+    moved = rows.set_column(0, rows.column_names[0], pa.array(rows[0].to_numpy() + 4))
+    logged(workspace, moved, "watched")
+    alerts_add(workspace, "drift", "watched", "drift.columns >= 1")
+    assert monitor(workspace, "watched").notices == ("Alarm: drift on watched: drift.columns >= 1, now 1",)
+    assert monitor(workspace, "watched").notices == ()
+    windows = Windows(workspace)
+    samples = {
+        (sample.name, sample.labels.get("column")): sample.value
+        for family in WindowFigures(lambda: windows).collect()
+        for sample in family.samples
+        if sample.labels["deployment"] == "watched"
+    }
+    assert samples["luban_monitored_rows", None] == rows.num_rows
+    assert samples["luban_drift_effect", rows.column_names[0]] > 0.3
+
+
+def test_the_dashboard_asks_for_nothing_that_is_not_exported() -> None:
+    from luban.serving.metrics import Metrics
+    from luban.serving.models import Models
+
+    models = Models(served={"none": {}})
+    exported = {family.name for family in Metrics(models).registry.collect()}
+    board = json.loads((Path(__file__).parents[2] / "docs" / "grafana" / "luban.json").read_text())
+    asked = {
+        name
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"luban_\w+", target["expr"])
+    }
+    assert {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in asked} <= exported
+    assert {"luban_drift_effect", "luban_score", "luban_requests_total"} <= asked
+
+
+@pytest.mark.parametrize("name", plugins.names("detectors"))
+def test_a_detector_finds_more_errors_and_rests_while_there_are_none(name: str) -> None:
+    """500 values with one error in ten, then 500 with one in two."""
+    generator = np.random.default_rng(5)
+    errors = (generator.random(1000) < np.repeat([0.1, 0.5], 500)).astype(float)
+    detector = plugins.create("detectors", name)
+    assert isinstance(detector, Detector)
+    (places,) = stream.alarms({name: detector}, errors).values()
+    assert any(500 <= place < 700 for place in places)
+    assert not [place for place in places if place < 500]
