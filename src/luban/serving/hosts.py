@@ -54,7 +54,10 @@ class LoopbackNames:
 def _is_foreign(scope: Scope) -> bool:
     said = {name: value for name, value in scope["headers"] if name in (b"origin", b"host")}
     origin = said.get(b"origin")
-    return origin is not None and origin not in (b"http://" + said.get(b"host", b""), b"https://" + said.get(b"host", b""))
+    return origin is not None and origin not in (
+        b"http://" + said.get(b"host", b""),
+        b"https://" + said.get(b"host", b""),
+    )
 
 
 def _names_loopback(scope: Scope) -> bool:

@@ -12,6 +12,7 @@ import math
 import re
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, func, insert, select, update
@@ -44,6 +45,11 @@ class Held:
     token: Token
     digest: bytes
     grants: tuple[Grant, ...]
+
+    @cached_property
+    def until(self) -> float:
+        """Seconds since 1970 from which it is good no more."""
+        return math.inf if self.token.expires is None else self.token.expires.timestamp()
 
     def is_(self, digest: bytes) -> bool:
         """Return whether this is the digest of the token, in the same time whatever it is."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from luban.core.errors import LubanError, Unavailable
 from luban.serving.access.principal import Principal
-from luban.store.clock import now
 from luban.store.tokens import digest_of, token_id
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ class Known:
         held, principal = found
         if not held.is_(digest_of(text)):
             return None
-        expires = held.token.expires
-        return principal if expires is None or now() < expires else None
+        return principal if time.time() < held.until else None
 
     async def fresh(self) -> None:
         """Return when what is known is fresh enough.
