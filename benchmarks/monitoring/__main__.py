@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def speed() -> dict[str, Any]:
-    """Return seconds for a window of 100,000 rows x 20 numbers, and of the mixed columns, beside SciPy and plain PSI."""
+    """Return seconds for a window of 100,000 rows x 20 numbers, and of mixed columns, beside SciPy and plain PSI."""
     generator = np.random.default_rng(0)
     names = [f"x{i}" for i in range(20)]
     columns = [Column(name=name, kind="number") for name in names]

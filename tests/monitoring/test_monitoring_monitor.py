@@ -223,3 +223,22 @@ def test_a_detector_finds_more_errors_and_rests_while_there_are_none(name: str) 
     (places,) = stream.alarms({name: detector}, errors).values()
     assert any(500 <= place < 700 for place in places)
     assert not [place for place in places if place < 500]
+
+
+def test_a_watch_goes_on_over_what_fails_and_ends_when_asked(made: tuple[Workspace, pa.Table]) -> None:
+    """First there are too few rows, then enough: each look is told, results on the way with it."""
+    from luban.core.progress import Progress, listening, stopping
+
+    workspace, rows = made
+    workspace.deployments.set("slow", {"tumours/1": 1.0})
+    news: list[Progress] = []
+
+    def listen(one: Progress) -> None:
+        news.append(one)
+        if len(news) == 1:
+            logged(workspace, rows, "slow")
+
+    with listening(listen), stopping(lambda: len(news) >= 2):
+        found = monitor(workspace, "slow", watch=1.0)
+    assert "too few rows" in news[0].message
+    assert news[1].result == found

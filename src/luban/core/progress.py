@@ -56,6 +56,20 @@ def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
         _listener.reset(token)
 
 
+@contextmanager
+def also(listener: Callable[[Progress], None]) -> Iterator[None]:
+    """Send the messages of the enclosed work to `listener` too, before whoever listens already."""
+    others = _listener.get()
+
+    def both(progress: Progress) -> None:
+        listener(progress)
+        if others is not None:
+            others(progress)
+
+    with listening(both):
+        yield
+
+
 _stop: ContextVar[Callable[[], bool] | None] = ContextVar("luban_stop", default=None)
 
 

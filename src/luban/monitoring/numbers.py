@@ -136,7 +136,8 @@ def _grouped(counts: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Return counts in about `BINS` bins that held equally many values before."""
     place = np.minimum((np.cumsum(before) - before / 2) * BINS / before.sum(), BINS - 1).astype(np.int64)
     place[-1] = place[-2]  # the last bin is open: it takes what is beyond all that was seen
-    return np.bincount(place, weights=counts)[np.unique(place)]
+    grouped: np.ndarray = np.bincount(place, weights=counts)[np.unique(place)]
+    return grouped
 
 
 def _smirnov(gap: float, rows: int, known: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.budget import Duration
-from luban.core.errors import InputError
+from luban.core.errors import InputError, LubanError, NotFound
 from luban.core.operation import operation
 from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.report import Report
@@ -79,14 +79,34 @@ def monitor(
         raise InputError("a window needs rows", seen="--last 0")
     if watch is not None and watch < 1:
         raise InputError("there must be at least a second between two looks", seen=f"{float(watch)} s")
+    settings: dict[str, Any] = {"window": window, "last": last, "against": against, "seed": seed}
+    if watch is None:
+        return _once(workspace, name, data, **settings)
+    return _watched(workspace, name, settings, float(watch))
+
+
+def _watched(workspace: Workspace, name: str, settings: dict[str, Any], seconds: float) -> Monitored:
+    """Look again and again until stopped, and return the last window; what fails on the way is told and tried again."""
+    done: Monitored | None = None
+    failed: LubanError | None = None
     while True:
-        done = _once(workspace, name, data, window=window, last=last, against=against, seed=seed)
-        if watch is None:
+        try:
+            done = _once(workspace, name, None, **settings)
+        except NotFound:
+            raise
+        except LubanError as error:
+            failed = error
+            tell(Progress(stage="monitor", message=str(error)))
+        else:
+            head = done.report.findings[0].what if done.report.findings else ""
+            told = "; ".join((f"{done.verdict}: {head} ({done.rows:,} rows)", *done.notices))
+            tell(Progress(stage="monitor", message=told, result=done))
+        if not _stopped(seconds):
+            continue
+        if done is not None:
             return done
-        head = done.report.findings[0].what if done.report.findings else ""
-        tell(Progress(stage="monitor", message=f"{done.verdict}: {head} ({done.rows:,} rows)", result=done))
-        if _stopped(float(watch)):
-            return done
+        assert failed is not None
+        raise failed
 
 
 def _once(workspace: Workspace, name: str, data: Any, **options: Any) -> Monitored:

@@ -171,7 +171,12 @@ def _invoke(
         from luban.surfaces.render import page as pages
 
         pages.check(page)
-    with opened(location, operation) as workspace, console.progress(shown=operation.long), redirect_stdout(sys.stderr):
+    with (
+        opened(location, operation) as workspace,
+        console.progress(shown=operation.long),
+        console.page_kept(page),
+        redirect_stdout(sys.stderr),
+    ):
         result = call(operation, workspace, given)
     if page is not None:
         pages.write(result, page)

@@ -7,10 +7,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from luban.core.progress import Progress, listening
+from luban.core.progress import Progress, also, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @contextmanager
@@ -27,6 +28,20 @@ def progress(*, shown: bool) -> Iterator[None]:
             yield
         return
     with _bar() as listen, listening(listen):
+        yield
+
+
+@contextmanager
+def page_kept(page: Path | None) -> Iterator[None]:
+    """Write the page anew whenever the enclosed work tells a result on its way."""
+
+    def write(news: Progress) -> None:
+        if page is not None and news.result is not None:
+            from luban.surfaces.render import page as pages
+
+            pages.write(news.result, page)
+
+    with also(write):
         yield
 
 
