@@ -30,7 +30,7 @@ ROWS = scratch.Rows(
 )
 
 
-def trial(folder: Path, name: str, skill: float, depth: int = FOLDS, size: int = 1000) -> Trial:
+def trial(folder: Path, name: str, skill: float, depth: int = FOLDS, size: int = 1000, loss: float = 0.3) -> Trial:
     """Write the folds of a candidate whose predictions know the target with so much skill."""
     made = Trial(candidate=Candidate(learner=name))
     generator = np.random.default_rng(len(name))
@@ -39,7 +39,7 @@ def trial(folder: Path, name: str, skill: float, depth: int = FOLDS, size: int =
         positive = 0.5 + 0.3 * np.tanh(
             skill * (TARGET[judged] - 0.5) + (skill > 0) * generator.normal(size=len(judged))
         )
-        result = scratch.FoldResult(loss=0.3, seconds=1.0, bytes=size, learned={})
+        result = scratch.FoldResult(loss=loss, seconds=1.0, bytes=size, learned={})
         prediction = np.column_stack([1 - positive, positive])
         scratch.write_result(folder, made.candidate.key, fold, result, prediction, {"model/a.txt": b"x"})
         made.results[fold] = result
@@ -72,6 +72,14 @@ def test_the_members_of_the_first_fold_decide_when_they_are_deeper(tmp_path: Pat
     weak = [trial(tmp_path, f"weak{place}", 0.2, depth=1) for place in range(4)]
     found = stand(OutOfFold(tmp_path, ROWS), [*weak, trial(tmp_path, "best", 9.0)], members=1)
     assert found.depth == FOLDS
+
+
+def test_a_quick_one_that_knows_nothing_does_not_leave_a_good_one_behind(tmp_path: Path) -> None:
+    """The constant has finished three folds and the network two: the network stands."""
+    trials = [trial(tmp_path, "constant", 0.0, depth=3, loss=0.5), trial(tmp_path, "network", 4.0, depth=2, loss=0.05)]
+    found = stand(OutOfFold(tmp_path, ROWS), trials, members=6)
+    assert names(found.members) == {"network"}
+    assert found.depth == 2
 
 
 def test_models_too_large_together_are_thinned_out(tmp_path: Path) -> None:

@@ -110,8 +110,9 @@ def stand(predictions: OutOfFold, trials: Sequence[Trial], *, members: int) -> S
 
     Trials are compared on rows that all of them were judged by: on as many folds as half of them have finished, or as
     those have that are the best ensemble on the first fold, whichever is more. Trials that have finished
-    fewer are left out, or else one new trial would shrink the ground that all others are judged on. What is fitted on
-    the first fold alone is compared with all on that one, and where it is worth a place that fold judges the ensemble.
+    fewer are left out, or else one new trial would shrink the ground that all others are judged on; but quick ones that
+    know little do not count, or else they would leave a good one behind. What is fitted on the first fold alone is
+    compared with all on that one, and where it is worth a place that fold judges the ensemble.
     """
     usable = [trial for trial in trials if trial.usable] or [trial for trial in trials if trial.depth]
     if not usable:
@@ -122,10 +123,21 @@ def stand(predictions: OutOfFold, trials: Sequence[Trial], *, members: int) -> S
         if any(trial.candidate.once for trial in standing.members):
             return standing
         usable = [trial for trial in usable if not trial.candidate.once]
-    standing = _blend(predictions, usable, common_depth(usable, whole), members)
+    standing = _blend(predictions, usable, common_depth(_knowing(predictions, usable), whole), members)
     while (deeper := min(whole, *(trial.depth for trial in standing.members))) > standing.depth:
         standing = _blend(predictions, usable, deeper, members)
     return standing
+
+
+def _knowing(predictions: OutOfFold, usable: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that are on the better half of the way from chance to the best one, by their first folds."""
+    task, rows = predictions.rows.task, predictions.covered(1)
+    target = np.asarray(predictions.rows.target[rows])
+    found = metric(task.metric, task)
+    chance = loss_of(task.metric, task, target, constant_prediction(found, task, target))
+    best = min(trial.first_loss for trial in usable)
+    limit = best + _GAP * max(0.0, chance - best)
+    return [trial for trial in usable if trial.first_loss <= limit]
 
 
 def common_depth(usable: Sequence[Trial], most: int) -> int:
