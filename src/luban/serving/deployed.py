@@ -148,14 +148,15 @@ class Deployed:
         models = {one.name: str(one.version) for one in self._workspace.models.list()}
         return sorted((models | deployments).items())
 
-    def promote(self, name: str, version: str) -> None:
+    def promote(self, name: str, version: str, actor: str | None = None) -> None:
         """Move the alias ``champion`` of a model; of a deployment `Conflict` says what to use."""
         if name in {one.name for one in self._workspace.deployments.list()}:
             raise Conflict(
                 f"{name!r} is a deployment, whose versions share its traffic", remedy="Use luban deployments promote."
             )
         reference = self._workspace.models.get(f"{name}/{version}")
-        self._workspace.models.set_alias(name, "champion", reference.version, reason="set as default over the network")
+        with self._workspace.acting(actor or self._workspace.actor) as place:
+            place.models.set_alias(name, "champion", reference.version, reason="set as default over the network")
         self._watch.look()
 
     # --- requests ---------------------------------------------------------------------------------

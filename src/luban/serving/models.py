@@ -42,7 +42,7 @@ class Repository(Protocol):
     def known(self) -> Sequence[tuple[str, str]]:
         """Return (name, version) of all that could be served."""
 
-    def promote(self, name: str, version: str) -> None:
+    def promote(self, name: str, version: str, actor: str | None = None) -> None:
         """Let a version answer where none is asked for."""
 
 

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from luban.core.protocols import Wire
+from luban.serving.access.declare import declared
 from luban.serving.app import routes_application
 from luban.serving.limits import Limits
 from luban.serving.models import Models
@@ -46,6 +47,7 @@ def check_wire(wire: Wire, runtimes: Iterable[Runtime]) -> list[str]:
         some = models.all()[0]
         for route in routes:
             assert route.path.startswith("/"), f"{name} has the path {route.path!r}"
+            assert declared(route), f"{name}: {route.path} does not say what it needs (luban.serving.access.needs)"
             known = _filled(
                 route.path,
                 {"model": some.name, "version": str(some.version), "label": models.arms(some.name).champion.name},

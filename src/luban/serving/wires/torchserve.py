@@ -18,6 +18,7 @@ from luban.data.media import data_uri
 from luban.data.media.endings import KINDS
 from luban.learners.predictions import label_text
 from luban.serving.access.declare import needs
+from luban.serving.access.principal import principal_of
 from luban.serving.answers import answered_rows
 from luban.serving.asker import asker_of
 from luban.serving.bodies import declared, json_response, parse_object, read_body
@@ -157,7 +158,7 @@ class _Managing:
         name, version = request.path_params["model"], request.path_params["version"]
         if name not in self._models.names:
             raise NotFound.named("model", name, self._models.names)
-        await self._models.run(repository(self._models).promote, name, version)
+        await self._models.run(repository(self._models).promote, name, version, principal_of(request.scope).actor)
         return json_response({"status": f'Default version of model "{name}" is set to "{version}"'})
 
     async def _nothing(self, request: Request) -> None:
