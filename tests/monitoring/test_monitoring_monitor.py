@@ -47,7 +47,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, 
     order = np.random.default_rng(0).permutation(table.num_rows)
     folder = tmp_path_factory.mktemp("monitor")
     with Workspace.open(folder / ".luban") as workspace:
-        fit(workspace, data=table.take(pa.array(order[:320])), target="diagnosis", budget=4.0, name="tumours")
+        fit(
+            workspace,
+            data=table.take(pa.array(order[:320])),
+            target="diagnosis",
+            name="tumours",
+            learners=("linear",),
+            rounds=50,
+        )
         workspace.deployments.set("tumours", {"tumours/1": 1.0})
         yield workspace, table.take(pa.array(order[320:]))
 
