@@ -9,6 +9,7 @@ from starlette.routing import Route
 import small_models as small
 from luban.core import plugins
 from luban.export.onnx.build import build
+from luban.serving.access import needs
 from luban.serving.runtime import Runtime
 from luban.testing.wire import check_wire
 
@@ -40,9 +41,10 @@ async def _fail(request) -> PlainTextResponse:
     [
         ([], "no route"),
         ([Route("/a", _echo), Route("/a", _echo)], "twice"),
-        ([Route("/a", _echo, methods=["POST"])], "answers 200 to the body"),
-        ([Route("/a", _refuse, methods=["POST"])], "not in JSON"),
-        ([Route("/{model}", _echo)], "a model that is not there"),
+        ([Route("/a", _echo, methods=["POST"])], "does not say what it needs"),
+        (needs("infer", Route("/a", _echo, methods=["POST"])), "answers 200 to the body"),
+        (needs("infer", Route("/a", _refuse, methods=["POST"])), "not in JSON"),
+        (needs("infer", Route("/{model}", _echo)), "a model that is not there"),
     ],
 )
 def test_the_check_finds_what_is_wrong(routes, words: str) -> None:
@@ -57,7 +59,7 @@ def test_the_check_finds_what_is_wrong(routes, words: str) -> None:
 def test_the_check_finds_a_route_that_fails() -> None:
     class Failing:
         def routes(self, runtime):
-            return [Route("/a", _fail)]
+            return needs("infer", Route("/a", _fail))
 
     with pytest.raises(ZeroDivisionError):
         check_wire(Failing(), runtimes())
