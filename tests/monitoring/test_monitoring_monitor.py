@@ -53,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, 
             target="diagnosis",
             name="tumours",
             learners=("linear",),
-            rounds=50,
+            budget=4.0,
         )
         workspace.deployments.set("tumours", {"tumours/1": 1.0})
         yield workspace, table.take(pa.array(order[320:]))
