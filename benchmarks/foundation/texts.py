@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BUDGET = 180.0
 FIRST_SECONDS, FIRST_ROWS = 20.0, 2000
 # The line of progress that tells of the first model, with the seconds since the call.
-_STANDS = re.compile(r"\[ *([\d.]+) s\] search: [^\n]* by [^\n]*linear_probe")
+_STANDS = re.compile(r"\[ *([\d.]+) s\] search: [^\n]*(?: by [^\n]*|stands: )linear_probe")
 
 
 def sst2(bench: Bench) -> tuple[list[Line], dict[str, Any]]:
