@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from luban.core import plugins
 from luban.core.errors import LubanError
-from luban.serving.access.declare import needs
+from luban.serving.access.declare import declared, needs
 from luban.serving.access.gate import Access, Gate, guarded
 from luban.serving.bodies import json_response
 from luban.serving.hosts import LoopbackNames
@@ -62,6 +62,8 @@ def application(
                 taken |= keys
                 routes.append(route)
 
+    routes.sort(key=_busy)  # they are tried in order
+
     async def read_metrics(_request: Request) -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
@@ -86,6 +88,12 @@ def application(
     guarded(inner.routes)
     inner = Access(inner, gate or Gate(loopback=loopback), routes, _refusal)
     return Observe(LoopbackNames(inner) if loopback else inner, routes, metrics, log)
+
+
+def _busy(route: Any) -> tuple[bool, bool]:
+    """Return a key by which routes that ask a model by its name come first."""
+    need = declared(route)
+    return need is None or need.need != "infer", not route.param_convertors
 
 
 def routes_application(routes: Sequence[Any]) -> Starlette:

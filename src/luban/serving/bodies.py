@@ -39,10 +39,16 @@ class UnknownForm(InputError):
 
 def declared(scope: Scope) -> int:
     """Return how many bytes a request says that its body has; 0 where it does not say it."""
+    value = header(scope, b"content-length") or ""
+    return int(value) if value.isdecimal() and len(value) < 20 else 0
+
+
+def header(scope: Scope, wanted: bytes) -> str | None:
+    """Return the value of a request's header, by its name in lower case."""
     for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() and len(value) < 20 else 0
-    return 0
+        if name == wanted:
+            return str(value, "latin-1")
+    return None
 
 
 async def read_body(request: Request, limit: int, *, patience: float = 60.0, ticket: Ticket | None = None) -> bytes:
@@ -83,7 +89,7 @@ async def read_body(request: Request, limit: int, *, patience: float = 60.0, tic
             raise TooSlow(
                 "the request body did not come in time", remedy=f"Send it within {patience:g} seconds."
             ) from None
-    coding = request.headers.get("content-encoding")
+    coding = header(request.scope, b"content-encoding")
     return body if coding is None else _decoded(body, coding, limit)
 
 

@@ -21,17 +21,23 @@ def connection(patience: float) -> type[asyncio.Protocol]:
         """One client's connection."""
 
         _timer: asyncio.TimerHandle | None = None
+        _heading = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._wait()
 
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            if self._timer is None:
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self._heading and self._timer is None:  # most heads come at once and need no timer
                 self._wait()
 
+        def on_message_begin(self) -> None:
+            self._heading = True
+            super().on_message_begin()
+
         def on_headers_complete(self) -> None:
+            self._heading = False
             self._end_wait()
             super().on_headers_complete()
 

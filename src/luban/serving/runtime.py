@@ -159,7 +159,12 @@ class Runtime:
 
     def answered_row(self, values: np.ndarray) -> dict[str, Any]:
         """Return the prediction of the one row that these values are of."""
-        return answer_row(self.task, self._checked(values)[0], self.threshold)
+        if self.task.kind == "tokens":
+            return answer_row(self.task, self._checked(values)[0], self.threshold)
+        listed = values[0].tolist()
+        if not math.isfinite(sum(listed) if isinstance(listed, list) else listed):
+            self._checked(values)
+        return answer_row(self.task, values[0], self.threshold)
 
     def answered(self, values: Sequence[np.ndarray], notes: tuple[str, ...] = ()) -> Answer:
         """Return the answer that the model's values, given in parts, come to."""

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from luban.core.errors import InputError, NotFound
 from luban.serving.access.declare import needs
 from luban.serving.asker import asker_of
-from luban.serving.bodies import json_bytes, json_response, parse_object
+from luban.serving.bodies import header, json_bytes, json_response, parse_object
 from luban.serving.computing import answered
 from luban.serving.observe import served
 from luban.serving.openapi import described
@@ -97,7 +97,7 @@ class _Endpoints:
     async def infer(self, request: Request) -> Response:
         path = request.path_params
         found = self._models.routed(path["model"], path.get("version"), asker_of(request.scope))
-        read = partial(_read, request.headers.get(HEADER))
+        read = partial(_read, header(request.scope, HEADER.encode()))
         return await answered(request, self._models, found, read, _write)
 
 
