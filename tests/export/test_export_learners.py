@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
     from luban.core.protocols import Model
 
-LEARNERS = [name for name in plugins.names("learners") if name != "neural_network"]
+# Pre-trained networks are learnt and traced here as well, which takes many seconds each.
+LEARNERS = [
+    pytest.param(name, marks=() if module.startswith("luban.learners.tabular.") else pytest.mark.long)
+    for name in plugins.names("learners")
+    if name != "neural_network" and (module := type(plugins.create("learners", name)).__module__)
+]
 ROUNDS = 25
 
 
