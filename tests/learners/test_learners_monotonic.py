@@ -84,8 +84,9 @@ def test_every_learner_says_why_it_cannot_or_holds_to_it() -> None:
         if name in (*BOOSTERS, "constant"):
             assert not isinstance(answer, Unsuitable)
         else:
-            assert isinstance(answer, Unsuitable)
-            assert "monotonic in a, c" in answer.reason
+            assert isinstance(answer, Unsuitable), name
+            if ".tabular." in plugins.load("learners", name).__module__:  # others find no column that they read
+                assert "monotonic in a, c" in answer.reason
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

@@ -102,7 +102,11 @@ def test_reasons_are_told() -> None:
     task = Task(kind="binary", target="y", inputs=("a", "b"), metric="log_loss", classes=(0, 1))
     one, two = Column(name="a", kind="image"), Column(name="b", kind="image")
     found = plugins.create("learners", "image_network")
-    for columns, rows, seconds, word in (((one, two), 500, 60.0, "2"), ((one,), 5, 60.0, "rows"), ((one,), 500, 2.0, "s")):
+    for columns, rows, seconds, word in (
+        ((one, two), 500, 60.0, "2"),
+        ((one,), 5, 60.0, "rows"),
+        ((one,), 500, 2.0, "s"),
+    ):
         answer = found.suits(task, Schema(columns=columns), rows, seconds)
         assert isinstance(answer, Unsuitable)
         assert word in answer.reason

@@ -237,7 +237,9 @@ class Dear(Ridge):
     def space(self, task: Task) -> Space:
         return {}
 
-    def fit(self, task: Task, schema: Schema, training: Examples, validation: Examples | None, **rest: Any) -> RidgeModel:
+    def fit(
+        self, task: Task, schema: Schema, training: Examples, validation: Examples | None, **rest: Any
+    ) -> RidgeModel:
         effort, report = rest["effort"], rest["report"]
         assert Path(effort.checkpoint).is_dir()
         (Path(effort.checkpoint) / "state.json").write_text("{}")

@@ -134,7 +134,9 @@ def test_a_table_keeps_each_row_on_a_line_and_breaks_no_word_or_number(width: in
 def test_charts_say_the_unit_of_their_values() -> None:
     bars = Evidence(title="Contributions", columns=("a", "b"), rows=(("x", 1.0),), drawing="bar", y="log-odds")
     curve = Evidence(title="age", columns=("age", "mean"), rows=((1, 2.0), (2, 3.0)), drawing="line", x="age", y="euro")
-    report = Report(check="explanation", subject="t", findings=(Finding(what="x", evidence=(bars, curve)),), verdict="info")
+    report = Report(
+        check="explanation", subject="t", findings=(Finding(what="x", evidence=(bars, curve)),), verdict="info"
+    )
     text = written(report)
     assert "Contributions  log-odds" in text
     assert "age  1 to 2; euro" in text, "the name of the axis is that of the chart, and stands there once"

@@ -75,7 +75,7 @@ class Augmenting(Protocol):
         """What can be varied, and how much is worth trying; 0 or a parameter left out varies nothing."""
 
     def taken(self, table: pa.Table) -> Sequence[Any]:
-        """Return one value a row as it was read (texts, pixels, samples), None where it is missing; they may be kept."""
+        """Return one value a row as it was read (texts, pixels, samples), None where it is missing; it may be kept."""
 
     def varied(self, taken: Sequence[Any], parameters: Mapping[str, Any], random: np.random.Generator) -> Sequence[Any]:
         """Return the values varied at random; those given stay as they are. Other parameters are passed over."""

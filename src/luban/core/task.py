@@ -39,7 +39,7 @@ class Task:
     groups : str, optional
         Column whose groups are never split between training and validation.
     constraints : mapping
-        Wishes such as ``{"monotonic": {"age": 1}}``: with these columns predictions only rise (1) or fall (-1). A learner
+        Wishes such as ``{"monotonic": {"age": 1}}``: with them predictions only rise (1) or fall (-1). A learner
         that cannot honour a wish does not suit the task.
     """
 

@@ -228,7 +228,7 @@ class _About:
 
 
 def load(payloads: Mapping[str, bytes]) -> Composite:
-    """Return the composite that `Composite.save` wrote; each member is loaded by its learner, or its form, from the plug-in table.
+    """Return the composite that `Composite.save` wrote; its learner, or its form, loads each member.
 
     Raises
     ------

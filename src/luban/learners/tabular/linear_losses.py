@@ -59,10 +59,13 @@ class Squared:
         matrix: np.ndarray,
         strengths: tuple[float, ...],
         *,
-        iterations: int,  # noqa: ARG002 - it is exact
-        effort: Effort,  # noqa: ARG002
+        iterations: int,
+        effort: Effort,
     ) -> Iterator[Solution]:
-        """Yield exact solutions, all from one eigendecomposition."""
+        """Yield solutions: exact, all from one eigendecomposition; of a sparse matrix, which is wide, by descent."""
+        if not isinstance(matrix, np.ndarray):
+            yield from self._descend(matrix, strengths, iterations, effort)
+            return
         total = self.weight.sum()
         middle = self.weight @ matrix / total
         centre = float(self.weight @ self.target / total)
@@ -73,6 +76,23 @@ class Squared:
         for strength in strengths:
             weights = vectors @ (moment / (np.maximum(values, 0.0) + strength))
             yield strength, weights[:, None], np.array([centre - middle @ weights])
+
+    def _descend(
+        self, matrix: np.ndarray, strengths: tuple[float, ...], iterations: int, effort: Effort
+    ) -> Iterator[Solution]:
+        """Yield solutions, found in units of the target's spread and turned back."""
+        centre = float(np.average(self.target, weights=self.weight))
+        spread = float(self.target.std()) or 1.0
+        scaled = (self.target - centre) / spread
+
+        def losses(margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            error = margins - scaled[:, None]
+            return 0.5 * (error**2).sum(axis=1), error
+
+        for strength, weights, intercept in _descend(
+            matrix, losses, self.weight, np.zeros(1), strengths, iterations, effort
+        ):
+            yield strength, weights * spread, intercept * spread + centre
 
 
 @dataclass(frozen=True, kw_only=True)
