@@ -28,9 +28,14 @@ def test_there_is_a_page_for_each_kind_of_data() -> None:
         assert "luban fit" in script(page.read_text("utf-8")), page.name
 
 
-@pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=pytest.mark.long if page.name == "images.md" else pytest.mark.exhaustive)
+        for page in PAGES
+    ],
+)
 def test_runs_as_written(page: Path, tmp_path: Path) -> None:
     binaries = Path(sys.executable).parent
     environment = {

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # Pre-trained networks are learnt and traced here as well, which takes many seconds each.
 LEARNERS = [
-    pytest.param(name, marks=() if module.startswith("luban.learners.tabular.") else pytest.mark.long)
+    pytest.param(name, marks=() if module.startswith("luban.learners.tabular.") else pytest.mark.exhaustive)
     for name in plugins.names("learners")
     if name != "neural_network" and (module := type(plugins.create("learners", name)).__module__)
 ]

@@ -79,12 +79,12 @@ def test_pictures_and_sounds_come_back_the_same(kind: str) -> None:
     roundtrip(kind, "multilabel", "prefix")
 
 
-@pytest.mark.long
+ADVERTISED = [*(("text", one) for one in ON_TEXT), *((kind, one) for kind in ("image", "audio") for one in TASKS)]
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    ("kind", "task"),
-    [*(("text", one) for one in ON_TEXT), *(("image", one) for one in TASKS), *(("audio", one) for one in TASKS)],
-)
+@pytest.mark.parametrize(("kind", "task"), ADVERTISED)
 def test_all_that_is_advertised_comes_back_the_same(kind: str, task: str, way: str) -> None:
     roundtrip(kind, task, way)
 
