@@ -172,6 +172,7 @@ def test_parts_of_a_step_add_up_to_the_step() -> None:
     assert np.abs(found[2] - found[0]).max() < 1e-4
 
 
+@pytest.mark.long
 def test_two_processes_give_what_one_gives() -> None:
     """Over gloo, by accelerate: batches are shared, and the loss is that of the whole batch."""
     pytest.importorskip("accelerate")

@@ -58,6 +58,7 @@ class TestNearestNeighbours(LearnerConformance):
     learner = built_in("nearest_neighbours")
 
 
+@pytest.mark.long
 class TestNeuralNetwork(LearnerConformance):
     learner = built_in("neural_network")
     parameters: ClassVar = {"epochs": 100, "width": 32}

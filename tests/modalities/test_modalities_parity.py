@@ -83,7 +83,7 @@ def test_graph_equals_transform(name, through_onnx, training, new):
     "options",
     [
         EncodingOptions(text="words"),
-        EncodingOptions(text="characters", text_components=64),
+        pytest.param(EncodingOptions(text="characters", text_components=64), marks=pytest.mark.long),
         EncodingOptions(text="ignored", numbers="standard", components=30),
         EncodingOptions(text="ignored", numbers="imputed", components=30),
     ],

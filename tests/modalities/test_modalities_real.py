@@ -20,6 +20,7 @@ FULL = EncodingOptions(
 SETS = {"adult": "class", "titanic": "Survived", "credit_g": "credit_risk", "diamonds": "price", "telco_churn": "Churn"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize(
     "options", [TREES, LINEAR, NETS, PLAIN_TREES, FULL], ids=["trees", "linear", "nets", "plain", "full"]

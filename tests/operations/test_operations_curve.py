@@ -63,7 +63,7 @@ def test_the_same_seed_draws_the_same_curve_in_time(workspace: Workspace) -> Non
 
 def test_a_budget_too_short_and_a_model_without_a_fit_are_told(workspace: Workspace) -> None:
     with pytest.raises(OutOfTime, match="two sizes"):
-        curve(workspace, "growing", budget=Duration(0.01))
+        curve(workspace, "growing", budget=Duration(1e-9))
     version = workspace.models.get("growing")
     workspace.models.register(
         name="bare", artifact=version.artifact, signature=version.signature, task=version.task, reports={}

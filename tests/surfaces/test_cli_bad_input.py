@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tests.surfaces.conftest import Answer, CommandLine
 
+# Each case starts the command anew; what they go through has quick tests in its own room.
+pytestmark = pytest.mark.long
 ROWS = 40
 
 
