@@ -43,7 +43,7 @@ class Goals:
 
     @classmethod
     def of(cls, task: Task, target: np.ndarray, limit: int) -> Goals:
-        """Return the goals of a task: its number, its labels, or membership of classes (`limit` at most, not the first)."""
+        """Return the goals of a task: its number, its labels, or membership of classes (at most `limit`)."""
         if task.kind == "multilabel":
             often = np.sort(np.argsort(-target.sum(axis=0), kind="stable")[: max(1, limit)])
             return cls(tuple(f"={task.classes[code]}" for code in often), target[:, often].astype(np.float64))
