@@ -6,6 +6,7 @@ little more than nothing; where it cannot keep up rows are dropped, and counted.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter, deque
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from luban.serving.arms import Arm
     from luban.serving.observation import Observation
+
+_LOG = logging.getLogger(__name__)
 
 INTERVAL = 0.1
 """Seconds for which rows are gathered."""
@@ -93,6 +96,8 @@ class Shadow:
                 for single in part:
                     self._compute([single])
                 return
+            if not self._counts[_name(arm), "failed"]:  # the first tells why; the rest are counted
+                _LOG.exception("the shadow %s of %s cannot answer", arm.model, _name(arm))
             kept, outcome = [], "failed"
         with self._lock:
             self._rows -= count

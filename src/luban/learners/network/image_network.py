@@ -36,7 +36,6 @@ DEFAULTS: Mapping[str, Any] = {
 # Pictures are looked at to choose the size and the channels; larger ones are shrunk to the larger size.
 _LOOKED_AT = 40
 _SIZES = (28, 32, 48, 64, 96)
-# What is told from a picture turned round, as letters and digits are not, may be learnt from it.
 _GREY, _COLOUR = 1, 3
 
 
@@ -51,7 +50,7 @@ class ImageNetworkLearner:
         return scratch.suits(task, schema, rows, seconds, kind="image", needs="PIL")
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
-        """Return the usual net, after the frozen features of a backbone."""
+        """Return the usual net."""
         return [Suggestion(order=15, once=True, share=0.5)]
 
     def space(self, task: Task) -> Space:  # noqa: ARG002
@@ -98,7 +97,7 @@ class ImageNetworkLearner:
             },
             seed=effort.seed,
         )
-        own.setdefault("flip", channels == _COLOUR)
+        own.setdefault("flip", channels == _COLOUR)  # grey ones are often letters and digits, which have a left side
         return scratch.fit(
             self.name, body, task, column, training, validation, parameters=own, effort=effort, report=report
         )
