@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from luban.core.report import Evidence, Finding, Report
@@ -171,6 +171,7 @@ def test_degenerate_evidence(drawing: str) -> None:
 
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-9, 1e12))
+@example(68719476737.0, 0.00006)  # a width of a few units in the last place
 @settings(max_examples=150, deadline=None)
 def test_ticks_are_round_ordered_and_told_apart(low: float, reach: float) -> None:
     """Ticks rise, lie within the widened range, and where the range is not tiny beside its place, differ in words."""

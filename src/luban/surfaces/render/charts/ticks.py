@@ -19,7 +19,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 def rounded(low: float, high: float, wanted: int = 5) -> tuple[float, float]:
     """Return the range widened to the next ticks; a range of no width is opened around its value."""
-    if high <= low:
+    if high - low <= 1e-12 * max(abs(low), abs(high)):  # narrower than steps that floats can tell apart
         reach = abs(low) * 0.1 or 1.0
         low, high = low - reach, high + reach
     places = ticks(low, high, wanted)
