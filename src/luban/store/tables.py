@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Double,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,8 +85,34 @@ runs = Table(
     Column("environment", JSON, nullable=False),
     Column("error", JSON(none_as_null=True)),
     Column("actor", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("experiment", BigInteger, nullable=False, server_default="0"),
+    Column("deleted", Moment),
     Index("runs_by_parent", "parent"),
     Index("runs_by_operation", "operation", "id"),
+    Index("runs_by_experiment", "experiment", "id"),
+)
+
+# Groups of runs by name. The one of number 0, "Default", has every run that names no other; it is there without a row.
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("name", String(500), nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("deleted", Moment),
+    UniqueConstraint("name", name="experiments_name"),
+)
+
+# Parameters that were told while a run went on; those it was called with are its request.
+run_params = Table(
+    "run_params",
+    metadata,
+    Column("run", String(16), ForeignKey("runs.id", name="run_params_run"), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", JSON, nullable=False),
 )
 
 run_tags = Table(
@@ -93,6 +121,18 @@ run_tags = Table(
     Column("run", String(16), ForeignKey("runs.id", name="run_tags_run"), primary_key=True),
     Column("key", String(250), primary_key=True),
     Column("value", JSON, nullable=False),
+)
+
+# Files that a run keeps, by their path in it.
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("run", String(16), ForeignKey("runs.id", name="artifacts_run"), primary_key=True),
+    Column("path", String(1000), primary_key=True),
+    Column("digest", String(71), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created", Moment, nullable=False),
+    Index("artifacts_by_digest", "digest"),
 )
 
 # Every value that was logged, in the order of logging. NULL stands for NaN, which SQLite cannot keep.
@@ -125,6 +165,10 @@ models = Table(
     Column("name", String(100), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("artifact", String(71), nullable=False),
+    # Digests of the data it learnt from, of the code and of the surroundings; unknown for the oldest versions.
+    Column("data", String(71)),
+    Column("code", String(71)),
+    Column("environment", String(71)),
     Column("signature", JSON, nullable=False),
     Column("task", JSON, nullable=False),
     Column("recipe", JSON(none_as_null=True)),
@@ -148,6 +192,70 @@ model_reports = Table(
     ForeignKeyConstraint(["name", "version"], ["models.name", "models.version"], name="model_reports_model"),
 )
 
+# Ed25519 signatures, each by the key of this identifier, over the digest of the manifest, the name and the version.
+model_signatures = Table(
+    "model_signatures",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(32), primary_key=True),
+    Column("signature", String(88), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["models.name", "models.version"], name="model_signatures_model"),
+)
+
+# What was once registered: a number is never given to another version.
+deleted_models = Table(
+    "deleted_models",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("artifact", String(71), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("moment", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+
+# Public keys whose signatures count in this workspace; the identifier is made from the key itself.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("public", String(44), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    UniqueConstraint("name", name="signing_keys_name"),
+)
+
+# What holds for the whole workspace.
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+# Content that a deleted model named and that is removed where nothing else names it.
+unnamed = Table(
+    "unnamed",
+    metadata,
+    Column("digest", String(71), primary_key=True),
+    Column("moment", Moment, nullable=False),
+)
+
+# What people write beside a model (version 0) or a version of it, and may change: descriptions, tags.
+model_notes = Table(
+    "model_notes",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(250), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("changed", Moment, nullable=False),
+)
+
 aliases = Table(
     "aliases",
     metadata,
@@ -168,6 +276,8 @@ alias_changes = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("moment", Moment, nullable=False),
+    # Whether it took the last one back, so that the next goes further back.
+    Column("undo", Boolean, nullable=False, server_default=false()),
     Index("alias_changes_by_model", "model", "number"),
 )
 
