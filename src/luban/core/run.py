@@ -30,6 +30,12 @@ class Run:
         The last value of each metric.
     error : mapping, optional
         What went wrong (`LubanError.to_dict`).
+    name : str
+        What people call it; need not be the only one of that name.
+    experiment : int
+        Number of the group of runs that it belongs to.
+    deleted : datetime, optional
+        When it was marked as deleted.
     """
 
     id: str
@@ -43,3 +49,6 @@ class Run:
     scores: Mapping[str, float] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
     actor: str = ""
+    name: str = ""
+    experiment: int = 0
+    deleted: datetime | None = None

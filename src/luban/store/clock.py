@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 import time
@@ -30,6 +31,14 @@ def new_run_id() -> str:
         _last = max(_last + 1, time.time_ns() // 1_000_000)
         moment = _last
     return _digits(moment, _TIME_DIGITS) + _digits(secrets.randbits(5 * _RANDOM_DIGITS), _RANDOM_DIGITS)
+
+
+def run_id_of(moment: datetime, name: str) -> str:
+    """Return the identifier of a run that began elsewhere: always the same for a moment and a name."""
+    since = max(0, round(moment.timestamp() * 1000))
+    return _digits(since, _TIME_DIGITS) + _digits(
+        int.from_bytes(hashlib.sha256(name.encode()).digest()[:5], "big"), _RANDOM_DIGITS
+    )
 
 
 def _digits(number: int, length: int) -> str:

@@ -112,11 +112,16 @@ def _write_postgresql(connection: Connection, values: Sequence[Value], newest: S
     )
 
 
-def history(connection: Connection, run: str, metric: str) -> Sequence[Any]:
-    """Return rows of (step, value, moment) by step, then in the order of logging."""
+def history(
+    connection: Connection, run: str, metric: str, *, limit: int | None = None, offset: int = 0
+) -> Sequence[Any]:
+    """Return rows of (step, value, moment) by step, then in the order of logging; with `limit` a page of them."""
     query = select(metrics.c.step, metrics.c.value, metrics.c.moment)
     query = query.where(metrics.c.run == run, metrics.c.metric == metric)
-    return connection.execute(query.order_by(metrics.c.step, metrics.c.number)).all()
+    query = query.order_by(metrics.c.step, metrics.c.number)
+    if limit is not None:
+        query = query.limit(limit).offset(offset)
+    return connection.execute(query).all()
 
 
 def scores(connection: Connection, runs: Sequence[str]) -> Mapping[str, dict[str, float]]:

@@ -33,9 +33,12 @@ def runs_query(
     state: str | None,
     where: Sequence[Condition],
     roots: bool = False,
+    experiment: int | None = None,
 ) -> Select[Any]:
-    """Return the query for the runs that fit; with `roots` only those without a parent."""
-    query = select(runs)
+    """Return the query for the runs that fit and are not deleted; with `roots` only those without a parent."""
+    query = select(runs).where(runs.c.deleted.is_(None))
+    if experiment is not None:
+        query = query.where(runs.c.experiment == experiment)
     if roots:
         query = query.where(runs.c.parent.is_(None))
     for column, wanted in ((runs.c.operation, operation), (runs.c.parent, parent), (runs.c.state, state)):

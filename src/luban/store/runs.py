@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from luban.core.errors import InputError, NotFound
 from luban.core.run import Run, RunState
 from luban.core.serial import to_json
 from luban.store import metrics
 from luban.store.clock import new_run_id, now
+from luban.store.processes import is_gone
 from luban.store.recorder import Recorder
 from luban.store.run_query import Condition, pick, runs_query
-from luban.store.tables import EPOCH, microseconds, run_tags, runs
-from luban.store.upsert import upsert
+from luban.store.run_search import Clause, Order, search_query
+from luban.store.run_values import add_params, params_of, remove_tag, set_tags, tags_of
+from luban.store.tables import EPOCH, artifacts, latest, microseconds, run_params, run_tags, runs
+from luban.store.tables import metrics as history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,6 +65,12 @@ class Runs:
         *,
         parent: str | None = None,
         environment: Mapping[str, Any] | None = None,
+        name: str = "",
+        experiment: int = 0,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        started: datetime | None = None,
+        id: str | None = None,  # noqa: A002
     ) -> Run:
         """Record that work begins, and return its run in the state ``"running"``.
 
@@ -71,22 +80,36 @@ class Runs:
             The parameters of the operation; kept as JSON values.
         parent : str, optional
             Identifier of the run that this one is a part of.
+        name : str
+            What people call it.
+        experiment : int
+            Number of the group of runs that it belongs to.
+        params, tags : mapping, optional
+            To be kept beside it.
+        started, id : optional
+            Of a run that began elsewhere.
         """
         if parent is not None:
             self._check_known(parent)
         run = Run(
-            id=new_run_id(),
+            id=id or new_run_id(),
             operation=operation,
             request=to_json(request),
             state="running",
-            started=now(),
+            started=started or now(),
             parent=parent,
             environment=to_json(environment or {}),
             actor=self._actor,
+            name=name,
+            experiment=experiment,
         )
-        columns = ("id", "operation", "request", "state", "started", "parent", "environment", "actor")
+        columns = (
+            "id", "operation", "request", "state", "started", "parent", "environment", "actor", "name", "experiment",
+        )  # fmt: skip
         with self._database.writing() as connection:
             connection.execute(insert(runs).values({name: getattr(run, name) for name in columns}))
+            add_params(connection, run.id, params or {})
+            set_tags(connection, run.id, tags or {})
         self._known.add(run.id)
         return run
 
@@ -157,10 +180,13 @@ class Runs:
         state: RunState | None = None,
         where: Sequence[Condition] = (),
         roots: bool = False,
+        experiment: int | None = None,
     ) -> int:
         """Return how many runs there are on all pages of `list`."""
         self._recorder.flush()
-        query = runs_query(operation=operation, parent=parent, state=state, where=where, roots=roots)
+        query = runs_query(
+            operation=operation, parent=parent, state=state, where=where, roots=roots, experiment=experiment
+        )
         with self._database.reading() as connection:
             return connection.scalar(select(func.count()).select_from(query.subquery())) or 0
 
@@ -181,44 +207,143 @@ class Runs:
         ----------
         rows : iterable of (metric, step, value) or (metric, step, value, moment)
         """
-        if id not in self._known:
-            self._check_known(id)
-        values = [
+        self._check_known(id)
+        values = self._values(id, rows)
+        with self._database.writing() as connection:
+            metrics.write(connection, values)
+
+    @staticmethod
+    def _values(id: str, rows: Iterable[MetricRow]) -> list[metrics.Value]:  # noqa: A002
+        return [
             metrics.value_of(id, row[0], row[1], row[2], microseconds(row[3]) if len(row) == 4 else None)
             for row in rows
         ]
-        with self._database.writing() as connection:
-            metrics.write(connection, values)
 
     def flush(self) -> None:
         """Write what `log` took; when this returns it is on the disk."""
         self._recorder.flush()
 
-    def history(self, id: str, metric: str) -> list[tuple[int, float, datetime]]:  # noqa: A002
-        """Return all values of a metric as (step, value, moment), by step."""
+    def history(
+        self,
+        id: str,  # noqa: A002
+        metric: str,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[tuple[int, float, datetime]]:
+        """Return all values of a metric as (step, value, moment), by step; with `limit` a page of them."""
         self._recorder.flush()
         self._check_known(id)
         with self._database.reading() as connection:
-            rows = metrics.history(connection, id, metric)
+            rows = metrics.history(connection, id, metric, limit=limit, offset=offset)
         return [
             (step, math.nan if value is None else value, EPOCH + timedelta(microseconds=moment))
             for step, value, moment in rows
         ]
 
+    def write(
+        self,
+        id: str,  # noqa: A002
+        *,
+        rows: Iterable[MetricRow] = (),
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write values, parameters and tags; when this returns all are on the disk, and if it raises none is.
+
+        Raises
+        ------
+        Conflict
+            If a parameter has another value already.
+        """
+        self._check_known(id)
+        values = self._values(id, rows)
+        with self._database.writing() as connection:
+            metrics.write(connection, values)
+            add_params(connection, id, params or {})
+            set_tags(connection, id, tags or {})
+
     def set_tag(self, id: str, key: str, value: Any) -> None:  # noqa: A002
         """Put a JSON value beside a run, in place of what was there."""
+        self.write(id, tags={key: value})
+
+    def remove_tag(self, id: str, key: str) -> None:  # noqa: A002
+        """Remove a tag, or raise `NotFound`."""
         self._check_known(id)
-        if not 0 < len(key) <= metrics.LONGEST or not key.isprintable():
-            raise InputError(f"the key of a tag has 1 to {metrics.LONGEST} printable characters", seen=repr(key[:300]))
         with self._database.writing() as connection:
-            upsert(connection, run_tags, {"run": id, "key": key}, {"value": to_json(value)})
+            remove_tag(connection, id, key)
 
     def tags(self, id: str) -> dict[str, Any]:  # noqa: A002
         """Return the tags of a run."""
         self._check_known(id)
-        query = select(run_tags.c.key, run_tags.c.value).where(run_tags.c.run == id).order_by(run_tags.c.key)
+        return self.tags_of([id])[id]
+
+    def tags_of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the tags of several runs."""
         with self._database.reading() as connection:
-            return {row.key: row.value for row in connection.execute(query)}
+            return tags_of(connection, ids)
+
+    def amend(self, id: str, **values: Any) -> Run:  # noqa: A002
+        """Change what is said of a run (``name``, ``state``, ``ended``, ``experiment``), and return it."""
+        return self._change(id, **values)
+
+    def delete(self, id: str) -> Run:  # noqa: A002
+        """Mark a run as deleted: lists leave it out, and `restore` takes it back."""
+        return self._change(id, deleted=now())
+
+    def restore(self, id: str) -> Run:  # noqa: A002
+        """Take back that a run was deleted."""
+        return self._change(id, deleted=None)
+
+    def _change(self, id: str, **values: Any) -> Run:  # noqa: A002
+        self._recorder.flush()
+        with self._database.writing() as connection:
+            if connection.execute(update(runs).where(runs.c.id == id).values(**values)).rowcount == 0:
+                raise _not_found(id)
+            return _read(connection, id)
+
+    def erase(self, id: str) -> None:  # noqa: A002
+        """Remove a run with all that was logged to it, so that it can be imported again; its children must be gone."""
+        self._known.discard(id)
+        with self._database.writing() as connection:
+            for table in (history, latest, run_params, run_tags, artifacts):
+                connection.execute(delete(table).where(table.c.run == id))
+            connection.execute(delete(runs).where(runs.c.id == id))
+
+    def settle(self) -> list[str]:
+        """Mark running runs whose process on this machine is gone as killed, and return their identifiers."""
+        query = select(runs.c.id, runs.c.environment).where(runs.c.state == "running")
+        with self._database.reading() as connection:
+            gone = [id for id, environment in connection.execute(query) if is_gone(environment.get("process"))]  # noqa: A001
+        if gone:
+            those = runs.c.id.in_(gone) & (runs.c.state == "running")
+            with self._database.writing() as connection:
+                connection.execute(update(runs).where(those).values(state="killed", ended=now()))
+        return gone
+
+    def search(
+        self,
+        clauses: Sequence[Clause] = (),
+        order: Sequence[Order] = (),
+        *,
+        experiments: Sequence[int] | None = None,
+        deleted: bool | None = False,
+        without: Sequence[str] = (),
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Run]:
+        """Return a page of the runs that fit, as `luban.store.run_search.search_query` says."""
+        self._recorder.flush()
+        query = search_query(
+            clauses,
+            order,
+            experiments=experiments,
+            deleted=deleted,
+            dialect=self._database.dialect,
+            without=without,
+        )
+        with self._database.reading() as connection:
+            return _runs(connection, connection.execute(query.limit(limit).offset(offset)).all())
 
     def close(self) -> None:
         """Write what waits and stop."""
@@ -244,8 +369,9 @@ class Runs:
         limit: int = 100,
         offset: int = 0,
         roots: bool = False,
+        experiment: int | None = None,
     ) -> list[Run]:
-        """Return a page of runs.
+        """Return a page of the runs that are not deleted.
 
         Parameters
         ----------
@@ -257,19 +383,26 @@ class Runs:
             ``"started"`` (as without it), ``"ended"``, or a metric: runs without a value come last.
         roots : bool
             Only runs that are nobody's children.
+        experiment : int, optional
+            Only runs of this experiment.
         """
         self._recorder.flush()
-        query = runs_query(operation=operation, parent=parent, state=state, where=where, roots=roots)
+        query = runs_query(
+            operation=operation, parent=parent, state=state, where=where, roots=roots, experiment=experiment
+        )
         query = pick(query, order_by, descending=descending).limit(limit).offset(offset)
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-            scores = metrics.scores(connection, [row.id for row in rows])
-        return [_run(row, scores[row.id]) for row in rows]
+            return _runs(connection, connection.execute(query).all())
 
 
 def _read(connection: Connection, id: str) -> Run:  # noqa: A002
-    row = connection.execute(select(runs).where(runs.c.id == id)).one()
-    return _run(row, metrics.scores(connection, [id])[id])
+    return _runs(connection, connection.execute(select(runs).where(runs.c.id == id)).all())[0]
+
+
+def _runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
+    ids = [row.id for row in rows]
+    scores, params = metrics.scores(connection, ids), params_of(connection, ids)
+    return [_run(row, scores[row.id], params[row.id]) for row in rows]
 
 
 def _by_prefix(connection: Connection, prefix: str) -> str:
@@ -285,11 +418,11 @@ def _by_prefix(connection: Connection, prefix: str) -> str:
     return only
 
 
-def _run(row: Row[Any], scores: Mapping[str, float]) -> Run:
+def _run(row: Row[Any], scores: Mapping[str, float], params: Mapping[str, Any]) -> Run:
     return Run(
         id=row.id,
         operation=row.operation,
-        request=row.request,
+        request={**row.request, **params},
         state=row.state,
         started=row.started,
         parent=row.parent,
@@ -298,6 +431,9 @@ def _run(row: Row[Any], scores: Mapping[str, float]) -> Run:
         scores=scores,
         error=row.error,
         actor=row.actor,
+        name=row.name,
+        experiment=row.experiment,
+        deleted=row.deleted,
     )
 
 

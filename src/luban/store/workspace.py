@@ -12,14 +12,17 @@ from sqlalchemy import URL
 
 from luban.core.errors import InputError, NotFound
 from luban.store.alerts import Alerts
+from luban.store.artifacts import Artifacts
 from luban.store.audit import Audit
 from luban.store.blobs import Blobs
 from luban.store.database import Database
 from luban.store.datasets import Datasets
 from luban.store.deployments import Deployments
 from luban.store.disk import writing_to
+from luban.store.experiments import Experiments
 from luban.store.migrate import upgrade
 from luban.store.models import Models
+from luban.store.notes import Notes
 from luban.store.reports import Reports
 from luban.store.roles import Roles
 from luban.store.runs import Runs
@@ -58,7 +61,10 @@ class Workspace:
         self.audit = Audit(database, actor)
         self.datasets = Datasets(database, blobs, actor)
         self.runs = Runs(database, actor)
-        self.models = Models(database, actor)
+        self.experiments = Experiments(database)
+        self.artifacts = Artifacts(database, blobs)
+        self.notes = Notes(database)
+        self.models = Models(database, blobs, actor)
         self.deployments = Deployments(database, self.audit, actor)
         self.reports = Reports(database, blobs, actor)
         self.alerts = Alerts(database, actor)
