@@ -215,3 +215,29 @@ def test_a_known_question_finds_its_answer(tmp_path: Path) -> None:
     assert np.abs(learner.load(model.save()).predict(questions) - model.predict(questions)).max() <= 1e-6
     whole = make_fitted(Composite(members=(model,), weights=(1.0,), task=task), schema)
     assert measure(whole, build(whole), questions).difference <= 1e-4
+
+
+@pytest.mark.parametrize("learner", ["linear_probe", "fine_tune"])
+@pytest.mark.parametrize("kind", ["text", "image", "audio"])
+def test_only_backbones_that_read_the_columns_are_searched(
+    learner: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text is never offered a net for pictures, nor a way that its backbones do not take, nor what is not there."""
+    from luban.foundation.backbone import Card
+    from luban.learners.adapted import choice
+
+    def card(name: str, kind: str, ways: tuple[str, ...], needs: str = "") -> Card:
+        told = {"tasks": ("binary",), "parameters": 1, "bytes": 1, "licence": "MIT", "source": "here", "words": ""}
+        return Card(name=name, kind=kind, ways=ways, needs=needs, **told)
+
+    made = [card(f"{one}_{place}", one, ("full", "bitfit")) for one in ("text", "image") for place in (1, 2)]
+    made += [card("text_3", "text", ("full", "prompt"), needs="pip install it"), card("audio_1", "audio", ("lora",))]
+    monkeypatch.setattr(choice, "cards", lambda: {one.name: one for one in made})
+    task, schema = problem(Column(name="value", kind=kind), NUMBER)
+    space = plugins.create("learners", learner).space(task, schema)
+    if kind == "audio":
+        assert "backbone" not in space, "the only one is the default already"
+    else:
+        assert space["backbone"].values == (None, f"{kind}_1", f"{kind}_2")
+    if learner == "fine_tune":
+        assert set(space["way"].values) == ({"lora"} if kind == "audio" else {"full", "bitfit"})

@@ -68,7 +68,7 @@ class Ridge:
             for place, one in enumerate(self.strengths)
         ]
 
-    def space(self, task: Task) -> Space:
+    def space(self, task: Task, schema: Schema) -> Space:
         return {"strength": Real(1e-4, 1e3, log=True)}
 
     def fit(
@@ -234,7 +234,7 @@ class Dear(Ridge):
             Suggestion(parameters={**told, "forecast": 1e9}, order=6, once=True, share=0.6),
         ]
 
-    def space(self, task: Task) -> Space:
+    def space(self, task: Task, schema: Schema) -> Space:
         return {}
 
     def fit(

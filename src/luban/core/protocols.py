@@ -161,8 +161,8 @@ class Learner(Protocol):
     def suggestions(self, task: Task) -> Sequence[Suggestion]:
         """Return parameters worth trying without search, at least one."""
 
-    def space(self, task: Task) -> Space:
-        """Return the parameters to search over; empty where there are none."""
+    def space(self, task: Task, schema: Schema) -> Space:
+        """Return the parameters to search over for these inputs; empty where there are none."""
 
     def fit(
         self,

@@ -99,7 +99,7 @@ def survey(
                 share=suggestion.share,
             )
             offers.append((suggestion.order, name, place, candidate))
-        space = learner.space(task)
+        space = learner.space(task, schema)
         if space:
             first = min(learner.suggestions(task), key=lambda suggestion: suggestion.order)
             spaces[name] = Searched(space=space, once=first.once, share=first.share)

@@ -146,7 +146,7 @@ class LearnerConformance:
     def test_its_suggestions_and_space_are_usable(self, task: Task) -> None:
         """There is something to try at once; spaces hold distributions."""
         assert len(self.made().suggestions(task)) >= 1
-        for distribution in self.made().space(task).values():
+        for distribution in self.made().space(task, SCHEMA).values():
             assert isinstance(distribution, Real | Integer | Choice)
 
     def test_predictions_have_the_promised_form(self, task: Task, model: Model) -> None:

@@ -74,9 +74,9 @@ class NaiveBayesLearner:
         del task
         return [Suggestion(parameters={"smoothing": 1.0}, order=5)]
 
-    def space(self, task: Task) -> Space:
+    def space(self, task: Task, schema: Schema) -> Space:
         """Return the one parameter."""
-        del task
+        del task, schema
         return {"smoothing": Real(1e-3, 10.0, log=True)}
 
     def fit(

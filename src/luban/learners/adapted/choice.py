@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core import plugins
 from luban.core.errors import InputError
 from luban.core.protocols import Unsuitable
+from luban.core.space import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,16 @@ def readable(schema: Schema) -> list[Column]:
     """Return the input columns of a kind that some backbone reads."""
     kinds = {card.kind for card in cards().values()}
     return [column for column in schema.inputs if column.kind in kinds]
+
+
+def offered(kinds: Sequence[str]) -> dict[str, Choice]:
+    """Return the backbones to search over, as the parameter ``backbone``: of these kinds, and there without a download.
+
+    None, the default for the rows, is one of them. There is nothing to search where it is the only one of its kind.
+    """
+    ready = [card for card in cards().values() if card.kind in kinds and not card.needs]
+    several = [card.name for card in ready if sum(card.kind == other.kind for other in ready) > 1]
+    return {"backbone": Choice((None, *sorted(several)))} if several else {}
 
 
 def missing(schema: Schema) -> Unsuitable | None:

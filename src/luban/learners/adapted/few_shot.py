@@ -36,7 +36,7 @@ class FewShotLearner(FineTuneLearner):
         """Return the published default, before plain fine-tuning."""
         return [Suggestion(parameters={"way": "few_shot"}, order=15, once=True, share=0.5)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the rate and how many pairs are compared."""
         return {
             "way": Choice(("few_shot",)),

@@ -58,16 +58,21 @@ class FineTuneLearner:
             Suggestion(parameters={"way": "lora"}, order=95, once=True, share=_SHARE),
         ]
 
-    def space(self, task: Task) -> Space:
-        """Return the ways, their own parameters, the backbones and the strength of augmentation."""
-        ways = tuple(name for name in plugins.names("ways") if _trains(name))
+    def space(self, task: Task, schema: Schema) -> Space:
+        """Return the ways and backbones for the columns, the ways' own parameters and the strength of augmentation."""
+        columns = choice.single(schema)
+        kinds = [] if isinstance(columns, Unsuitable) else [choice.kind_of(schema, name) for name in columns]
+        cards = [card for card in choice.cards().values() if card.kind in kinds and not card.needs]
+        taken = {way for card in cards for way in card.ways}
+        ways = tuple(name for name in plugins.names("ways") if name in taken and _trains(name))
+        if not ways:
+            return {}
         spaces = [plugins.create("ways", name).space(task) for name in ways] if find_spec("torch") else []
         own: dict[str, Any] = {name: one for space in spaces for name, one in space.items() if name != "learning_rate"}
-        names = tuple(sorted(name for name, card in choice.cards().items() if not card.needs))
         return {
             **own,
             "way": Choice(ways),
-            "backbone": Choice((None, *names)),
+            **choice.offered(kinds),
             "batch": Choice((16, 32, 64)),
             "rate_factor": Real(0.3, 3.0, log=True),
             AUGMENT: Choice((0.0, 0.3, 0.6)),

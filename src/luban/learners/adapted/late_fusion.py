@@ -156,7 +156,7 @@ class LateFusionLearner:
         """Return the usual network, once the linear probe has read the rows."""
         return [Suggestion(order=12, share=0.4)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return rate, width and what is dropped."""
         return {
             "learning_rate": Real(1e-4, 3e-3, log=True),

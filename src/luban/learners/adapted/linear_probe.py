@@ -14,7 +14,7 @@ import numpy as np
 from luban.core.errors import InputError, OutOfTime
 from luban.core.protocols import Examples, Suggestion, Suitable, Unsuitable
 from luban.core.serial import from_json, to_json
-from luban.core.space import Choice, Real
+from luban.core.space import Real
 from luban.core.task import Task
 from luban.learners import link
 from luban.learners.adapted import attributing, choice, frozen
@@ -125,10 +125,10 @@ class LinearProbeLearner:
         """Return the default backbone, first of all but the baseline."""
         return [Suggestion(order=5, share=0.4)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
-        """Return the strength, and the backbones that can be had."""
-        names = tuple(sorted(name for name, card in choice.cards().items() if not card.needs))
-        return {"strength": Real(1e-1, 1e4, log=True), "backbone": Choice((None, *names))}
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
+        """Return the strength, and the backbones that can be had for the columns."""
+        kinds = [column.kind for column in choice.readable(schema)]
+        return {"strength": Real(1e-1, 1e4, log=True), **choice.offered(kinds)}
 
     def fit(
         self,

@@ -131,7 +131,7 @@ class MatchingLearner:
         """Return the default backbone."""
         return [Suggestion(order=5, share=0.7)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return nothing to search: what can be chosen, held-out questions choose."""
         return {}
 

@@ -124,7 +124,7 @@ class TextNgramsLearner:
         """Return the one that chooses its own strength, first of all but the baseline."""
         return [Suggestion(order=4)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the strength and the size of the vocabulary."""
         return {"strength": Real(0.01, 10.0, log=True), "most": Choice((5_000, 30_000, 60_000))}
 

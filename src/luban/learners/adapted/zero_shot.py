@@ -50,7 +50,7 @@ class ZeroShotLearner(LinearProbeLearner):
         """Return the only way to do it."""
         return [Suggestion(order=6, share=0.4)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return nothing to search."""
         return {}
 

@@ -53,7 +53,7 @@ class ImageNetworkLearner:
         """Return the usual net."""
         return [Suggestion(order=15, once=True, share=0.5)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return rate, width, depth, batch and augmentation."""
         return {
             "learning_rate": Real(5e-4, 1e-2, log=True),

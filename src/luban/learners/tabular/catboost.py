@@ -131,7 +131,7 @@ class CatBoostLearner:
         own = {"learning_rate": 0.05, "depth": 6, "l2_leaf_reg": 3.0, "random_strength": 1.0}
         return [Suggestion(parameters=tuned, order=30), Suggestion(parameters=own, order=65)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the space that pytabkit and TabArena search."""
         return {
             "learning_rate": Real(0.02, 0.2, log=True),

@@ -85,7 +85,7 @@ class ConstantLearner:
         """Return the only way to do it, before all else."""
         return [Suggestion(order=0)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return nothing to search."""
         return {}
 

@@ -179,7 +179,7 @@ class ForestLearner(ABC):
         """Return the usual forest, late: beside boosting it adds diversity more than accuracy."""
         return [Suggestion(order=self.order)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the leaf size and the share of features tried at a split."""
         return {"min_samples_leaf": Integer(1, 20, log=True), "max_features": Choice((0.2, 0.4, 0.6, 0.8, 1.0))}
 

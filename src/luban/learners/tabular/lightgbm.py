@@ -174,7 +174,7 @@ class LightGBMLearner:
             Suggestion(parameters=_WIDE, order=70),
         ]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the space of AutoGluon's and TabArena's searches, a little narrowed."""
         return {
             "learning_rate": Real(0.005, 0.1, log=True),

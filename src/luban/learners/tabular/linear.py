@@ -95,7 +95,7 @@ class LinearLearner:
         """Return the one that chooses its own strength."""
         return [Suggestion(order=10)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the strength."""
         return {"strength": Real(1e-3, 1e4, log=True)}
 

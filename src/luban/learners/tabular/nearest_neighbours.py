@@ -128,7 +128,7 @@ class NearestNeighboursLearner:
         """Return one, last of all."""
         return [Suggestion(order=95)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the number of neighbours."""
         return {"neighbours": Integer(3, 100, log=True)}
 

@@ -127,7 +127,7 @@ class NeuralNetworkLearner:
         """Return the tuned defaults."""
         return [Suggestion(order=60)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the rate, the width, the depth and the weight decay."""
         return {
             "learning_rate": Real(0.01, 0.2, log=True),

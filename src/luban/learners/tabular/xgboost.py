@@ -121,7 +121,7 @@ class XGBoostLearner:
         """Return pytabkit's tuned defaults, late: they add little beside LightGBM and CatBoost."""
         return [Suggestion(parameters={} if task.classifies else dict(REGRESSION), order=80)]
 
-    def space(self, task: Task) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the usual space."""
         return {
             "learning_rate": Real(0.01, 0.2, log=True),
