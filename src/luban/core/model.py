@@ -34,6 +34,11 @@ class ModelVersion:
         Reference of the data set version that it learnt from.
     run : str
         Identifier of the run that made it.
+    data : str, optional
+        Fingerprint of that data set version.
+    code, environment : str, optional
+        Digests of what was recorded of the code (commit, changes, Luban) and of the surroundings (packages, Python,
+        platform). Versions that Luban registered before it recorded these have none.
     reports : mapping of str to str
         Name of a check to the digest of its report.
     aliases : tuple of str
@@ -53,6 +58,9 @@ class ModelVersion:
     scores: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, Any] = field(default_factory=dict)
     created: datetime | None = None
+    data: str | None = None
+    code: str | None = None
+    environment: str | None = None
 
     @property
     def reference(self) -> str:
@@ -62,7 +70,13 @@ class ModelVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class AliasChange:
-    """One move of an alias: who moved it, when, from which version to which, and why."""
+    """One move of an alias: who moved it, when, from which version to which, and why.
+
+    Parameters
+    ----------
+    undo : bool
+        Whether it took the last move back, so that the next rollback goes further back.
+    """
 
     model: str
     alias: str
@@ -71,6 +85,44 @@ class AliasChange:
     actor: str
     reason: str
     moment: datetime
+    undo: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKey:
+    """A public key whose signatures count in a workspace.
+
+    Parameters
+    ----------
+    id : str
+        32 hexadecimal digits, made from the key itself.
+    public : str
+        The 32 bytes of an Ed25519 key in base64.
+    """
+
+    id: str
+    name: str
+    public: str
+    created: datetime | None = None
+    actor: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSignature:
+    """A signature under a model version.
+
+    Parameters
+    ----------
+    key : str
+        Identifier of the key that signed.
+    signature : str
+        64 bytes in base64.
+    """
+
+    key: str
+    signature: str
+    created: datetime | None = None
+    actor: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

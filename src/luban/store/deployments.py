@@ -10,7 +10,7 @@ from sqlalchemy import Row, delete, select
 from luban.core.errors import Conflict, InputError, NotFound
 from luban.core.model import Deployment
 from luban.store import audit
-from luban.store.models import version_of
+from luban.store.model_rows import version_of
 from luban.store.names import valid_name
 from luban.store.tables import deployments
 from luban.store.upsert import upsert
@@ -73,9 +73,9 @@ class Deployments:
         with self._database.writing(lock=f"deployment/{name}") as connection:
             shares: dict[str, float] = {}
             for reference, share in traffic.items():
-                version = version_of(connection, reference).reference
+                version = version_of(connection, reference, held=True).reference
                 shares[version] = shares.get(version, 0.0) + float(share)
-            seen = None if shadow is None else version_of(connection, shadow).reference
+            seen = None if shadow is None else version_of(connection, shadow, held=True).reference
             before = _find(connection, name)
             if expected is not None and (before is None or _deployment(before) != expected):
                 raise Conflict(

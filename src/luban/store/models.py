@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
-from luban.core.errors import NotFound, Tampered
-from luban.core.model import AliasChange, ModelVersion, Signature
-from luban.core.recipe import Recipe
-from luban.core.serial import from_json, to_json
-from luban.core.task import Task
-from luban.store import audit
+from luban.core.errors import Conflict, InputError, NotFound, Tampered
+from luban.core.serial import to_json
+from luban.store import aliases as moves
+from luban.store import audit, unnamed
 from luban.store.clock import now
-from luban.store.digests import canonical_json, digest_of, valid_digest
+from luban.store.digests import valid_digest
+from luban.store.model_rows import CHAMPION, next_version, no_alias, not_found, record, version_of, versions
 from luban.store.names import parse_reference, valid_name
-from luban.store.tables import alias_changes, aliases, model_reports, models, runs
+from luban.store.tables import (
+    datasets,
+    deleted_models,
+    deployments,
+    model_reports,
+    model_signatures,
+    models,
+    runs,
+)
+from luban.store.tables import reports as report_rows
 from luban.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
+    from luban.core.model import AliasChange, ModelSignature, ModelVersion, Signature
+    from luban.core.recipe import Recipe
+    from luban.core.task import Task
+    from luban.store.blobs import Blobs
     from luban.store.database import Database
-
-CHAMPION = "champion"
-"""The alias that a model's plain name means, where it is set."""
 
 REGISTERED = "model.register"
 
@@ -34,8 +43,9 @@ REGISTERED = "model.register"
 class Models:
     """Versions of models, their aliases, and the history of those."""
 
-    def __init__(self, database: Database, actor: str) -> None:
+    def __init__(self, database: Database, blobs: Blobs, actor: str) -> None:
         self._database = database
+        self._blobs = blobs
         self._actor = actor
 
     def register(
@@ -51,6 +61,9 @@ class Models:
         reports: Mapping[str, str] | None = None,
         scores: Mapping[str, float] | None = None,
         tags: Mapping[str, Any] | None = None,
+        code: str | None = None,
+        environment: str | None = None,
+        sign: Callable[[str, int, str], ModelSignature] | None = None,
     ) -> ModelVersion:
         """Record the next version of a model and return it.
 
@@ -59,22 +72,33 @@ class Models:
         artifact : str
             Digest of the manifest blob.
         dataset : str, optional
-            Reference of the data set version it learnt from.
+            Reference of the data set version it learnt from; its fingerprint is recorded too.
         run : str, optional
             Identifier of the run that made it.
         reports : mapping of str to str, optional
             Name of a check to the digest of its report.
+        code, environment : str, optional
+            Digests of what is known of the code and of the surroundings it was made with.
+        sign : callable, optional
+            Given name, version and artifact it returns a signature, which is kept with the version, or neither is.
         """
         name = valid_name("model", name)
+        named = [
+            valid_digest(one) for one in (artifact, code, environment, *(reports or {}).values()) if one is not None
+        ]
         with self._database.writing(lock=f"model/{name}") as connection:
             if run is not None and connection.scalar(select(runs.c.id).where(runs.c.id == run)) is None:
                 raise NotFound(f"no run is named {run!r}", remedy="List them: luban runs list")
-            version = (connection.scalar(select(func.max(models.c.version)).where(models.c.name == name)) or 0) + 1
+            unnamed.present(connection, self._blobs, named)
+            version = next_version(connection, name)
             connection.execute(
                 insert(models).values(
                     name=name,
                     version=version,
-                    artifact=valid_digest(artifact),
+                    artifact=artifact,
+                    data=_fingerprint(connection, dataset),
+                    code=code,
+                    environment=environment,
                     signature=to_json(signature),
                     task=to_json(task),
                     recipe=to_json(recipe),
@@ -88,9 +112,15 @@ class Models:
             )
             for check, digest in (reports or {}).items():
                 key = {"name": name, "version": version, "check": check}
-                connection.execute(insert(model_reports).values(**key, digest=valid_digest(digest)))
+                connection.execute(insert(model_reports).values(**key, digest=digest))
             model = version_of(connection, f"{name}/{version}")
-            detail = {"artifact": artifact, "dataset": dataset, "run": run, "record": _record(model)}
+            signed = None if sign is None else sign(name, version, artifact)
+            if signed is not None:
+                values = {"key": signed.key, "signature": signed.signature, "created": now(), "actor": self._actor}
+                connection.execute(insert(model_signatures).values(name=name, version=version, **values))
+            detail = {"artifact": artifact, "dataset": dataset, "run": run, "record": record(model)}
+            if signed is not None:
+                detail["signed by"] = signed.key
             audit.append(connection, self._actor, REGISTERED, f"model/{name}/{version}", detail)
             return model
 
@@ -119,7 +149,7 @@ class Models:
         with self._database.reading() as connection:
             model = version_of(connection, reference)
             said = audit.details(connection, REGISTERED, f"model/{model.reference}")
-        if [detail.get("record") for detail in said] != [_record(model)]:
+        if [detail.get("record") for detail in said] != [record(model)]:
             raise Tampered(
                 f"the record of {model.reference} is not what was registered",
                 seen=f"it points at {model.artifact}; the audit chain has {said[0]['artifact'] if said else 'nothing'}",
@@ -131,9 +161,9 @@ class Models:
         """Return all versions of a model, oldest first."""
         name = valid_name("model", name)
         with self._database.reading() as connection:
-            found = _read(connection, select(models).where(models.c.name == name).order_by(models.c.version))
+            found = versions(connection, select(models).where(models.c.name == name).order_by(models.c.version))
             if not found:
-                raise _not_found(connection, name, name)
+                raise not_found(connection, name, name)
         return found
 
     def set_alias(self, name: str, alias: str, version: int | None, *, reason: str = "") -> AliasChange:
@@ -143,37 +173,42 @@ class Models:
         """
         name, alias = valid_name("model", name), valid_name("alias", alias)
         with self._database.writing(lock=f"model/{name}") as connection:
-            if version is not None:
-                version_of(connection, f"{name}/{version}")
-            key = (aliases.c.name == name) & (aliases.c.alias == alias)
-            before = connection.scalar(select(aliases.c.version).where(key))
-            if version is not None:
-                upsert(connection, aliases, {"name": name, "alias": alias}, {"version": version})
-            elif before is None:
-                raise _no_alias(connection, name, alias)
-            else:
-                connection.execute(delete(aliases).where(key))
-            change = AliasChange(
-                model=name,
-                alias=alias,
-                before=before,
-                after=version,
-                actor=self._actor,
-                reason=reason,
-                moment=now(),
-            )
-            connection.execute(insert(alias_changes).values(**vars(change)))
-            detail = {"alias": alias, "before": before, "after": version, "reason": reason}
-            audit.append(connection, self._actor, "model.alias", f"model/{name}", detail)
-        return change
+            return moves.move(connection, self._actor, name, alias, version, reason=reason)
 
-    def alias_history(self, name: str) -> list[AliasChange]:
-        """Return every move of the aliases of a model, oldest first."""
+    def roll_back(
+        self,
+        name: str,
+        alias: str = CHAMPION,
+        *,
+        reason: str = "",
+        check: Callable[[ModelVersion], object] | None = None,
+    ) -> AliasChange:
+        """Point an alias at the version that it pointed at before, as its history tells, and return the change.
+
+        Parameters
+        ----------
+        check : callable, optional
+            Given the version that is gone back to; where it raises nothing is done.
+
+        Raises
+        ------
+        Conflict
+            If there is nothing to go back to.
+        """
+        name, alias = valid_name("model", name), valid_name("alias", alias)
+        with self._database.writing(lock=f"model/{name}") as connection:
+            if connection.scalar(select(models.c.name).where(models.c.name == name).limit(1)) is None:
+                raise not_found(connection, name, name)
+            before = moves.previous(connection, name, alias)
+            if check is not None:
+                check(version_of(connection, f"{name}/{before}"))
+            return moves.move(connection, self._actor, name, alias, before, reason=reason, undo=True)
+
+    def alias_history(self, name: str, alias: str | None = None) -> list[AliasChange]:
+        """Return every move of the aliases of a model, or of one of them, oldest first."""
         name = valid_name("model", name)
-        query = select(alias_changes).where(alias_changes.c.model == name).order_by(alias_changes.c.number)
         with self._database.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [AliasChange(**{key: value for key, value in row.items() if key != "number"}) for row in rows]
+            return moves.history(connection, name, None if alias is None else valid_name("alias", alias))
 
     def attach_report(self, reference: str, check: str, digest: str) -> None:
         """Put the digest of a report beside a version, in place of an older one of the same check."""
@@ -182,85 +217,91 @@ class Models:
             key = {"name": model.name, "version": model.version, "check": check}
             upsert(connection, model_reports, key, {"digest": valid_digest(digest)})
 
+    def delete(self, reference: str, *, without: Sequence[str] = (), reason: str = "") -> int:
+        """Delete a version for good, and return how many blobs were removed that nothing else names.
+
+        Its number is not given again, and the audit chain keeps its record.
+
+        Parameters
+        ----------
+        reference : str
+            ``name/version``.
+        without : sequence of str
+            The aliases that point at it, which are removed with it.
+
+        Raises
+        ------
+        Conflict
+            If a deployment uses it, or an alias that is not named points at it.
+        """
+        wanted = parse_reference("model", reference)
+        if wanted.version is None:
+            raise InputError(
+                "only one version is deleted at a time, by its number",
+                seen=repr(reference),
+                remedy=f"Write it as {wanted.name}/1.",
+            )
+        key = (models.c.name == wanted.name) & (models.c.version == wanted.version)
+        with self._database.writing(lock=f"model/{wanted.name}") as connection:
+            connection.execute(
+                select(models.c.name).where(key).with_for_update()
+            )  # a deployment waits, or is seen below
+            model = version_of(connection, reference)
+            _check_unused(connection, model, [valid_name("alias", one) for one in without])
+            about = report_rows.c.subject == model.reference
+            kept = [*model.reports.values(), *connection.scalars(select(report_rows.c.digest).where(about))]
+            content = unnamed.of_model(connection, self._blobs, model.name, model.version, kept)
+            for table in (model_reports, model_signatures):
+                mine = (table.c.name == model.name) & (table.c.version == model.version)
+                connection.execute(delete(table).where(mine))
+            connection.execute(delete(report_rows).where(about))
+            unnamed.note(connection, content)
+            for alias in model.aliases:
+                moves.move(connection, self._actor, model.name, alias, None, reason=reason or f"{reference} is deleted")
+            connection.execute(delete(models).where(key))
+            gone = {"artifact": model.artifact, "reason": reason, "moment": now(), "actor": self._actor}
+            connection.execute(insert(deleted_models).values(name=model.name, version=model.version, **gone))
+            detail = {"artifact": model.artifact, "record": to_json(model), "reason": reason}
+            audit.append(connection, self._actor, "model.delete", f"model/{model.reference}", detail)
+        return unnamed.sweep(self._database, self._blobs)
+
     def list(self) -> list[ModelVersion]:
         """Return the newest version of every model, by name."""
         last = select(models.c.name, func.max(models.c.version).label("version")).group_by(models.c.name).subquery()
         on = (models.c.name == last.c.name) & (models.c.version == last.c.version)
         with self._database.reading() as connection:
-            return _read(connection, select(models).join(last, on).order_by(models.c.name))
+            return versions(connection, select(models).join(last, on).order_by(models.c.name))
 
 
-def _record(model: ModelVersion) -> str:
-    """Return the digest of all that is written once."""
-    once = to_json(model)
-    for later in ("aliases", "reports"):
-        del once[later]
-    return digest_of(canonical_json(once))
+def _fingerprint(connection: Connection, dataset: str | None) -> str | None:
+    """Return the fingerprint of a data set version; None where the workspace has none of that name."""
+    name, _, version = (dataset or "").partition("/")
+    if not version.isdecimal():
+        return None
+    same = (datasets.c.name == name) & (datasets.c.version == int(version))
+    found: str | None = connection.scalar(select(datasets.c.fingerprint).where(same))
+    return found
 
 
-def version_of(connection: Connection, reference: str) -> ModelVersion:
-    """Return the version that a reference means, as this transaction sees it."""
-    wanted = parse_reference("model", reference)
-    version = wanted.version
-    if version is None:
-        alias = wanted.alias or CHAMPION
-        key = (aliases.c.name == wanted.name) & (aliases.c.alias == alias)
-        version = connection.scalar(select(aliases.c.version).where(key))
-    query = select(models).where(models.c.name == wanted.name).order_by(models.c.version.desc()).limit(1)
-    if version is not None:
-        query = query.where(models.c.version == version)
-    found = _read(connection, query)
-    if not found:
-        raise _not_found(connection, wanted.name, reference)
-    if wanted.alias is not None and version is None:
-        raise _no_alias(connection, wanted.name, wanted.alias)
-    return found[0]
-
-
-def _read(connection: Connection, query: Any) -> list[ModelVersion]:
-    rows = connection.execute(query).all()
-    names: Sequence[str] = sorted({row.name for row in rows})
-    pointing: dict[tuple[str, int], list[str]] = {}
-    for row in connection.execute(select(aliases).where(aliases.c.name.in_(names)).order_by(aliases.c.alias)):
-        pointing.setdefault((row.name, row.version), []).append(row.alias)
-    checked: dict[tuple[str, int], dict[str, str]] = {}
-    for row in connection.execute(select(model_reports).where(model_reports.c.name.in_(names))):
-        checked.setdefault((row.name, row.version), {})[row.check] = row.digest
-    return [
-        _model(row, checked.get((row.name, row.version), {}), pointing.get((row.name, row.version), [])) for row in rows
-    ]
-
-
-def _model(row: Row[Any], reports: Mapping[str, str], pointing: Sequence[str]) -> ModelVersion:
-    return ModelVersion(
-        name=row.name,
-        version=row.version,
-        artifact=row.artifact,
-        signature=from_json(Signature, row.signature),
-        task=from_json(Task, row.task),
-        recipe=None if row.recipe is None else from_json(Recipe, row.recipe),
-        dataset=row.dataset,
-        run=row.run,
-        reports=reports,
-        aliases=tuple(pointing),
-        scores=row.scores,
-        tags=row.tags,
-        created=row.created,
-    )
-
-
-def _not_found(connection: Connection, name: str, reference: str) -> NotFound:
-    known = connection.scalars(select(models.c.name).distinct()).all()
-    if name not in known:
-        return NotFound.named("model", name, known)
-    last = connection.scalar(select(func.max(models.c.version)).where(models.c.name == name))
-    return NotFound(
-        f"no model version is named {reference!r}",
-        seen=f"{name} has the versions 1 to {last}",
-        remedy=f"Write it as {name}/{last}.",
-    )
-
-
-def _no_alias(connection: Connection, name: str, alias: str) -> NotFound:
-    known = connection.scalars(select(aliases.c.alias).where(aliases.c.name == name)).all()
-    return NotFound.named("alias", alias, known, remedy=None if known else f"{name} has no alias yet.")
+def _check_unused(connection: Connection, model: ModelVersion, without: Sequence[str]) -> None:
+    """Raise where a version must not be deleted."""
+    for row in connection.execute(select(deployments)):
+        if model.reference in row.traffic or model.reference == row.shadow:
+            how = "is its shadow" if model.reference == row.shadow else f"has {row.traffic[model.reference]:.0%} of it"
+            raise Conflict(
+                f"{model.reference} is deployed, so it is not deleted",
+                seen=f"deployment {row.name}: {model.reference} {how}",
+                remedy=f"Deploy another version first (luban deploy {row.name} MODEL), "
+                f"or remove the deployment: luban deployments remove {row.name}",
+            )
+    for alias in without:
+        if alias not in model.aliases:
+            raise no_alias(connection, model.name, alias)
+    left = [alias for alias in model.aliases if alias not in without]
+    if left:
+        flags = ",".join(model.aliases)
+        raise Conflict(
+            f"{model.reference} has the alias {', '.join(left)}, so it is not deleted",
+            remedy=f"Move it (luban models promote {model.name}/VERSION --alias {left[0]}), "
+            f"or give it up: luban models delete {model.reference} --without {flags}",
+        )
