@@ -18,6 +18,7 @@ from luban.store.tables import (
     datasets,
     deleted_models,
     deployments,
+    model_notes,
     model_reports,
     model_signatures,
     models,
@@ -251,7 +252,7 @@ class Models:
             about = report_rows.c.subject == model.reference
             kept = [*model.reports.values(), *connection.scalars(select(report_rows.c.digest).where(about))]
             content = unnamed.of_model(connection, self._blobs, model.name, model.version, kept)
-            for table in (model_reports, model_signatures):
+            for table in (model_reports, model_signatures, model_notes):
                 mine = (table.c.name == model.name) & (table.c.version == model.version)
                 connection.execute(delete(table).where(mine))
             connection.execute(delete(report_rows).where(about))

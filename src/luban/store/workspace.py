@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from luban.core.errors import InputError, NotFound
 from luban.store.alerts import Alerts
+from luban.store.approvals import Approvals
 from luban.store.artifacts import Artifacts
 from luban.store.audit import Audit
 from luban.store.blobs import Blobs
@@ -20,12 +21,18 @@ from luban.store.datasets import Datasets
 from luban.store.deployments import Deployments
 from luban.store.disk import writing_to
 from luban.store.experiments import Experiments
+from luban.store.keys import Keys
+from luban.store.leases import Leases
 from luban.store.migrate import upgrade
 from luban.store.models import Models
 from luban.store.notes import Notes
+from luban.store.policies import Policies
+from luban.store.promotions import Promotions
 from luban.store.reports import Reports
 from luban.store.roles import Roles
 from luban.store.runs import Runs
+from luban.store.settings import Settings
+from luban.store.signatures import Signatures
 from luban.store.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -65,9 +72,16 @@ class Workspace:
         self.artifacts = Artifacts(database, blobs)
         self.notes = Notes(database)
         self.models = Models(database, blobs, actor)
+        self.signatures = Signatures(database, actor)
+        self.keys = Keys(database, actor)
+        self.settings = Settings(database, actor)
         self.deployments = Deployments(database, self.audit, actor)
         self.reports = Reports(database, blobs, actor)
         self.alerts = Alerts(database, actor)
+        self.leases = Leases(database)
+        self.approvals = Approvals(database, actor)
+        self.policies = Policies(database, actor)
+        self.promotions = Promotions(database, actor)
         self.tokens = Tokens(database, actor)
         self.roles = Roles(database, actor)
         self._guest = False
