@@ -21,7 +21,7 @@ from luban.core.errors import InputError, LubanError, MissingExtra, Tampered, Un
 from luban.store.disk import disk_full, read_only
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -94,17 +94,18 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, lock: str | None = None) -> Iterator[Connection]:
+    def writing(self, lock: str | Sequence[str] | None = None) -> Iterator[Connection]:
         """Give a connection whose writes all last, or none.
 
         Parameters
         ----------
-        lock : str, optional
-            Writers that name the same lock take turns. (In SQLite all do anyway.)
+        lock : str or sequence of str, optional
+            Writers that name the same lock take turns. (In SQLite all do anyway.) Several are taken in their order.
         """
         with self._telling(), self._alive().execution_options(writes=True).begin() as connection:
-            if lock is not None and self.dialect == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock})
+            if self.dialect == "postgresql":
+                for one in () if lock is None else (lock,) if isinstance(lock, str) else lock:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": one})
             yield connection
 
     def close(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, Select, delete, select
 
 from luban.core.errors import Conflict, InputError, NotFound
 from luban.core.model import Deployment
@@ -82,12 +83,9 @@ class Deployments:
                     f"the deployment {name!r} was changed by somebody else meanwhile",
                     remedy="Look at it again: luban deployments show.",
                 )
-            found = Deployment(name=name, traffic=shares, shadow=seen, replicas=replicas, log=log, keep=keep)
-            after = {key: getattr(found, key) for key in _SETTINGS}
-            upsert(connection, deployments, {"name": name}, after)
-            said = {**after, "champion": found.champion, "undo": undo}
-            _record(connection, self._actor, name, before, said, reason)
-        return found
+            made = Deployment(name=name, traffic=shares, shadow=seen, replicas=replicas, log=log, keep=keep)
+            _put(connection, self._actor, before, made, reason, undo=undo)
+        return made
 
     def get(self, name: str) -> Deployment:
         """Return a deployment by its name."""
@@ -118,6 +116,28 @@ class Deployments:
         return [_deployment(row) for row in rows]
 
 
+def found(connection: Connection, query: Select[Any]) -> list[Deployment]:
+    """Return the deployments that a query finds."""
+    return [_deployment(row) for row in connection.execute(query)]
+
+
+def change(
+    connection: Connection,
+    actor: str,
+    before: Deployment,
+    traffic: Mapping[str, float],
+    *,
+    shadow: str | None,
+    reason: str,
+) -> Deployment:
+    """Let other versions answer, in the transaction of `connection`, which holds the deployment's lock."""
+    for reference in traffic:
+        version_of(connection, reference, held=True)
+    made = replace(before, traffic=traffic, shadow=shadow)
+    _put(connection, actor, _find(connection, before.name), made, reason, undo=False)
+    return made
+
+
 _SETTINGS = ("traffic", "shadow", "replicas", "log", "keep")
 
 
@@ -142,6 +162,14 @@ def _find(connection: Connection, name: str) -> Row[Any] | None:
 
 def _deployment(row: Row[Any]) -> Deployment:
     return Deployment(**row._mapping)
+
+
+def _put(
+    connection: Connection, actor: str, before: Row[Any] | None, made: Deployment, reason: str, *, undo: bool
+) -> None:
+    after = {key: getattr(made, key) for key in _SETTINGS}
+    upsert(connection, deployments, {"name": made.name}, after)
+    _record(connection, actor, made.name, before, {**after, "champion": made.champion, "undo": undo}, reason)
 
 
 def _record(

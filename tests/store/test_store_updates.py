@@ -1,0 +1,187 @@
+"""Leases, approvals, policies and promotions, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from luban.core.errors import Conflict, NotFound
+from luban.core.model import Signature
+from luban.core.schema import Column
+from luban.core.task import Task
+from luban.core.update import Promotion, UpdatePolicy
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TASK = Task(kind="regression", target="price", inputs=("size",), metric="rmse")
+SIGNATURE = Signature(inputs=(Column(name="size", kind="number"),), outputs=(Column(name="prediction", kind="number"),))
+TO_2 = Promotion(champion="house/1", challenger="house/2")
+
+
+def _register(workspace: Workspace, versions: int = 2) -> None:
+    for version in range(versions):
+        artifact = workspace.blobs.put(f"artifact {version}".encode())
+        workspace.models.register(name="house", artifact=artifact, signature=SIGNATURE, task=TASK)
+    workspace.models.set_alias("house", "champion", 1)
+
+
+def test_a_lease_is_held_by_one_and_taken_over_when_it_has_run_out(workspace: Workspace) -> None:
+    """Nobody takes what is held; who takes over an expired lease bears a greater token."""
+    first = workspace.leases.take("update/house", "one", seconds=0.2)
+    assert first is not None
+    assert workspace.leases.take("update/house", "two") is None
+    assert workspace.leases.take("update/other", "two") is not None
+    time.sleep(0.25)
+    second = workspace.leases.take("update/house", "two")
+    assert second is not None
+    assert second.token > first.token
+    assert workspace.leases.holder("update/house") == second
+    with pytest.raises(Conflict, match="somebody else"):
+        workspace.leases.renew(first)
+    workspace.leases.release(first)  # who lost it cannot give away what is another's
+    assert workspace.leases.take("update/house", "three") is None
+    workspace.leases.renew(second, seconds=60)
+    workspace.leases.release(second)
+    third = workspace.leases.take("update/house", "three")
+    assert third is not None
+    assert third.token > second.token
+
+
+def test_of_many_that_try_at_once_one_gets_the_lease(workspace: Workspace, store: Path) -> None:
+    """Threads with databases of their own ask at the same moment; one of them gets it."""
+    gate, got = threading.Barrier(6), []
+
+    def ask(number: int) -> None:
+        with Workspace.open(store) as mine:
+            gate.wait()
+            got.append(mine.leases.take("update/house", str(number)))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(got) == 6
+    assert sum(lease is not None for lease in got) == 1
+
+
+def test_a_promotion_moves_the_alias_and_the_deployments_of_the_champion(workspace: Workspace) -> None:
+    """Those of another version, and those with a canary under way, stay; settings stay; all is in the audit chain."""
+    _register(workspace, 3)
+    workspace.deployments.set("shop", {"house/1": 1.0}, shadow="house/2", log=0.5, keep=9)
+    workspace.deployments.set("trial", {"house/1": 0.9, "house/3": 0.1})
+    workspace.deployments.set("other", {"house/3": 1.0})
+    done = workspace.promotions.promote(TO_2, reason="better on fresh rows")
+    assert (done.alias, done.deployments, done.left) == (True, ("shop",), ("trial",))
+    assert workspace.models.get("house").version == 2
+    shop = workspace.deployments.get("shop")
+    assert (dict(shop.traffic), shop.shadow, shop.log, shop.keep) == ({"house/2": 1.0}, None, 0.5, 9)
+    assert workspace.deployments.get("trial").champion == "house/1"
+    assert workspace.deployments.get("other").champion == "house/3"
+    assert workspace.deployments.history("shop")[-1].detail["reason"] == "better on fresh rows"
+    assert workspace.models.alias_history("house")[-1].reason == "better on fresh rows"
+    assert workspace.audit.verify() > 0
+
+
+def test_a_promotion_for_a_deployment_leaves_other_deployments_alone(workspace: Workspace) -> None:
+    """It moves that one, and the alias where it pointed at the same version."""
+    _register(workspace)
+    workspace.deployments.set("shop", {"house/1": 1.0})
+    workspace.deployments.set("other", {"house/1": 1.0})
+    done = workspace.promotions.promote(Promotion(champion="house/1", challenger="house/2", deployment="shop"))
+    assert (done.alias, done.deployments) == (True, ("shop",))
+    assert workspace.deployments.get("other").champion == "house/1"
+
+
+def test_what_is_compared_with_a_former_champion_is_not_promoted(workspace: Workspace) -> None:
+    """A promotion names the champion that it beat; where another one stands nothing moves."""
+    _register(workspace, 3)
+    workspace.deployments.set("shop", {"house/1": 1.0})
+    workspace.models.set_alias("house", "champion", 3)
+    before = workspace.audit.head()
+    with pytest.raises(Conflict, match="not the champion any more"):
+        workspace.promotions.promote(TO_2)
+    assert workspace.audit.head() == before
+    assert workspace.deployments.get("shop").champion == "house/1"
+
+
+def test_a_zombie_cannot_promote(workspace: Workspace) -> None:
+    """Who was stalled for longer than its lease is refused, whatever it believes, and nothing has moved."""
+    _register(workspace)
+    zombie = workspace.leases.take("update/house", "zombie", seconds=0.05)
+    time.sleep(0.1)
+    assert workspace.leases.take("update/house", "another") is not None
+    before = workspace.audit.head()
+    with pytest.raises(Conflict, match="somebody else"):
+        workspace.promotions.promote(TO_2, lease=zombie)
+    assert workspace.models.get("house").version == 1
+    assert workspace.audit.head() == before
+
+
+def test_a_promotion_that_fails_half_way_moves_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alias has moved in the transaction when the deployment fails: both are as they were."""
+    _register(workspace)
+    workspace.deployments.set("shop", {"house/1": 1.0})
+    before = workspace.audit.head()
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("luban.store.promotions.change", broken)
+    with pytest.raises(KeyboardInterrupt):
+        workspace.promotions.promote(TO_2)
+    assert workspace.models.get("house").version == 1
+    assert workspace.deployments.get("shop").champion == "house/1"
+    assert workspace.audit.head() == before
+
+
+def test_an_approval_is_answered_once_by_somebody_and_is_in_the_audit_chain(workspace: Workspace) -> None:
+    """Who, when and why are kept; a second answer, a late one and one to an older question are refused."""
+    _register(workspace)
+    first = workspace.approvals.ask("promote", "house", "house/2", seconds=60, detail={"gain": 0.01})
+    second = workspace.approvals.ask("promote", "house", "house/2", seconds=60, detail={"gain": 0.02})
+    assert workspace.approvals.get(first.id).state == "superseded"
+    with pytest.raises(Conflict, match="not open"):
+        workspace.promotions.promote(TO_2, approval=first.id)
+    guest = workspace.acting("bob")
+    guest.promotions.promote(TO_2, approval=second.id, reason="looks good")
+    answered = workspace.approvals.get(second.id[:12])
+    assert (answered.state, answered.asker, answered.decider, answered.reason) == (
+        "approved",
+        "ada",
+        "bob",
+        "looks good",
+    )
+    with pytest.raises(Conflict, match="not open"):
+        workspace.approvals.reject(second.id)
+    said = workspace.audit.entries(subject="house")
+    assert [(one.action, one.actor) for one in said] == [
+        ("approval.promote.ask", "ada"),
+        ("approval.promote.ask", "ada"),
+        ("approval.promote.approved", "bob"),
+    ]
+    late = workspace.approvals.ask("promote", "house", "house/2", seconds=0.01)
+    time.sleep(0.05)
+    assert [one.id for one in workspace.approvals.list(state="expired")] == [late.id]
+    with pytest.raises(Conflict, match="expired"):
+        workspace.promotions.promote(Promotion(champion="house/2", challenger="house/1"), approval=late.id)
+    assert workspace.models.get("house").version == 2
+    with pytest.raises(NotFound):
+        workspace.approvals.get("nothing")
+
+
+def test_policies_are_kept_by_name(workspace: Workspace) -> None:
+    """A policy comes back as it was given, and is gone when it is removed."""
+    policy = UpdatePolicy(on="labels", labels=200, gates={"quality": 0.8, "size": None, "checks": "evaluation"})
+    workspace.policies.set("shop", UpdatePolicy())
+    workspace.policies.set("shop", policy)
+    assert workspace.policies.list() == {"shop": policy}
+    workspace.policies.remove("shop")
+    assert workspace.policies.list() == {}
+    with pytest.raises(NotFound):
+        workspace.policies.remove("shop")
