@@ -99,6 +99,8 @@ CASES: list[tuple[Any, dict[str, list[str | None]]]] = [
     (audio("audio_mel"), {"a": SOUNDS}),
     (audio("audio_mel", scale="htk", low=50.0, high=7000.0, seconds=1.0, mels=32), {"a": SOUNDS}),
     (plugins.load("preparations", "audio_mel").whisper(("a",), seconds=1.0), {"a": SOUNDS}),
+    (plugins.load("preparations", "presence")(columns=("a",)), {"a": SOUNDS}),
+    (plugins.load("preparations", "presence")(columns=("a",), words=True), {"a": TEXTS}),
 ]
 
 

@@ -14,6 +14,7 @@ from luban.core.task import Task
 from luban.data.words import WORDS, counts
 from luban.learners import link
 from luban.learners.payloads import damaged, read_json, write_json
+from luban.modalities.presence.presence import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,14 +55,22 @@ class ConstantModel:
         return {"model.json": write_json(about)}
 
     def to_graph(self, graph: Graph) -> str:
-        """Add the value, repeated for as many rows as the first input column has."""
+        """Add the value, repeated for as many rows as the first input column has, or for each of its words."""
+        tensor: str
+        value = graph.constant(np.array([self.value], dtype=np.float32))
         if self.task.kind == "tokens":
-            raise Unsupported("a constant cannot be written for words", seen="their number is not known to a graph")
-        column = graph.column(self.task.inputs[0])
+            present = _present(graph, self.task.inputs[0], words=True)
+            each = graph.node("Unsqueeze", present, graph.constant(np.array([2], dtype=np.int64)))
+            nothing = graph.constant(np.array(np.nan, dtype=np.float32))
+            tensor = graph.node("Where", graph.node("Cast", each, to=9), value, nothing)  # TensorProto.BOOL
+            return tensor
+        try:
+            column = graph.column(self.task.inputs[0])
+        except Unsupported:  # pictures and sounds are no tensors of a graph
+            column = _present(graph, self.task.inputs[0])
         rows = graph.node("Shape", column, end=1)
         shape = graph.node("Concat", rows, graph.constant(np.array([len(self.value)], dtype=np.int64)), axis=0)
-        value = graph.constant(np.array([self.value], dtype=np.float32))
-        tensor: str = graph.node("Expand", value, shape)
+        tensor = graph.node("Expand", value, shape)
         return tensor
 
     def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -134,6 +143,11 @@ class ConstantLearner:
 @dataclass(frozen=True, kw_only=True)
 class _Value:
     value: tuple[float, ...]
+
+
+def _present(graph: Graph, column: str, *, words: bool = False) -> str:
+    """Return the tensor that tells which values of a column are there, or which words."""
+    return graph.prepared(Presence(columns=(column,), words=words))["present"]
 
 
 def _quantiles(target: np.ndarray, levels: tuple[float, ...], weight: np.ndarray | None) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""What is there: values of any kind, and the words of texts."""
