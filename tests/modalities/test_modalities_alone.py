@@ -76,6 +76,10 @@ PICTURES = [
 SOUNDS = [sound(0.5, 16000), sound(0.02, 16000), None, sound(1.5, 44100, 2), sound(0.3, 8000)]
 
 
+def ngrams() -> Any:
+    return plugins.load("preparations", "text_ngrams").learnt("a", [*TEXTS, "good film, 电影"], most=50, least=1)
+
+
 def image(**options: Any) -> Any:
     return plugins.load("preparations", "image_pixels")(columns=("a",), **options)
 
@@ -90,6 +94,7 @@ CASES: list[tuple[Any, dict[str, list[str | None]]]] = [
     (tokens(words=True, prefix="query: ", max_length=16), {"a": TEXTS}),
     (tokens(("a", "b"), max_length=12, types=True), {"a": TEXTS, "b": TEXTS[::-1]}),
     (tokens(("a", "b"), max_length=12, truncation="only_second"), {"a": TEXTS, "b": TEXTS[::-1]}),
+    (ngrams(), {"a": TEXTS}),
     (image(size=(16, 16)), {"a": PICTURES}),
     (image(size=(16, 24), fit="squash", interpolation="bilinear"), {"a": PICTURES}),
     (image(size=(16, 24), fit="pad", mean=(0.5,), deviation=(0.5,), channels=1), {"a": PICTURES}),

@@ -374,8 +374,13 @@ class Exporter(Protocol):
     def supports(self, model: Any) -> Suitable | Unsuitable:
         """Return whether the loaded model can be exported, and if not which part and why."""
 
-    def export(self, model: Any, folder: str, examples: Examples | None = None) -> Mapping[str, Any]:
-        """Write into `folder` and return ``{"path": ..., "parity": ...}`` and what else is worth knowing."""
+    def export(
+        self, model: Any, folder: str, examples: Examples | None = None, *, reference: str = "model/1"
+    ) -> Mapping[str, Any]:
+        """Write into `folder` and return ``{"path": ..., "parity": ...}`` and what else is worth knowing.
+
+        `reference` is what the registry calls the model: ``name/version``.
+        """
 
 
 # --- work ---------------------------------------------------------------------------------------

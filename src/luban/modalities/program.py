@@ -7,7 +7,7 @@ from importlib.resources import files
 from luban.core.preparation import Program
 
 
-def program(modality: str, *packages: str) -> Program:
+def program(modality: str, *packages: str, file: str = "alone.py") -> Program:
     """Return the program of a modality, such as ``text``, and the packages that it imports beside NumPy."""
-    source = files("luban.modalities").joinpath(modality, "alone.py").read_text(encoding="utf-8")
+    source = files("luban.modalities").joinpath(modality, file).read_text(encoding="utf-8")
     return Program(source=source, packages=packages)

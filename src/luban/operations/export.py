@@ -66,7 +66,7 @@ def export(
         canonical = conform.conform(table.slice(0, MOST_EXAMPLES), version.signature.inputs).table
         examples = Examples(table=canonical, target=target[:MOST_EXAMPLES])
     options = {"without": without} if without else {}
-    written = dict(exporter.export(ready, str(output), examples, **options))
+    written = dict(exporter.export(ready, str(output), examples, reference=version.reference, **options))
     return Exported(
         model=version.reference, path=str(written.pop("path")), parity=written.pop("parity", None), details=written
     )

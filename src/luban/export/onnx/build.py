@@ -12,7 +12,7 @@ from luban.core.protocols import Exportable
 from luban.core.serial import to_json
 from luban.export.onnx.graph import ROWS, OnnxGraph
 from luban.learners.decisions import HALF
-from luban.learners.predictions import labels
+from luban.learners.predictions import label_values
 from luban.version import __version__
 
 if TYPE_CHECKING:
@@ -77,13 +77,6 @@ def check_output(graph: OnnxGraph, tensor: str, task: Task, part: str) -> None:
             f"the graph of {part} does not return float values of shape (n, {'words, ' * (axes > 2)}{task.outputs})",
             seen=f"{kind} {shape}",
         )
-
-
-def label_values(task: Task) -> np.ndarray:
-    """Return the labels as one array: int64, float64, boolean, or strings (``object``); empty without classes."""
-    if not task.classes:
-        return np.empty(0, dtype=np.int64)
-    return np.asarray(labels(task).to_numpy(zero_copy_only=False))
 
 
 def _outputs(graph: OnnxGraph, values: str, task: Task, threshold: float | None) -> None:

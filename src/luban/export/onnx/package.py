@@ -10,23 +10,18 @@ import onnx
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from luban.core.errors import Unavailable
 from luban.core.preparation import Portable
 from luban.core.serial import to_json
-from luban.export.onnx.build import label_values
-from luban.export.onnx.example import EXAMPLE
 from luban.export.onnx.graph import IR_VERSION
 from luban.export.onnx.members import names
-from luban.export.onnx.readme import readme
 from luban.learners.graph import metadata
 from luban.learners.graph.columns import feeds, is_tensor, tensor_name, tensor_type
+from luban.learners.predictions import label_values
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from luban.core.schema import Column
     from luban.core.task import Task
-    from luban.export.onnx.parity import Parity
+    from luban.export.onnx.made import Made
     from luban.learners.graph.metadata import Prepared
 
 PROGRAM = "prepare.py"
@@ -34,54 +29,37 @@ _TYPE_NAMES = {np.float32: "float32", np.int64: "int64", np.object_: "string"}
 _MISSING = {np.float32: "NaN", np.int64: str(np.iinfo(np.int64).min), np.object_: '""'}
 
 
-def write_package(folder: Path, fitted: Any, graph: bytes, measured: Parity | None, table: pa.Table | None) -> Path:
-    """Write all files and return the path of the graph.
-
-    Raises
-    ------
-    Unavailable
-        If the folder cannot be written to.
-    """
-    described = describe(fitted, graph, measured, table)
+def parts(made: Made, described: dict[str, Any]) -> dict[str, bytes]:
+    """Return the graph, what describes it, and a folder for each preparation, by path."""
     contents = {
-        "model.onnx": graph,
+        "model.onnx": made.graph,
         "signature.json": (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode(),
-        "README.md": readme(described).encode(),
-        "example.py": EXAMPLE.encode(),
     }
-    for place, one in enumerate(prepared(graph)):
+    for place, one in enumerate(prepared(made.graph)):
         contents |= {f"{_folder(place, one)}/{name}": content for name, content in one.preparation.save().items()}
         if isinstance(one.preparation, Portable):
             contents[f"{_folder(place, one)}/{PROGRAM}"] = one.preparation.program().source.encode()
-    try:
-        for name, content in contents.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.part")
-            part.write_bytes(content)
-            part.replace(path)
-    except OSError as error:
-        raise Unavailable(f"the export cannot be written to {folder}", seen=str(error)) from error
-    return folder / "model.onnx"
+    return contents
 
 
-def describe(fitted: Any, graph: bytes, measured: Parity | None, table: pa.Table | None) -> dict[str, Any]:
+def describe(made: Made, reference: str) -> dict[str, Any]:
     """Return what `signature.json` holds."""
-    task: Task = fitted.task
-    model = onnx.load_from_string(graph)
+    fitted, task = made.fitted, made.fitted.task
+    model = onnx.load_from_string(made.graph)
     tensors = {one.name for one in model.graph.input}
     return {
+        "model": reference,
         "task": to_json(task),
         "inputs": [_describe_input(column, tensors) for column in fitted.signature.inputs],
-        "preparations": [_describe_preparation(place, one) for place, one in enumerate(prepared(graph))],
+        "preparations": [_describe_preparation(place, one) for place, one in enumerate(prepared(made.graph))],
         "outputs": _describe_outputs(task),
         "classes": to_json(task.classes),
         "threshold": getattr(fitted.model, "threshold", None),
         "members": list(names(fitted)),
         "opsets": {one.domain or "ai.onnx": one.version for one in model.opset_import},
         "ir_version": IR_VERSION,
-        "parity": None if measured is None else to_json(measured),
-        "example": None if table is None else _typical_row(table, fitted.signature.inputs),
+        "parity": None if made.parity is None else to_json(made.parity),
+        "example": None if made.table is None else _typical_row(made.table, fitted.signature.inputs),
     }
 
 
@@ -116,11 +94,12 @@ def _describe_preparation(place: int, one: Prepared) -> dict[str, Any]:
 
 def _describe_input(column: Column, tensors: set[str]) -> dict[str, Any]:
     if tensor_name(column.name) not in tensors:  # it is read through preparations alone
-        return {"column": column.name, "kind": column.kind, "tensor": None}
+        return {"column": column.name, "kind": column.kind, "storage": column.storage, "tensor": None}
     kind = tensor_type(column)
     return {
         "column": column.name,
         "kind": column.kind,
+        "storage": column.storage,
         "tensor": tensor_name(column.name),
         "type": _TYPE_NAMES[kind],
         "shape": [-1, 1],

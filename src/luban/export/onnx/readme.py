@@ -14,7 +14,7 @@ def readme(described: dict[str, Any]) -> str:
     parity = described["parity"]
     packages = sorted({name for one in described["preparations"] for name in one["packages"]})
     lines = [
-        f"# A model of `{task['target']}`",
+        f"# A model of {quoted(task['target'])}",
         "",
         f"One ONNX graph ({task['kind']}) from raw columns to predictions:",
         f"preparation of the columns, {parts}, calibration and the choice of the label.",
@@ -26,7 +26,7 @@ def readme(described: dict[str, Any]) -> str:
         "| input tensor | kind | type | shape | missing |",
         "|---|---|---|---|---|",
         *(
-            f"| `{one['tensor']}` | {one['kind']} | {one['type']} | (n, 1) | `{one['missing']}` |"
+            f"| {quoted(one['tensor'])} | {one['kind']} | {one['type']} | (n, 1) | `{one['missing']}` |"
             for one in described["inputs"]
             if one["tensor"] is not None
         ),
@@ -51,6 +51,12 @@ def readme(described: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def quoted(name: str) -> str:
+    """Return a name as code in Markdown, whatever it holds."""
+    plain = "".join(one if one.isprintable() and one not in "`|" else " " for one in name)
+    return f"`{plain}`"
+
+
 def _shape(sizes: list[int]) -> str:
     return f"({', '.join('n' if size < 0 else str(size) for size in sizes)})"
 
@@ -68,6 +74,7 @@ def _preparations(preparations: list[dict[str, Any]]) -> list[str]:
     ]
     for one in preparations:
         tensors = ", ".join(f"`{name}` {kind['type']} {_shape(kind['shape'])}" for name, kind in one["tensors"].items())
+        columns = ", ".join(quoted(name) for name in one["columns"])
         made = f"`{one['folder']}/prepare.py`" if one["program"] else f"Luban's preparation `{one['name']}` alone"
-        lines.append(f"| {', '.join(one['columns'])} | {tensors} | {made} |")
+        lines.append(f"| {columns} | {tensors} | {made} |")
     return [*lines, "", "Pictures and sounds are given as paths or as data URIs.", ""]

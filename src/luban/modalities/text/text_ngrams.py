@@ -15,11 +15,14 @@ import numpy as np
 from luban.core.errors import InputError, Tampered
 from luban.core.preparation import Tensor
 from luban.modalities import settings
+from luban.modalities.program import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
+
+    from luban.core.preparation import Program
 
 VOCABULARY = "vocabulary.json"
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -110,6 +113,10 @@ class TextNgrams:
             settings.NAME: settings.written(self, without=("vocabulary", "frequencies")),
             VOCABULARY: content.encode("utf-8", "surrogatepass"),
         }
+
+    def program(self) -> Program:
+        """Return the program that makes the same tensors without Luban."""
+        return program("text", file="ngrams_alone.py")
 
     @classmethod
     def load(cls, payloads: Mapping[str, bytes]) -> TextNgrams:

@@ -1,0 +1,1 @@
+"""A folder that predicts with onnxruntime and numpy alone."""
