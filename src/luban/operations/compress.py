@@ -84,14 +84,16 @@ def compress(
     from luban.export.compress.press import press
     from luban.export.onnx.build import build
     from luban.learners import artifact
-    from luban.operations.environment import environment
     from luban.operations.loading import GRAPH, fitted
+    from luban.operations.origin import Origin
+    from luban.operations.registering import register, signer
 
     if not int8:
         raise InputError("nothing is asked for", remedy="Say how to compress: --int8 (int8=True in Python).")
     if not (math.isfinite(max_loss) and max_loss >= 0):
         raise InputError("the largest loss must be a number from 0 on", seen=f"max_loss={max_loss}")
     version = workspace.models.get(model)
+    origin, sign = Origin(), signer(workspace)
     tell(Progress(stage="compress", message=f"reading {version.reference}"))
     ready = fitted(workspace, version.reference)
     table, target = _rows(workspace, version, data, seed)
@@ -101,7 +103,7 @@ def compress(
         tell(Progress(stage="compress", message="writing the ONNX graph"))
         graph = build(ready)
     request = {"model": version.reference, "int8": int8, "max_loss": max_loss, "static": static, "seed": seed}
-    run = workspace.runs.start("compress", request, environment=environment())
+    run = workspace.runs.start("compress", request, environment=origin.of_run())
     try:
         pressed = press(
             ready, graph, table, target, calibration=learnt, most=max_loss, static=static, source=version.reference
@@ -115,7 +117,10 @@ def compress(
     figures = pressed.report.figures
     digest = artifact.write(workspace.blobs, pressed.fitted, extra={GRAPH: pressed.graph}, parity=0.0)
     scores = {version.task.metric: figures["score"]["after"]}
-    made = workspace.models.register(
+    made = register(
+        workspace,
+        origin,
+        sign=sign,
         name=version.name,
         artifact=digest,
         signature=version.signature,

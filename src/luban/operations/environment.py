@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from importlib.metadata import distributions
 from typing import Any
@@ -14,6 +13,13 @@ from luban.version import __version__
 
 def environment() -> dict[str, Any]:
     """Return the Python, the platform, the packages with their versions, and the git commit of the current folder."""
+    from luban.operations.origin import Origin
+
+    return Origin().of_run()
+
+
+def surroundings() -> dict[str, Any]:
+    """Return Luban, the Python, the platform, and the packages with their versions."""
     packages = {dist.name: dist.version for dist in distributions() if dist.name}
     return {
         "luban": __version__,
@@ -23,29 +29,4 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "packages": dict(sorted(packages.items())),
-        "code": _commit(),
     }
-
-
-def _commit() -> dict[str, Any] | None:
-    """Return the commit of the folder that the command runs in and whether it was changed, None outside git."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=2,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None  # no git here: the record says nothing about code
-    if found.returncode != 0:
-        return None
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--untracked-files=no"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        timeout=5,
-        check=False,
-    )
-    return {"commit": found.stdout.strip(), "changed": bool(changed.stdout.strip())}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from luban.core.model import ModelVersion
     from luban.learners.fitted import Fitted
     from luban.serving.deployed import Deployed
     from luban.serving.runtime import Runtime
@@ -24,11 +25,30 @@ def fitted(workspace: Workspace, reference: str) -> Fitted:
     NotFound
         With the nearest names, if there is no such model.
     Tampered
-        If a byte of it differs from what was registered.
+        If a byte of it differs from what was registered, or from what was signed.
+    Refused
+        If its signature is missing, or of nobody who is trusted.
     """
     from luban.learners import artifact
 
-    return artifact.read(workspace.blobs, workspace.models.get(reference).artifact)
+    return artifact.read(workspace.blobs, checked(workspace, reference).artifact)
+
+
+def checked(workspace: Workspace, reference: str) -> ModelVersion:
+    """Return a version whose signatures are good, before anything of the model is read.
+
+    Every way to a model's bytes goes through this.
+
+    Raises
+    ------
+    Tampered
+        If a signature is broken.
+    Refused
+        If it is signed by nobody who is trusted, or not at all where it has to be.
+    """
+    version = workspace.models.get(reference)
+    workspace.signatures.check(version)
+    return version
 
 
 def deployed(workspace: Workspace, names: Sequence[str], **limits: Any) -> Deployed:
@@ -43,7 +63,7 @@ def runtime(workspace: Workspace, reference: str) -> Runtime:
     from luban.learners import artifact
     from luban.serving.runtime import Runtime
 
-    version = workspace.models.get(reference)
+    version = checked(workspace, reference)
     model = artifact.read(workspace.blobs, version.artifact)
     graph = artifact.extra(workspace.blobs, model, GRAPH)
     return Runtime.from_fitted(model, graph, name=version.name, version=version.version)

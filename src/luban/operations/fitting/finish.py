@@ -11,6 +11,9 @@ from luban.operations.fitting.course import with_course
 from luban.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from luban.core.model import ModelVersion
     from luban.core.report import Report
     from luban.core.run import Run
     from luban.execution.deadline import Plan
@@ -33,10 +36,17 @@ def finish(
     run: Run,
     name: str,
     executor: Any,
+    registered: Callable[..., ModelVersion],
     *,
     plan: Plan,
 ) -> Fit:
-    """Make the artefact of a search's result, and register it with all it came from."""
+    """Make the artefact of a search's result, and register it with all it came from.
+
+    Parameters
+    ----------
+    registered : callable
+        Registers the version, with the origin of the call (`luban.operations.registering.register`).
+    """
     from luban.learners import artifact
     from luban.learners.fitted import fitted as make_fitted
     from luban.operations.fit import Fit, LeaderboardLine
@@ -58,7 +68,7 @@ def finish(
     notes.extend(_bare(result, report, metric, plan))
     scores = {key: value for key, value in report.figures["metrics"].items() if value is not None}
     scores[metric] = result.score
-    version = workspace.models.register(
+    version = registered(
         name=name,
         artifact=digest,
         signature=fitted.signature,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import Conflict, InputError, LubanError
@@ -11,9 +12,10 @@ from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.serial import from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from luban.core.budget import Duration
+    from luban.core.model import ModelVersion
     from luban.core.run import Run
     from luban.execution.deadline import Plan
     from luban.operations.fit import Fit
@@ -46,10 +48,11 @@ class Request:
 def begin(workspace: Workspace, data: Any, request: Request, *, began: float) -> Fit:
     """Fit a model to new rows."""
     from luban.core import plugins
-    from luban.operations.environment import environment
     from luban.operations.fitting.alone import alone
     from luban.operations.fitting.prepare import prepare
+    from luban.operations.origin import Origin
     from luban.operations.reading import name_for
+    from luban.operations.registering import register, signer
     from luban.store.names import valid_name
 
     for learner in request.learners:  # an unknown name is told before any work is done
@@ -58,13 +61,15 @@ def begin(workspace: Workspace, data: Any, request: Request, *, began: float) ->
     name = valid_name("model", request.name or name_for(data))
     executor = _executor()
     try:
+        origin = Origin()
         tell(Progress(stage="read", message=request.source))
         prepared = prepare(workspace, data, name=name, target=request.target, options=asdict(request))
-        run = workspace.runs.start("fit", to_json(request), environment=environment())
+        registered = partial(register, workspace, origin, sign=signer(workspace))
+        run = workspace.runs.start("fit", to_json(request), environment=origin.of_run())
         with alone(workspace, run), _recorded(workspace, run):
             workspace.runs.set_tag(run.id, "dataset", prepared.dataset.reference)
             workspace.runs.set_tag(run.id, "name", name)
-            return _search(workspace, prepared, request, run, name, executor, began=began, resume=False)
+            return _search(workspace, prepared, request, run, name, executor, registered, began=began, resume=False)
     finally:
         executor.close()
 
@@ -81,6 +86,8 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
     """
     from luban.operations.fitting.alone import alone
     from luban.operations.fitting.prepare import prepare
+    from luban.operations.origin import Origin
+    from luban.operations.registering import register, signer
 
     run = workspace.runs.get(run_id)
     if run.operation != "fit":
@@ -93,6 +100,7 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
     request = from_json(Request, dict(run.request))
     if budget is not None:
         request = replace(request, budget=float(budget), rounds=None)
+    registered = partial(register, workspace, Origin(), sign=signer(workspace))
     executor = _executor()
     try:
         prepared = prepare(
@@ -101,7 +109,8 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
         with alone(workspace, run):
             workspace.runs.reopen(run.id)
             with _recorded(workspace, run):
-                return _search(workspace, prepared, request, run, tags["name"], executor, began=began, resume=True)
+                name = tags["name"]
+                return _search(workspace, prepared, request, run, name, executor, registered, began=began, resume=True)
     finally:
         executor.close()
 
@@ -141,6 +150,7 @@ def _search(
     run: Run,
     name: str,
     executor: Any,
+    registered: Callable[..., ModelVersion],
     *,
     began: float,
     resume: bool,
@@ -171,7 +181,7 @@ def _search(
         stop=asked_to_stop,
     )
     with interruptible():  # the model is there: Ctrl-C while it is written must not lose it
-        return finish(workspace, prepared, result, run, name, executor, plan=plan)
+        return finish(workspace, prepared, result, run, name, executor, registered, plan=plan)
 
 
 def _tell(event: StudyEvent, plan: Plan) -> None:

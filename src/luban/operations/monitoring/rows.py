@@ -300,10 +300,9 @@ def _detectors() -> dict[str, Any]:
 
 def threshold_of(workspace: Workspace, version: ModelVersion) -> float | None:
     """Return from which probability on a row counts as positive, where the model says."""
-    from luban.learners import artifact
+    from luban.operations.loading import fitted
 
     if version.task.kind != "binary":
         return None
-    fitted = artifact.read(workspace.blobs, version.artifact)
-    threshold: float | None = getattr(fitted.model, "threshold", None)
+    threshold: float | None = getattr(fitted(workspace, version.reference).model, "threshold", None)
     return threshold
