@@ -53,11 +53,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         def load(self, **options: object) -> object:
             return made.text([" ".join((*GOOD, *BAD, *OTHERS))])
 
-    choice._frozen.cache_clear()
+    choice._kept.cache_clear()
     monkeypatch.setattr(zoo, "default", lambda kind, sample=(): Tiny())
     monkeypatch.setattr(zoo, "find", lambda name: Tiny())
     yield
-    choice._frozen.cache_clear()
+    choice._kept.cache_clear()
 
 
 def problem(*columns: Column, metric: str = "log_loss") -> tuple[Task, Schema]:

@@ -48,11 +48,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         def load(self, **options: object) -> object:
             return made.text([" ".join((*GOOD, *BAD, *OTHERS))]) if self.kind == "text" else made.image()
 
-    choice._frozen.cache_clear()
+    choice._kept.cache_clear()
     monkeypatch.setattr(zoo, "default", lambda kind, sample=(): Tiny(kind))
     monkeypatch.setattr(zoo, "find", lambda name: Tiny(name.removeprefix("tiny_")))
     yield
-    choice._frozen.cache_clear()
+    choice._kept.cache_clear()
 
 
 def texts(count: int) -> tuple[pa.Table, np.ndarray, list[str]]:

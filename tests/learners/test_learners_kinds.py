@@ -74,11 +74,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Any:
         def load(self, **options: object) -> object:
             return made.text([VOCABULARY])
 
-    choice._frozen.cache_clear()
+    choice._kept.cache_clear()
     monkeypatch.setattr(zoo, "default", lambda kind, sample=(): Tiny())
     monkeypatch.setattr(zoo, "find", lambda name: Tiny())
     yield
-    choice._frozen.cache_clear()
+    choice._kept.cache_clear()
 
 
 FINE = {"way": "full", "learning_rate": 3e-3, "epochs": 8.0, "batch": 16}

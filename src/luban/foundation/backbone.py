@@ -208,6 +208,8 @@ def assemble(
             body = build(configuration)
         packed = {name: tensor for name, tensor in tensors.items() if weights.is_packed(name)}
         weights.fill(body, tensors, name=card.name)
+    if any(parameter.dim() == 4 for parameter in body.parameters()):
+        body.to(memory_format=torch.channels_last)  # convolutions run half as long again otherwise
     body.eval()
     body.check(prepares.settings, prepares.files, name=card.name)
     total = sum(parameter.numel() for parameter in body.parameters())

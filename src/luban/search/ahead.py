@@ -33,8 +33,9 @@ _WORTH_SECONDS = 25.0
 # In a longer study what could not be looked at in time keeps its place: its fit keeps to its share of the time by
 # itself. In a shorter one it comes after all others.
 _LONG_SECONDS = 120.0
-# What a worker takes to import what a network needs.
-_STARTING_SECONDS = 5.0
+# What a worker may take to import what a network needs and to read its weights. It keeps both for the fits that follow:
+# to end it sooner would only make them begin anew.
+_STARTING_SECONDS = 15.0
 # Of the machine's memory a fit may take so much.
 _MEMORY_SHARE = 0.85
 

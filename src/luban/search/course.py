@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from luban.core.errors import OutOfTime
 from luban.core.protocols import Event, Job
 from luban.evaluation.metrics import metric
 from luban.search import scratch
@@ -261,7 +262,7 @@ class Course:
         trial = unit.trial
         if trial.state == "open":
             words = event.value["error"] if event.value else "no reason is known"
-            late = event.kind == "killed"
+            late = event.kind == "killed" or (event.value or {}).get("type") == OutOfTime.__name__
             trial.state = "out of time" if late else "failed"
             trial.reason = trial.reason or words
             self.tell("trial", f"{trial.candidate.learner} {trial.state}: {trial.reason}")

