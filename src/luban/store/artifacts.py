@@ -13,7 +13,7 @@ from luban.core.errors import InputError, NotFound
 from luban.store.clock import now
 from luban.store.digests import valid_digest
 from luban.store.tables import artifacts, runs
-from luban.store.upsert import upsert
+from luban.store.upsert import upsert_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,9 +65,10 @@ class Artifacts:
         with self._database.writing() as connection:
             if connection.scalar(select(runs.c.id).where(runs.c.id == run)) is None:
                 raise NotFound(f"no run is named {run!r}", remedy="List them: luban runs list")
+            rows = {valid_path(one.path): {"run": run, **vars(one), "created": now()} for one in those}
             for one in those:
-                values = {"digest": valid_digest(one.digest), "bytes": one.bytes, "created": now()}
-                upsert(connection, artifacts, {"run": run, "path": valid_path(one.path)}, values)
+                valid_digest(one.digest)
+            upsert_many(connection, artifacts, ("run", "path"), [rows[path] for path in sorted(rows)])
         return those
 
     def list(self, run: str, under: str = "") -> list[Artifact]:

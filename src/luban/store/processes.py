@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 def this_process() -> dict[str, Any]:
     """Return what tells this process from all others: the machine, its start, the number, and when that began."""
-    return {"host": socket.gethostname(), "boot": _boot(), "number": os.getpid(), "began": _began(os.getpid())}
+    return dict(_this(os.getpid()))
+
+
+@lru_cache(maxsize=1)
+def _this(number: int) -> dict[str, Any]:
+    return {"host": socket.gethostname(), "boot": _boot(), "number": number, "began": _began(number)}
 
 
 def is_gone(process: Mapping[str, Any] | None) -> bool:

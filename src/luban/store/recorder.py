@@ -1,4 +1,4 @@
-"""Values of metrics on their way to the database: taken at once, written by a thread within a second."""
+"""What is logged, on its way to the database: taken at once, written by a thread within a second."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ import weakref
 from typing import TYPE_CHECKING
 
 from luban.core.errors import LubanError
-from luban.store.metrics import write
+from luban.store.entries import write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from luban.store.database import Database
-    from luban.store.metrics import Value
+    from luban.store.entries import Entry
 
 INTERVAL = 0.5
 """Seconds between two writes."""
 
 BATCH = 20_000
 """So many values are written without waiting for the interval."""
+
+BEHIND = 100_000
+"""Whoever makes so many wait writes them itself, so that never more than a second's worth is unwritten."""
 
 FULL = 1_000_000
 """So many unwritten values are kept while the database is away; then `add` raises its error."""
@@ -35,8 +40,8 @@ class Recorder:
         self._database = database
         self._begin()
 
-    def add(self, values: list[Value]) -> None:
-        """Take values to be written soon."""
+    def add(self, values: Sequence[Entry]) -> None:
+        """Take values, or other entries, to be written soon."""
         if self._state.pid != os.getpid():  # forked: the parent writes what it took
             self._begin()
         state = self._state
@@ -47,8 +52,11 @@ class Recorder:
             if state.thread is None:
                 state.thread = threading.Thread(target=_run, args=(state,), name="luban-metrics", daemon=True)
                 state.thread.start()
-            if len(state.waiting) >= BATCH:
+            waiting = len(state.waiting)
+            if waiting >= BATCH:
                 state.due.set()
+        if waiting >= BEHIND and state.error is None:
+            _write_out(state)
 
     def flush(self) -> None:
         """Write what waits and return when it is on the disk; raise where it cannot be."""
@@ -80,7 +88,7 @@ class _State:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.pid = os.getpid()
-        self.waiting: list[Value] = []
+        self.waiting: list[Entry] = []
         self.error: LubanError | None = None
         self.lock = threading.Lock()  # guards `waiting`
         self.writing = threading.Lock()  # one batch at a time, so that values keep their order

@@ -10,7 +10,7 @@ from luban.core.errors import Conflict, InputError, NotFound
 from luban.core.serial import to_json
 from luban.store.metrics import LONGEST
 from luban.store.tables import run_params, run_tags
-from luban.store.upsert import upsert
+from luban.store.upsert import upsert_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ def valid_key(what: str, key: str) -> str:
 
 def set_tags(connection: Connection, run: str, tags: Mapping[str, Any]) -> None:
     """Put tags in place of what was there."""
-    for key, value in tags.items():
-        upsert(connection, run_tags, {"run": run, "key": valid_key("tag", key)}, {"value": to_json(value)})
+    rows = [{"run": run, "key": valid_key("tag", key), "value": to_json(tags[key])} for key in sorted(tags)]
+    upsert_many(connection, run_tags, ("run", "key"), rows)
 
 
 def add_params(connection: Connection, run: str, params: Mapping[str, Any]) -> None:

@@ -12,21 +12,23 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from luban.core.errors import InputError, NotFound
 from luban.core.run import Run, RunState
 from luban.core.serial import to_json
-from luban.store import metrics
+from luban.store import entries, metrics
 from luban.store.clock import new_run_id, now
 from luban.store.processes import is_gone
 from luban.store.recorder import Recorder
 from luban.store.run_query import Condition, pick, runs_query
 from luban.store.run_search import Clause, Order, search_query
-from luban.store.run_values import add_params, params_of, remove_tag, set_tags, tags_of
+from luban.store.run_values import add_params, params_of, remove_tag, set_tags, tags_of, valid_key
 from luban.store.tables import EPOCH, artifacts, latest, microseconds, run_params, run_tags, runs
 from luban.store.tables import metrics as history
+from luban.store.upsert import upsert_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
+    from luban.store.artifacts import Artifact
     from luban.store.database import Database
 
 MetricRow = tuple[str, int, float] | tuple[str, int, float, datetime]
@@ -103,15 +105,63 @@ class Runs:
             name=name,
             experiment=experiment,
         )
-        columns = (
-            "id", "operation", "request", "state", "started", "parent", "environment", "actor", "name", "experiment",
-        )  # fmt: skip
         with self._database.writing() as connection:
-            connection.execute(insert(runs).values({name: getattr(run, name) for name in columns}))
+            connection.execute(insert(runs).values(_row(run)))
             add_params(connection, run.id, params or {})
             set_tags(connection, run.id, tags or {})
         self._known.add(run.id)
         return run
+
+    def begin(
+        self,
+        operation: str,
+        request: Mapping[str, Any],
+        *,
+        parent: str | None = None,
+        environment: Mapping[str, Any] | None = None,
+        name: str = "",
+        experiment: int = 0,
+    ) -> Run:
+        """Begin a run as `start` does, but leave the writing to the thread: for thousands of runs a second."""
+        if parent is not None:
+            self._check_known(parent)
+        run = Run(
+            id=new_run_id(),
+            operation=operation,
+            request=to_json(request),
+            state="running",
+            started=now(),
+            parent=parent,
+            environment=to_json(environment or {}),
+            actor=self._actor,
+            name=name,
+            experiment=experiment,
+        )
+        self._recorder.add([entries.Begun(_row(run))])
+        self._known.add(run.id)
+        return run
+
+    def end(self, id: str, state: RunState, *, error: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+        """Record how a run ended as `finish` does, but leave the writing to the thread."""
+        self._recorder.add([entries.Ended({"run": id, "to": state, "at": now(), "why": to_json(error)})])
+
+    def tell(
+        self,
+        id: str,  # noqa: A002
+        *,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        kept: Sequence[Artifact] = (),
+    ) -> None:
+        """Take parameters, tags and files whose content is stored; the thread writes them within a second.
+
+        A parameter that has another value already gets the new one: whoever logs alone to a run knows what it told.
+        """
+        told: list[entries.Entry] = []
+        told += [entries.Param(id, valid_key("parameter", key), to_json(one)) for key, one in (params or {}).items()]
+        told += [entries.Tag(id, valid_key("tag", key), to_json(one)) for key, one in (tags or {}).items()]
+        told += [entries.Kept({"run": id, "created": now(), **vars(one)}) for one in kept]
+        self._recorder.add(told)
 
     def record(
         self,
@@ -302,13 +352,25 @@ class Runs:
                 raise _not_found(id)
             return _read(connection, id)
 
-    def erase(self, id: str) -> None:  # noqa: A002
-        """Remove a run with all that was logged to it, so that it can be imported again; its children must be gone."""
-        self._known.discard(id)
+    def put(
+        self,
+        run: Run,
+        *,
+        rows: Iterable[MetricRow] = (),
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a run that was made elsewhere, in place of all that was known of its identifier, in one transaction."""
+        values = self._values(run.id, rows)
+        row = {**_row(run), "ended": run.ended, "error": to_json(run.error), "deleted": run.deleted}
         with self._database.writing() as connection:
             for table in (history, latest, run_params, run_tags, artifacts):
-                connection.execute(delete(table).where(table.c.run == id))
-            connection.execute(delete(runs).where(runs.c.id == id))
+                connection.execute(delete(table).where(table.c.run == run.id))
+            upsert_many(connection, runs, ("id",), [row])
+            metrics.write(connection, values)
+            add_params(connection, run.id, params or {})
+            set_tags(connection, run.id, tags or {})
+        self._known.add(run.id)
 
     def settle(self) -> list[str]:
         """Mark running runs whose process on this machine is gone as killed, and return their identifiers."""
@@ -393,6 +455,11 @@ class Runs:
         query = pick(query, order_by, descending=descending).limit(limit).offset(offset)
         with self._database.reading() as connection:
             return _runs(connection, connection.execute(query).all())
+
+
+def _row(run: Run) -> dict[str, Any]:
+    columns = "id operation request state started parent environment actor name experiment"
+    return {name: getattr(run, name) for name in columns.split()}
 
 
 def _read(connection: Connection, id: str) -> Run:  # noqa: A002

@@ -1,4 +1,4 @@
-"""Put a row in place of the one with the same key."""
+"""Put rows in place of those with the same keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects.sqlite import insert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Table
 
@@ -22,3 +22,16 @@ def upsert(connection: Connection, table: Table, key: Mapping[str, Any], values:
         return
     here = insert(table).values(**key, **values)
     connection.execute(here.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+def upsert_many(connection: Connection, table: Table, key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows; those whose key is there already replace what is. No key may come twice."""
+    if not rows:
+        return
+    there: Any = insert(table)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        there = postgresql.insert(table)
+    news = {name: there.excluded[name] for name in rows[0] if name not in key}
+    connection.execute(there.on_conflict_do_update(index_elements=list(key), set_=news), [dict(row) for row in rows])

@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 def attributes() -> list[str]:
     """Return the names that the package offers beside its modules."""
     groups = (name.split()[0].replace("-", "_") for name in plugins.names("operations"))
-    return sorted({"load", "sklearn", *groups})
+    return sorted({"load", "sklearn", "track", *groups})
 
 
 def attribute(name: str) -> Any:
     """Return a verb, a group of verbs or a room of the package, by its Python name."""
     if name == "load":
         return load
+    if name == "track":
+        return importlib.import_module("luban.surfaces.track").track
     if name == "sklearn":
         return importlib.import_module("luban.sklearn")
     verbs = plugins.names("operations")
@@ -133,4 +135,4 @@ def load(reference: str, *, workspace: Workspace | Path | str | None = None) -> 
     from luban.operations.predict import predict
 
     with opened(workspace, predict) as place:
-        return runtime(place, reference)
+        return runtime(place, reference, paths=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from luban.core.operation import operation
 from luban.core.run import Run
+from luban.operations.runs.settled import settled
 
 if TYPE_CHECKING:
     from luban.store import Workspace
@@ -24,6 +25,7 @@ def runs_list(
     workspace: Workspace,
     *,
     parent: str | None = None,
+    experiment: str | None = None,
     trials: bool = False,
     order_by: str | None = None,
     limit: int = 50,
@@ -35,6 +37,8 @@ def runs_list(
     ----------
     parent
         Only the trials of this run.
+    experiment
+        Only runs of this experiment, by its name.
     trials
         List the trials of all runs too.
     order_by
@@ -46,10 +50,17 @@ def runs_list(
     """
     if parent is not None:
         parent = workspace.runs.get(parent).id
+    group = None if experiment is None else workspace.experiments.named(experiment).id
+    settled(workspace)
     return RunList(
         runs=tuple(
             workspace.runs.list(
-                parent=parent, roots=parent is None and not trials, order_by=order_by, limit=limit, offset=offset
+                parent=parent,
+                experiment=group,
+                roots=parent is None and not trials,
+                order_by=order_by,
+                limit=limit,
+                offset=offset,
             )
         )
     )

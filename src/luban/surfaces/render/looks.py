@@ -132,7 +132,9 @@ def _run(run: Run) -> dict[str, Any]:
     return {
         "run": run.id,
         "verb": run.operation,
-        "of": asked.get("learner") or " -> ".join(str(asked[one]) for one in ("source", "target") if asked.get(one)),
+        "of": run.name
+        or asked.get("learner")
+        or " -> ".join(str(asked[one]) for one in ("source", "target") if asked.get(one)),
         "score": run.scores.get("score"),
         "state": run.state,
         "started": run.started,

@@ -1,0 +1,1 @@
+"""Forms that runs leave the house in."""

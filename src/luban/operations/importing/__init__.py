@@ -1,0 +1,1 @@
+"""Records of work that another tool has kept."""
