@@ -1,4 +1,4 @@
-"""Measure: ``python -m benchmarks.monitoring``."""
+"""The command: see ``README.md`` beside this file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
+from benchmarks.monitoring.labels import labels
 from luban.core.schema import Column
 from luban.monitoring.baseline import column_baselines
 from luban.monitoring.drift import compare
@@ -29,9 +30,9 @@ REPEATS = 7
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
     chosen = parser.parse_args()
-    found = {"speed": speed(), "alarms": alarms()}
-    text = json.dumps(found, indent=2)
+    text = json.dumps({name: MEASURES[name]() for name in chosen.only}, indent=2)
     print(text)
     if chosen.out:
         chosen.out.write_text(text)
@@ -102,6 +103,8 @@ def median(work: Callable[[], Any]) -> float:
         seconds.append(time.perf_counter() - began)
     return round(float(np.median(seconds)), 4)
 
+
+MEASURES: dict[str, Callable[[], dict[str, Any]]] = {"speed": speed, "alarms": alarms, "labels": labels}
 
 if __name__ == "__main__":
     main()

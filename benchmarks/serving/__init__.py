@@ -1,0 +1,1 @@
+"""Serving: one row over HTTP beside MLflow, BentoML and LitServe; swaps, canaries, shadows and batches under load."""
