@@ -16,13 +16,13 @@ from PIL import Image
 from test_data_media_folder import fill, png, wav
 
 from luban.core.errors import InputError, NotFound, Refused, Tampered
+from luban.core.paths import paths_refused
 from luban.core.schema import Column
 from luban.data import clean, infer, profile, read, versions
 from luban.data.conform import conform, conform_row
 from luban.data.media import content, data_uri, marks, verify
 from luban.data.media.endings import kind_of_content, kind_of_name, media_type
 from luban.data.media.mapping import mapped
-from luban.data.media.permission import paths_refused
 from luban.store import Workspace
 
 PICTURE = Column(name="seen", kind="image")

@@ -83,7 +83,7 @@ def test_the_zoo_is_listed_and_shown(folder: Path) -> None:
 def test_a_client_over_the_network_reaches_no_file(folder: Path) -> None:
     """Neither rows in the place of the model nor a folder as a backbone."""
     from luban.core.errors import Refused
-    from luban.data.media.permission import paths_refused
+    from luban.core.paths import paths_refused
 
     rows = pa.table({"text": ["some words are here", "and some more there"]})
     pyarrow.csv.write_csv(rows, folder / "rows.csv")

@@ -177,3 +177,24 @@ def test_a_body_over_the_limit_is_refused() -> None:
             timeout=30,
         )
         assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("engine", ["onnx", "python"])
+def test_a_caller_in_this_process_may_name_files_of_one_row_as_of_many(engine: str, tmp_path: Path) -> None:
+    """`predict_row` has the rule of `predict`: paths are taken, unless whoever asks came over a network."""
+    from luban.core.errors import Refused
+    from luban.core.paths import paths_refused
+
+    (tmp_path / "dark.png").write_bytes(DARK)
+    named = {"photo": str(tmp_path / "dark.png"), "sound": None, "age": 3.0}
+    fitted = media.fitted()
+    graph = build(fitted) if engine == "onnx" else None
+    local = Runtime.from_fitted(fitted, graph, paths=True)
+    wanted = pytest.approx(expected(DARK, None), abs=1e-5)
+    assert local.predict_row(named)["probabilities"]["bright"] == wanted
+    assert local.predict([named]).probabilities[0, 1] == wanted
+    for ask in (local.predict_row, lambda row: local.predict([row])):
+        with paths_refused(), pytest.raises(Refused, match="never as a path"):
+            ask(named)
+    with pytest.raises(Refused, match="never as a path"):
+        Runtime.from_fitted(fitted, graph).predict_row(named)

@@ -399,11 +399,15 @@ class Job:
         JSON values only; bulk data travels in files.
     deadline : float, optional
         Value of `time.monotonic` (shared by all processes of a machine) after which the worker is killed.
+    paths : bool
+        Whether it may open files that are named in rows; an executor takes that away where `luban.core.paths` refuses
+        it to whoever submits the job.
     """
 
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     deadline: float | None = None
+    paths: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from luban.core.errors import InputError, LubanError
+from luban.core.paths import paths_allowed
 from luban.data.booleans import FALSE_WORDS, TRUE_WORDS
 from luban.data.checks import check_names, check_nested
 from luban.data.dates import to_dates
 from luban.data.infer import kind_of_type
 from luban.data.media import marks
 from luban.data.media.endings import KINDS
-from luban.data.media.permission import paths_allowed
 from luban.data.media.value import reference
 from luban.data.media.verify import verified
 from luban.data.numbers import MISSING_WORDS, flat, to_numbers
@@ -77,7 +77,7 @@ def conform(
         An infinity raises, or becomes missing with a note.
     paths : bool, optional
         Whether pictures and sounds may be given as paths of this machine; by default what
-        `luban.data.media.permission` says. Where not, only their content is taken.
+        `luban.core.paths` says. Where not, only their content is taken.
 
     Raises
     ------

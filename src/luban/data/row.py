@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from luban.core.errors import InputError, LubanError
+from luban.core.paths import paths_allowed
 from luban.data.booleans import FALSE_WORDS, TRUE_WORDS
 from luban.data.dates import NO_DATE, moment, parse_date
 from luban.data.media.endings import KINDS
-from luban.data.media.permission import paths_allowed
 from luban.data.numbers import MISSING_WORDS, parse_number
 from luban.data.sources.values import text
 from luban.data.words import of_words, spaced

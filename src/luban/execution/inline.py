@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from luban.core.paths import paths_allowed, paths_refused
 from luban.core.protocols import Event, Job
 from luban.core.serial import to_json
 from luban.execution.call import describe, resolve
@@ -35,7 +37,7 @@ class InlineExecutor:
     def submit(self, job: Job) -> int:
         """Queue a job and return its number."""
         self._count += 1
-        self._waiting.append((self._count, job))
+        self._waiting.append((self._count, replace(job, paths=job.paths and paths_allowed())))
         return self._count
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:
@@ -69,7 +71,9 @@ class InlineExecutor:
         last = Event(job=number, kind="killed")
         if not stopped():
             try:
-                last = Event(job=number, kind="finished", value=to_json(resolve(job.function)(report, **job.arguments)))
+                with paths_refused(refused=not job.paths):
+                    result = resolve(job.function)(report, **job.arguments)
+                last = Event(job=number, kind="finished", value=to_json(result))
             except Exception as error:  # noqa: BLE001
                 # As in a worker process: any error of a job is news, and ends nothing but the job.
                 last = Event(job=number, kind="failed", value=describe(error))

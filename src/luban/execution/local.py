@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from luban.core.errors import Conflict
+from luban.core.paths import paths_allowed
 from luban.execution.loop import Loop
 from luban.execution.resources import resources
 
@@ -72,7 +74,7 @@ class LocalExecutor:
             raise Conflict("this executor is closed", remedy="Make a new one.")
         self._count += 1
         self._open.add(self._count)
-        self._loop.order("submit", (self._count, job))
+        self._loop.order("submit", (self._count, replace(job, paths=job.paths and paths_allowed())))
         return self._count
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:

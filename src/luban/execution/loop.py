@@ -147,7 +147,15 @@ class Loop:
                 return
             number, job = self._waiting.popleft()
             idle.job, idle.deadline = number, job.deadline
-            idle.send({"do": "job", "job": number, "function": job.function, "arguments": dict(job.arguments)})
+            idle.send(
+                {
+                    "do": "job",
+                    "job": number,
+                    "function": job.function,
+                    "arguments": dict(job.arguments),
+                    "paths": job.paths,
+                }
+            )
             self._watch(idle)
 
     def _hear(self, worker: WorkerProcess) -> bool:

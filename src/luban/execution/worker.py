@@ -3,7 +3,7 @@
 It reads orders as JSON lines from its standard input and writes news as JSON lines to its standard
 output:
 
-    {"do": "job", "job": 3, "function": "package.module:function", "arguments": {...}}
+    {"do": "job", "job": 3, "function": "package.module:function", "arguments": {...}, "paths": true}
     {"do": "stop", "job": 3}                      report() of this job returns False from now on
     {"do": "import", "modules": ["lightgbm"]}     done while there is no job
 
@@ -28,6 +28,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from luban.core.paths import paths_refused
 from luban.core.serial import to_json
 from luban.execution.call import describe, resolve
 
@@ -97,7 +98,8 @@ def main() -> None:
             return not inbox.stopped(number)
 
         try:
-            result = resolve(order["function"])(report, **order["arguments"])
+            with paths_refused(refused=not order["paths"]):
+                result = resolve(order["function"])(report, **order["arguments"])
             _send(news, number, "finished", result)
         except Exception as error:  # noqa: BLE001
             # Any error of a job is news for the parent, never the end of the worker.

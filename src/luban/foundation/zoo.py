@@ -44,7 +44,7 @@ def find(name: str) -> Zoo:
     Refused
         If a client over the network names a folder of this machine or something to download.
     """
-    from luban.data.media.permission import paths_allowed
+    from luban.core.paths import paths_allowed
 
     if name in names():
         zoo: Zoo = plugins.create("backbones", name)

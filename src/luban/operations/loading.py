@@ -58,12 +58,15 @@ def deployed(workspace: Workspace, names: Sequence[str], **limits: Any) -> Deplo
     return Deployed(workspace, names, partial(runtime, workspace), **limits)
 
 
-def runtime(workspace: Workspace, reference: str) -> Runtime:
-    """Return the model ready to answer: through its ONNX graph where it has one, else in its Python form."""
+def runtime(workspace: Workspace, reference: str, *, paths: bool = False) -> Runtime:
+    """Return the model ready to answer: through its ONNX graph where it has one, else in its Python form.
+
+    `paths` as `luban.serving.runtime.Runtime` has it: whether a row may name files, as a caller in this process may.
+    """
     from luban.learners import artifact
     from luban.serving.runtime import Runtime
 
     version = checked(workspace, reference)
     model = artifact.read(workspace.blobs, version.artifact)
     graph = artifact.extra(workspace.blobs, model, GRAPH)
-    return Runtime.from_fitted(model, graph, name=version.name, version=version.version)
+    return Runtime.from_fitted(model, graph, name=version.name, version=version.version, paths=paths)

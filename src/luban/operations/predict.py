@@ -83,7 +83,7 @@ def predict(
             raise InputError(
                 "with --zero-shot there is no model to name", seen=repr(model), remedy="Give only the rows."
             )
-        from luban.data.media.permission import paths_allowed
+        from luban.core.paths import paths_allowed
 
         if data is None and not paths_allowed():
             raise InputError("with --zero-shot the rows are given as data, and no model", remedy="Send data alone.")

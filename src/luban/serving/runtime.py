@@ -18,7 +18,7 @@ import pyarrow as pa
 from luban.core.errors import Unsupported
 from luban.core.protocols import Explainable
 from luban.data.conform import conform
-from luban.data.row import RowReader, check_missing, row_reader
+from luban.data.row import RowReader, check_missing, conform_row, row_reader
 from luban.export.onnx.build import label_values
 from luban.learners.graph.feeding import Feeding, row_table, rows_table
 from luban.learners.graph.outputs import value_output, values_of
@@ -51,6 +51,9 @@ class Runtime:
         What it is called in answers, metrics and routes.
     threads : int, optional
         Threads that compute many rows; by default one a processor.
+    paths : bool
+        Whether `predict_row` takes the path of a picture or sound, as `predict` does, where `luban.core.paths` allows
+        it: for callers in this process. A server, whose rows come from clients, takes only content.
 
     Attributes
     ----------
@@ -72,6 +75,7 @@ class Runtime:
         name: str = "model",
         version: int = 1,
         threads: int | None = None,
+        paths: bool = False,
     ) -> None:
         self.name = name
         self.version = version
@@ -90,6 +94,7 @@ class Runtime:
             "error": row_reader(columns, paths=False),  # a client sends content, never a path of this machine
             "fill": row_reader(columns, missing="fill", paths=False),
         }
+        self._paths = paths
         self._one: Any = None if graph is None else open_session(graph, threads=1)
         self._feeding = None if graph is None else Feeding(self._one, columns)
         self._many: Any = None
@@ -101,10 +106,10 @@ class Runtime:
 
     @classmethod
     def from_fitted(
-        cls, fitted: Fitted, onnx: bytes | None = None, *, name: str = "model", version: int = 1
+        cls, fitted: Fitted, onnx: bytes | None = None, *, name: str = "model", version: int = 1, paths: bool = False
     ) -> Runtime:
         """Return the runtime of a fitted model."""
-        return cls(fitted, onnx, name=name, version=version)
+        return cls(fitted, onnx, name=name, version=version, paths=paths)
 
     def predict_row(self, row: Mapping[str, Any], *, missing: Missing = "error") -> dict[str, Any]:
         """Return the prediction of one row.
@@ -205,7 +210,8 @@ class Runtime:
     def _row_values(self, row: Mapping[str, Any], missing: Missing) -> np.ndarray:
         """Return values of shape (1, K), (1,), (1, Q) or (1, L, K)."""
         check_missing(missing)
-        read = self._readers[missing](row)
+        columns = self.signature.inputs
+        read = conform_row(row, columns, missing=missing) if self._paths else self._readers[missing](row)
         if self._feeding is None:
             return self.values(row_table(read, self.signature.inputs))
         return values_of(self.task, self._one.run(self._output, self._feeding.row(read))[0])

@@ -77,7 +77,7 @@ class _Auto(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
                 self.fitted_ = call(fit, there, {"data": data, "target": target, "name": "sklearn", **options})
             except InputError as error:
                 raise ValueError(str(error)) from error
-            self.model_ = runtime(there, self.fitted_.model)
+            self.model_ = runtime(there, self.fitted_.model, paths=True)
 
     def _checked(self, X: Any, y: Any = None) -> Any:
         """Return X with its names and width noted (with `y`) or compared (without)."""

@@ -8,6 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from luban.core.paths import paths_allowed, paths_refused
 from luban.core.protocols import Event, Executor, Job
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def hang(report: Callable[[Any], bool], *, seconds: float) -> str:
     return "slept"
 
 
+def may_open(report: Callable[[Any], bool]) -> bool:
+    """Return whether files that rows name may be opened."""
+    return paths_allowed()
+
+
 # --- checks -------------------------------------------------------------------------------------
 
 
@@ -65,6 +71,7 @@ def check_executor(make: Callable[[], Executor], *, kills: bool = True) -> None:
         Whether it runs jobs where they can be killed; without it only what needs no kill is checked.
     """
     _with(make, _check_results)
+    _with(make, _check_paths)
     _with(make, _check_failure)
     _with(make, _check_progress)
     _with(make, _check_waiting_cancelled)
@@ -101,6 +108,15 @@ def _check_results(executor: Executor) -> None:
         number: 2 * value for value, number in enumerate(numbers)
     }, "each job's result comes under its number"
     assert all(event.kind == "finished" for event in results.values())
+
+
+def _check_paths(executor: Executor) -> None:
+    with paths_refused():
+        refused = executor.submit(_job("may_open"))
+    allowed = executor.submit(_job("may_open"))
+    results = _last(executor)
+    assert results[refused].value is False, "a job may not open what whoever submits it may not"
+    assert results[allowed].value is True, "what one job may not is no matter of the next"
 
 
 def _check_failure(executor: Executor) -> None:

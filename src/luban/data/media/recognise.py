@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from luban.core.errors import Refused
+from luban.core.paths import paths_allowed
 from luban.data.media import marks, spill
 from luban.data.media.endings import kind_of_content, kind_of_name
-from luban.data.media.permission import paths_allowed
 from luban.data.media.reference import from_base64, is_data_uri
 from luban.data.storage import plain_type
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from luban.core.errors import InputError, Refused
+from luban.core.paths import paths_allowed
 from luban.data.media.objects import array_of, embedded, is_object
-from luban.data.media.permission import paths_allowed
 from luban.data.media.reference import data_uri, from_base64, is_data_uri, shown
 
 
@@ -24,7 +24,7 @@ def reference(value: Any, kind: str, *, paths: bool | None = None) -> str | None
         with ``bytes`` or ``path``.
     kind : {"image", "audio"}
     paths : bool, optional
-        Whether a path is taken; by default what `luban.data.media.permission` says.
+        Whether a path is taken; by default what `luban.core.paths` says.
 
     Raises
     ------

@@ -139,7 +139,7 @@ def _endpoint(
 
 
 def _called(operation: Operation, workspace: Workspace, arguments: dict[str, Any], actor: str | None) -> Any:
-    from luban.data.media.permission import paths_refused
+    from luban.core.paths import paths_refused
 
     with paths_refused():  # rows of a request must not name files of this machine
         if actor is None:
