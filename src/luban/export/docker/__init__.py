@@ -1,0 +1,1 @@
+"""An image that answers: a Dockerfile, a compose file and a small server over the Python package."""
