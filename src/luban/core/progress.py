@@ -79,6 +79,11 @@ def asked_to_stop() -> bool:
     return stop is not None and stop()
 
 
+def stop_of_context() -> Callable[[], bool] | None:
+    """Return what says in this context whether work should end, to be asked within another `stopping`."""
+    return _stop.get()
+
+
 @contextmanager
 def stopping(stop: Callable[[], bool]) -> Iterator[None]:
     """Let the enclosed work ask `stop` whether it should end."""

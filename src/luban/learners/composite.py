@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from luban.core import plugins
 from luban.core.errors import InputError, LubanError, Unsupported
-from luban.core.protocols import Attributing, Explainable, Exportable
+from luban.core.protocols import Attributing, Explainable, Exportable, Updatable
 from luban.core.serial import from_json, to_json
 from luban.learners import link
 from luban.learners.decisions import decide
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Graph, Model
+    from luban.core.protocols import Examples, Graph, Model
     from luban.core.report import Evidence
     from luban.core.task import Task
 
@@ -93,6 +94,27 @@ class Composite:
         if self.task.kind == "quantile":
             return np.sort(mean + np.array(self.shifts or 0.0), axis=1)
         return mean
+
+    @property
+    def continues(self) -> bool:
+        """Whether members with at least half of the weight can go on learning."""
+        able = (isinstance(member, Updatable) for member in self.members)
+        return float(sum(share for share, goes_on in zip(self.shares, able, strict=True) if goes_on)) >= 0.5
+
+    def update(self, examples: Examples, *, effort: Effort) -> Composite:
+        """Return a composite whose members, where they can, have also learnt from `examples`.
+
+        Weights, calibration and threshold stay; each member may take its share of the time.
+        """
+        able = [place for place, member in enumerate(self.members) if isinstance(member, Updatable)]
+        members = list(self.members)
+        for number, place in enumerate(able):
+            now = time.monotonic()
+            mine = replace(effort, deadline=now + (effort.deadline - now) / (len(able) - number))
+            member = members[place]
+            assert isinstance(member, Updatable)
+            members[place] = member.update(examples, effort=mine)
+        return replace(self, members=tuple(members))
 
     def decide(self, predictions: np.ndarray) -> np.ndarray:
         """Return what is decided for predicted probabilities, see `luban.learners.decisions.decide`."""

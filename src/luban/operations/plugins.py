@@ -19,6 +19,7 @@ GROUPS = (
     "executors",
     "exporters",
     "forms",
+    "gates",
     "learners",
     "metrics",
     "modalities",

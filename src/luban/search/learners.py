@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from luban.core import plugins
@@ -105,3 +105,11 @@ def survey(
             spaces[name] = Searched(space=space, once=first.once, share=first.share)
     offers.sort(key=lambda offer: offer[:3])
     return Survey(portfolio=tuple(offer[3] for offer in offers), spaces=spaces, unsuitable=unsuitable)
+
+
+def warmed(found: Survey, first: Sequence[Candidate]) -> Survey:
+    """Return what learners offer with these candidates before all others; those of unsuitable learners are left out."""
+    suitable = {candidate.learner for candidate in found.portfolio}
+    mine = {candidate.key: candidate for candidate in first if candidate.learner in suitable}
+    others = (candidate for candidate in found.portfolio if candidate.key not in mine)
+    return replace(found, portfolio=(*mine.values(), *others))

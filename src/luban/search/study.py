@@ -15,7 +15,7 @@ from luban.search.exploration import Exploration
 from luban.search.finish import finish
 from luban.search.folding import divide, divide_forward
 from luban.search.interrupt import interruptible
-from luban.search.learners import survey
+from luban.search.learners import survey, warmed
 from luban.search.result import StudyEvent
 from luban.search.schedule import Schedule
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from luban.core.schema import Schema
     from luban.core.task import Task
     from luban.search.ahead import Ahead
+    from luban.search.candidate import Candidate
     from luban.search.result import StudyResult
 
 __all__ = ["StudyEvent", "plan_study", "run_study", "warm"]
@@ -62,6 +63,7 @@ def run_study(
     seed: int = 0,
     learners: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
+    first: Sequence[Candidate] = (),
     searcher: str = "tpe",
     members: int = 6,
     resume: bool = False,
@@ -100,6 +102,8 @@ def run_study(
         same result.
     learners, exclude : sequence of str
         Only these learners (names, or ``"package.module:Class"``), or all but these.
+    first : sequence of Candidate
+        Tried before the portfolio, where their learners suit: what a search is warmed by.
     searcher : str
         Name in the group ``luban.searchers``.
     members : int
@@ -121,7 +125,7 @@ def run_study(
         plan = Plan(started=begun, deadline=math.inf if deadline is None or rounds is not None else deadline)
     if rounds is not None:
         plan = Plan(started=plan.started)
-    found = survey(task, schema, len(target), plan.study_remaining(), learners, exclude)
+    found = warmed(survey(task, schema, len(target), plan.study_remaining(), learners, exclude), first)
     folds = _divided(task, target, groups, moments, seed=seed, repeat=rounds is None)
     forward = moments is not None
     rows = scratch.Rows(

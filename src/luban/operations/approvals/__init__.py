@@ -1,0 +1,1 @@
+"""Verbs about approvals: what waits for a person's yes."""

@@ -1,0 +1,43 @@
+"""Approvals approve: a person says yes, and the challenger takes over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from luban.core.operation import operation
+from luban.core.update import Approval, Promoted
+
+if TYPE_CHECKING:
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approved:
+    """The answer, and what moved with it, at once."""
+
+    approval: Approval
+    promoted: Promoted
+
+
+@operation(permission="approvals:write", name="approvals approve")
+def approvals_approve(workspace: Workspace, approval: str, *, reason: str = "") -> Approved:
+    """Say yes: the challenger takes its champion's place. Who said so, when and why is in the audit chain.
+
+    It is refused where the champion is another one by now, or the question has expired.
+
+    Parameters
+    ----------
+    approval
+        Its identifier, or the beginning of it.
+    reason
+        Why.
+    """
+    from luban.core.serial import from_json
+    from luban.core.update import Promotion
+
+    asked = workspace.approvals.get(approval)
+    names = ("champion", "challenger", "deployment")
+    promotion = from_json(Promotion, {name: asked.detail.get(name) for name in names})
+    moved = workspace.promotions.promote(promotion, reason=reason or "approved", approval=asked.id)
+    return Approved(approval=workspace.approvals.get(asked.id), promoted=moved)

@@ -1,0 +1,1 @@
+"""Verbs about updates: what was done, and what is done by itself."""
