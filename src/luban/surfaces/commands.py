@@ -183,7 +183,7 @@ def _invoke(
     if as_json:
         write_json(result)
     else:
-        console.show(result)
+        console.show(result, page)
         sys.stdout.flush()
 
 

@@ -89,12 +89,14 @@ def _plain_listener() -> Callable[[Progress], None]:
     return listen
 
 
-def show(result: Any) -> None:
-    """Show a result on standard output."""
+def show(result: Any, page: Path | None = None) -> None:
+    """Show a result on standard output; `page` is the HTML page that was written of it, if any."""
     if result is None:
         return
     from rich.console import Console
 
-    from luban.surfaces.render import looks
+    from luban.surfaces.render import looks, terminal
 
-    looks.show(result, Console())
+    console = Console()
+    with terminal.beside(page):
+        looks.show(result, console)

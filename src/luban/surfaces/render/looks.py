@@ -10,6 +10,7 @@ from luban.operations.fit import Fit, FitPlan, LeaderboardLine, PlanLine
 from luban.operations.models.list_ import ModelList
 from luban.operations.monitor import Monitored
 from luban.operations.runs.list_ import RunList
+from luban.operations.zoo.list_ import BackboneLine, BackboneList
 from luban.surfaces.render import terminal
 from luban.surfaces.render.result import render, table, words
 
@@ -120,6 +121,25 @@ def _monitored(result: Monitored, console: Console) -> None:
 def _models(result: ModelList, console: Console) -> None:
     kept = ("model", "task", "target", "metric", "score", "aliases", "created")
     table("", [{name: getattr(one, name) for name in kept} for one in result.models], console)
+
+
+@render.register(BackboneList)
+def _backbones(result: BackboneList, console: Console) -> None:
+    """Show the figures as a table, and under it where each comes from, which is too long for a column."""
+    table("", [_backbone(one) for one in result.backbones], console)
+    told = [f"{one.backbone}: {one.source}" + (f"; {one.needs}" if one.needs else "") for one in result.backbones]
+    terminal.lines("Where they come from", told, console)
+
+
+def _backbone(line: BackboneLine) -> dict[str, Any]:
+    return {
+        "backbone": line.backbone,
+        "reads": line.modality,
+        "M weights": line.millions,
+        "MB": line.megabytes,
+        "licence": line.licence,
+        "installed": line.installed,
+    }
 
 
 @render.register(RunList)

@@ -106,7 +106,9 @@ def table(title: str, records: Sequence[Any], console: Console, *, short: bool =
     texts = [[_short(words(row.get(name))) for name in columns] for row in rows]
     grid = Table(title=title.replace("_", " ") or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
     for place, name in enumerate(columns):
-        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+        numeric = all(
+            isinstance(one := row.get(name), int | float | None) and not isinstance(one, bool) for row in rows
+        )
         # The first column names the line: it stays whole, so that it can be copied.
         whole = short or (place == 0 and all(cell_len(line[0]) <= console.width // 3 for line in texts))
         grid.add_column(

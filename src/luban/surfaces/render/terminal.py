@@ -6,12 +6,15 @@ no terminal; all text of a report is passed as plain text, so that nothing in it
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from luban.surfaces.render.text import VERDICTS, clean, is_number, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console, Group, RenderableType
     from rich.table import Table
@@ -30,6 +33,7 @@ _PIECES = 400
 _STRONG, _LEAST = 0.5, 0.12  # weights of pieces that are marked strongly, and that are not marked
 _SPARKS = "▁▂▃▄▅▆▇█"
 _PLAIN_SPARKS = "_.-~=+*#"
+_page: ContextVar[str | None] = ContextVar("luban_page", default=None)
 
 
 def render(report: Report, console: Console) -> None:
@@ -56,7 +60,19 @@ def render(report: Report, console: Console) -> None:
     pictures = sum(one.drawing == "picture" for finding in report.findings for one in finding.evidence)
     if pictures:
         told = f"{pictures} pictures are" if pictures > 1 else "1 picture is"
-        console.print(Text(f"\n{told} in the HTML page: add --html PAGE.html to the same command", style="dim"))
+        page = _page.get()
+        where = f"in {page}" if page else "in the HTML page: add --html PAGE.html to the same command"
+        console.print(Text(f"\n{told} {where}", style="dim"), soft_wrap=page is not None)
+
+
+@contextmanager
+def beside(page: Path | None) -> Iterator[None]:
+    """Say of what cannot be shown in the terminal that it is in this HTML page, where there is one."""
+    token = _page.set(None if page is None else str(page))
+    try:
+        yield
+    finally:
+        _page.reset(token)
 
 
 def lines(title: str, texts: Sequence[str], console: Console) -> None:
