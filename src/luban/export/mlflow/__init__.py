@@ -1,0 +1,1 @@
+"""A model folder that MLflow loads and serves."""
