@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TaskKind = Literal["binary", "multiclass", "matching", "multilabel", "tokens", "regression", "quantile"]
+TaskKind = Literal["binary", "multiclass", "matching", "multilabel", "tokens", "regression", "quantile", "foreign"]
 PLAIN: tuple[TaskKind, ...] = ("binary", "multiclass", "regression", "quantile")
 """The kinds that a learner is made for where it does not say so."""
 Label = str | int | float | bool
@@ -22,7 +22,8 @@ class Task:
     ----------
     kind : TaskKind
         ``matching`` finds the answer to a text among those known, or none (a prediction is one of `classes`, which may
-        be thousands); ``multilabel`` gives a row any number of labels; ``tokens`` gives each word of a text a label.
+        be thousands); ``multilabel`` gives a row any number of labels; ``tokens`` gives each word of a text a label;
+        ``foreign`` is what another tool's model does, of which nothing is known.
     target : str
         The column to predict.
     inputs : tuple of str

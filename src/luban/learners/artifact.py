@@ -172,6 +172,12 @@ def read_manifest(blobs: Blobs, digest: str) -> Manifest:
     protocol = content.get("protocol") if isinstance(content, dict) else None
     if not isinstance(protocol, int) or protocol < 1:
         raise Tampered("this is not the manifest of a model", seen=digest)
+    if "foreign" in content:
+        raise Unsupported(
+            f"this model is one of {content['foreign']}'s: Luban keeps, lists and gives it back, but cannot load it",
+            seen=digest,
+            remedy="Load it with that tool: mlflow.pyfunc.load_model('models:/NAME/VERSION') from this server.",
+        )
     if protocol > PROTOCOL:
         raise Unsupported(
             "a newer version of Luban wrote this model",

@@ -135,5 +135,13 @@ def scores(connection: Connection, runs: Sequence[str]) -> Mapping[str, dict[str
 
 def steps(connection: Connection, run: str) -> dict[str, int]:
     """Return the last step of each metric of a run."""
-    query = select(latest.c.metric, latest.c.step).where(latest.c.run == run)
-    return {row.metric: row.step for row in connection.execute(query)}
+    return steps_of(connection, [run])[run]
+
+
+def steps_of(connection: Connection, runs: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return the last step of each metric of several runs."""
+    found: dict[str, dict[str, int]] = {run: {} for run in runs}
+    query = select(latest.c.run, latest.c.metric, latest.c.step).where(latest.c.run.in_(runs))
+    for run, metric, step in connection.execute(query):
+        found[run][metric] = step
+    return found

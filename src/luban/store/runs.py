@@ -333,6 +333,11 @@ class Runs:
         with self._database.reading() as connection:
             return tags_of(connection, ids)
 
+    def steps_of(self, ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return the last step of each metric of several runs."""
+        with self._database.reading() as connection:
+            return metrics.steps_of(connection, ids)
+
     def amend(self, id: str, **values: Any) -> Run:  # noqa: A002
         """Change what is said of a run (``name``, ``state``, ``ended``, ``experiment``), and return it."""
         return self._change(id, **values)

@@ -22,6 +22,7 @@ from luban.core.serial import to_json
 from luban.serving.access.declare import BODY, needs
 from luban.serving.access.gate import Access, Gate, gate_of, guarded
 from luban.serving.access.principal import permit, principal_of
+from luban.surfaces import mlflow
 from luban.surfaces.call import call, variants
 from luban.surfaces.rest import bodies, files, openapi
 from luban.surfaces.rest.guard import Guard
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from luban.core.operation import Operation
     from luban.store import Workspace
@@ -98,6 +100,8 @@ def application(workspace: Workspace, *, gate: Gate | None = None) -> Starlette:
     for one in offered:
         route = Route(openapi.path(one), _endpoint(one, workspace, jobs, uploads), methods=[openapi.method(one)])
         routes += needs(openapi.need(one), route, subject=BODY if one.about else None)
+
+    routes += mlflow.routes(workspace)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -171,13 +175,22 @@ def _arguments(operation: Operation, given: dict[str, Any], workspace: Workspace
     return arguments
 
 
-def _refusal(error: LubanError, headers: dict[str, str]) -> Response:
-    return JSONResponse({"error": error.to_dict()}, status_code=error.status, headers=headers)
+def _refusal(error: LubanError, headers: dict[str, str]) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await _told(error, scope["path"], headers)(scope, receive, send)
+
+    return answer
 
 
-async def _answer_error(_request: Request, error: Exception) -> Response:
+def _told(error: LubanError, path: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the response for an error, in the form that the clients of a path expect."""
+    body = mlflow.shape(error) if path.startswith(mlflow.PREFIXES) else {"error": error.to_dict()}
+    return JSONResponse(body, status_code=error.status, headers=headers)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, LubanError)
-    return _refusal(error, {})
+    return _told(error, request.url.path)
 
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:
@@ -187,6 +200,8 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": answer}, status_code=error.status_code, headers=error.headers)
 
 
-async def _answer_defect(_request: Request, error: Exception) -> Response:
+async def _answer_defect(request: Request, error: Exception) -> Response:
     happened = f"the server met an error of its own ({type(error).__name__})"
+    if request.url.path.startswith(mlflow.PREFIXES):
+        return JSONResponse({"error_code": "INTERNAL_ERROR", "message": happened}, status_code=500)
     return JSONResponse({"error": {"code": "defect", "happened": happened}}, status_code=500)

@@ -25,8 +25,10 @@ class TooLarge(InputError):
     status: ClassVar[int] = 413
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """Return the JSON object of a request.
+async def read_json(
+    request: Request, *, most: int = MOST_JSON, remedy: str = "Upload the rows as a file: PUT /api/files/NAME."
+) -> dict[str, Any]:
+    """Return the JSON object of a request, which has so many bytes at most.
 
     Raises
     ------
@@ -35,8 +37,7 @@ async def read_json(request: Request) -> dict[str, Any]:
     """
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise InputError("the body must be JSON", remedy="Send Content-Type: application/json.")
-    remedy = "Upload the rows as a file: PUT /api/files/NAME."
-    content = b"".join([chunk async for chunk in _chunks(request, MOST_JSON, remedy)])
+    content = b"".join([chunk async for chunk in _chunks(request, most, remedy)])
     try:
         body = json.loads(content or b"{}")
     except (ValueError, RecursionError) as error:
@@ -46,14 +47,14 @@ async def read_json(request: Request) -> dict[str, Any]:
     return body
 
 
-async def receive(request: Request, path: Path) -> int:
-    """Write the body to a file that appears when it is whole, and return its size."""
+async def receive(request: Request, path: Path, *, most: int = MOST_UPLOADED) -> int:
+    """Write the body, of so many bytes at most, to a file that appears when it is whole, and return its size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     size = 0
     try:
         with partial.open("wb") as file:
-            async for chunk in _chunks(request, MOST_UPLOADED, "Import it with the command line."):
+            async for chunk in _chunks(request, most, "Import it with the command line."):
                 size += file.write(chunk)
         partial.replace(path)
     finally:

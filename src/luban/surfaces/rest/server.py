@@ -44,6 +44,7 @@ def serve(
     """
     import uvicorn
 
+    from luban.operations.updating.beside import updating
     from luban.serving.access.gate import Rates, gate_of
     from luban.serving.access.tls import certificate as checked
     from luban.serving.server import listen
@@ -69,5 +70,5 @@ def serve(
         if files is None and not gate.loopback:
             sys.stderr.write("Tokens cross the network as they are; --certificate and --key make it HTTPS.\n")
         sys.stderr.write(f"Luban answers on {url}/ (API page: /docs); Ctrl-C stops it.\n")
-        with suppress(KeyboardInterrupt):  # uvicorn sends it on when it has stopped
+        with updating(opened), suppress(KeyboardInterrupt):  # uvicorn sends it on when it has stopped
             uvicorn.Server(config).run(sockets=[listener])
