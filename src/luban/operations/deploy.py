@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from luban.core.errors import InputError, NotFound
 from luban.core.model import Deployment
@@ -23,6 +23,7 @@ def deploy(
     shadow: bool = False,
     log: str | None = None,
     keep: int | None = None,
+    update: Literal["drift", "labels", "schedule", "off"] | None = None,
     reason: str = "",
 ) -> Deployment:
     """Let a model answer under a name: at once, for a share of the rows, or in the shadow of the version that answers.
@@ -44,12 +45,16 @@ def deploy(
         How many requests the prediction log keeps: `full`, a share such as `10%`, or `off`.
     keep
         Days after which the prediction log forgets.
+    update
+        Let the server update the model by itself: on `drift` that monitoring sees, on new `labels`, or by `schedule`,
+        each hour; `off` ends that. `luban updates set` says more.
     reason
         Why.
     """
+    from luban.operations.loading import checked
     from luban.operations.shares import log_share, share
 
-    version = workspace.models.get(model)
+    version = checked(workspace, model)
     before = _existing(workspace, name)
     champion = None if before is None else workspace.models.get(before.champion)
     if canary is not None and shadow:
@@ -78,7 +83,11 @@ def deploy(
         if shadow:
             raise InputError(f"{version.reference} answers already", remedy="A shadow is a version that does not.")
         shadowing = None  # it has come out of the shadow
-    return workspace.deployments.set(
+    if update in ("drift", "labels", "schedule"):
+        from luban.operations.updating.subject import check_updatable
+
+        check_updatable(version)
+    deployed = workspace.deployments.set(
         name,
         traffic,
         shadow=shadowing,
@@ -88,6 +97,19 @@ def deploy(
         reason=reason,
         expected=before,
     )
+    if update is not None:
+        _updated(workspace, name, update)
+    return deployed
+
+
+def _updated(workspace: Workspace, name: str, update: Literal["drift", "labels", "schedule", "off"]) -> None:
+    """Let a server update the deployment by itself, or no more."""
+    from luban.core.update import UpdatePolicy
+
+    if update != "off":
+        workspace.policies.set(name, UpdatePolicy(on=update))
+    elif name in workspace.policies.list():
+        workspace.policies.remove(name)
 
 
 def _existing(workspace: Workspace, name: str) -> Deployment | None:

@@ -41,6 +41,20 @@ def write_table(table: pa.Table, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(text: str, path: Path) -> None:
+    """Write a text; the file appears when it is whole."""
+    if not path.absolute().parent.is_dir():
+        raise InputError("the folder of the output file does not exist", seen=str(path.absolute().parent))
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise Unavailable("the output file cannot be written", seen=str(error), remedy="Is the disk full?") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _write(table: pa.Table, path: str, suffix: str) -> None:
     if suffix == ".parquet":
         import pyarrow.parquet as pq

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from luban.core.errors import Refused, Tampered
-from luban.core.model import ModelSignature, SigningKey
 from luban.store import audit
 from luban.store.clock import now
 from luban.store.keys import trusted
@@ -20,14 +19,37 @@ from luban.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from luban.core.model import ModelVersion
+    from luban.core.model import ModelSignature, ModelVersion, SigningKey
     from luban.store.database import Database
 
 SIGNED_ONLY = "signed-only"
 """The setting that lets only signed models be loaded."""
+
+
+GOOD, BROKEN, UNTRUSTED = "good", "broken", "key not trusted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureState:
+    """A signature under a version, and what it is worth.
+
+    Parameters
+    ----------
+    key, name : str
+        Identifier of the key, and its name where it is trusted.
+    state : str
+        ``good``, ``broken`` or ``key not trusted``.
+    """
+
+    key: str
+    name: str
+    state: str
+    created: datetime | None = None
+    actor: str = ""
 
 
 class Signatures:
@@ -60,11 +82,6 @@ class Signatures:
             audit.append(connection, self._actor, "model.sign", f"model/{model.reference}", detail)
         return made
 
-    def of(self, model: ModelVersion) -> list[ModelSignature]:
-        """Return the signatures of a version, oldest first; whether they are good is for `check` to say."""
-        with self._database.reading() as connection:
-            return _signatures(connection, model)
-
     def signed(self) -> set[str]:
         """Return the references of all versions that have a signature."""
         columns = (model_signatures.c.name, model_signatures.c.version)
@@ -76,8 +93,25 @@ class Signatures:
         with self._database.reading() as connection:
             return _required(connection)
 
-    def check(self, model: ModelVersion) -> tuple[SigningKey, ...]:
-        """Return the trusted keys that signed a version; called before anything of the model is read.
+    def states(self, model: ModelVersion) -> tuple[SignatureState, ...]:
+        """Return the signatures of a version, oldest first, and what each is worth."""
+        with self._database.reading() as connection:
+            mine = (model_signatures.c.name == model.name) & (model_signatures.c.version == model.version)
+            found = connection.execute(select(model_signatures).where(mine).order_by(model_signatures.c.created)).all()
+            keys = {key.id: key for key in trusted(connection) if _counts(key)} if found else {}
+        told = []
+        for row in found:
+            key = keys.get(row.key)
+            state = UNTRUSTED
+            if key is not None:
+                good = verified(key.public, row.signature, model.name, model.version, model.artifact)
+                state = GOOD if good else BROKEN
+            name = "" if key is None else key.name
+            told.append(SignatureState(key=row.key, name=name, state=state, created=row.created, actor=row.actor))
+        return tuple(told)
+
+    def check(self, model: ModelVersion) -> tuple[SignatureState, ...]:
+        """Return the good signatures of a version; called before anything of the model is read.
 
         Raises
         ------
@@ -86,42 +120,26 @@ class Signatures:
         Refused
             If nobody who is trusted signed it although it is signed, or has to be.
         """
-        with self._database.reading() as connection:
-            found, required = _signatures(connection, model), _required(connection)
-            if not found and not required:
-                return ()
-            keys = {key.id: key for key in trusted(connection) if _counts(key)}
-        if not found:
+        found, required = self.states(model), self.required()
+        if not found and required:
             raise Refused(
                 f"{model.reference} is not signed, and only signed models are loaded here",
                 remedy=f"Sign it: luban models sign {model.reference} --key KEY (the policy: luban keys policy).",
             )
-        good = []
         for one in found:
-            key = keys.get(one.key)
-            if key is None:
-                continue
-            if not verified(key.public, one.signature, model.name, model.version, model.artifact):
+            if one.state == BROKEN:
                 raise Tampered(
                     f"the signature of {model.reference} is broken",
-                    seen=f"key {key.name} ({key.id}) did not sign {model.artifact[:19]} as {model.reference}",
-                    remedy="The model or its record was changed after it was signed; do not use it. "
-                    "luban models verify tells more.",
+                    seen=f"key {one.name} ({one.key}) did not sign {model.artifact[:19]} as {model.reference}",
+                    remedy="The model or its record was changed after it was signed: do not use it.",
                 )
-            good.append(key)
-        if not good:
+        if found and all(one.state != GOOD for one in found):
             raise Refused(
                 f"{model.reference} is signed by nobody who is trusted here",
                 seen=f"key {', '.join(one.key for one in found)}",
                 remedy="If you know whose key it is: luban keys trust FILE; else sign it with one of yours.",
             )
-        return tuple(good)
-
-
-def _signatures(connection: Connection, model: ModelVersion) -> list[ModelSignature]:
-    mine = (model_signatures.c.name == model.name) & (model_signatures.c.version == model.version)
-    rows = connection.execute(select(model_signatures).where(mine).order_by(model_signatures.c.created)).all()
-    return [ModelSignature(key=row.key, signature=row.signature, created=row.created, actor=row.actor) for row in rows]
+        return tuple(one for one in found if one.state == GOOD)
 
 
 def _required(connection: Connection) -> bool:

@@ -23,6 +23,7 @@ from luban.store.disk import writing_to
 from luban.store.experiments import Experiments
 from luban.store.keys import Keys
 from luban.store.leases import Leases
+from luban.store.lineage import Ancestry
 from luban.store.migrate import upgrade
 from luban.store.models import Models
 from luban.store.notes import Notes
@@ -72,6 +73,7 @@ class Workspace:
         self.artifacts = Artifacts(database, blobs)
         self.notes = Notes(database)
         self.models = Models(database, blobs, actor)
+        self.lineage = Ancestry(database)
         self.signatures = Signatures(database, actor)
         self.keys = Keys(database, actor)
         self.settings = Settings(database, actor)

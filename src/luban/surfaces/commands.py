@@ -36,6 +36,7 @@ GROUPS = {
     "runs": "Records of work.",
     "tokens": "Who may ask a server for what.",
     "roles": "Sets of scopes by name.",
+    "keys": "Keys that models are signed with.",
     "audit-log": "The record of every change, which shows if somebody changed it.",
 }
 
@@ -239,4 +240,6 @@ def run() -> None:
 
 def _terminate(_number: int, _frame: Any) -> None:
     """Take a polite request to stop as Ctrl-C is taken: a fit keeps its best model, a server ends its answers."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as scripts start what they run in the background
+        raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)

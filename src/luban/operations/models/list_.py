@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING
 from luban.core.operation import operation
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from luban.core.model import ModelVersion
     from luban.store import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelLine:
-    """One registered version in a list."""
+    """One registered version in a list.
+
+    Attributes
+    ----------
+    signed : bool
+        Whether it has a signature; what that is worth `luban models verify` tells.
+    """
 
     model: str
     task: str
@@ -27,6 +35,7 @@ class ModelLine:
     dataset: str | None
     run: str | None
     created: datetime | None
+    signed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,7 @@ class ModelList:
     models: tuple[ModelLine, ...]
 
 
-def line(version: ModelVersion) -> ModelLine:
+def line(version: ModelVersion, signed: Collection[str] = ()) -> ModelLine:
     """Return a version as a line of a list."""
     scores: Mapping[str, float] = version.scores
     return ModelLine(
@@ -49,17 +58,19 @@ def line(version: ModelVersion) -> ModelLine:
         dataset=version.dataset,
         run=version.run,
         created=version.created,
+        signed=version.reference in signed,
     )
 
 
 @operation(permission="models:read", name="models list")
 def models_list(workspace: Workspace, name: str | None = None) -> ModelList:
-    """List the registered models, the newest version of each, or all versions of one.
+    """List the registered models, the newest version of each, or all versions of one, the newest first.
 
     Parameters
     ----------
     name
         The model whose versions are wanted.
     """
-    versions = workspace.models.versions(name) if name else workspace.models.list()
-    return ModelList(models=tuple(line(version) for version in versions))
+    versions = list(reversed(workspace.models.versions(name))) if name else workspace.models.list()
+    signed = workspace.signatures.signed()
+    return ModelList(models=tuple(line(version, signed) for version in versions))

@@ -28,4 +28,5 @@ def models_promote(workspace: Workspace, model: str, *, alias: str = "champion",
         version = workspace.models.get(model)
     else:
         version = max(workspace.models.versions(model), key=lambda one: one.version)
+    workspace.signatures.check(version)  # whoever follows the alias could not load it
     return workspace.models.set_alias(version.name, alias, version.version, reason=reason)

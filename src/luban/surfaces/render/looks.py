@@ -11,7 +11,7 @@ from luban.operations.models.list_ import ModelList
 from luban.operations.monitor import Monitored
 from luban.operations.runs.list_ import RunList
 from luban.operations.zoo.list_ import BackboneLine, BackboneList
-from luban.surfaces.render import terminal
+from luban.surfaces.render import registry, terminal
 from luban.surfaces.render.result import render, table, words
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from luban.core.run import Run
 
 MOST_LINES = 12
+REGISTERED = (registry,)
+"""Modules with more looks."""
 
 
 def show(result: Any, console: Console) -> None:
@@ -120,7 +122,8 @@ def _monitored(result: Monitored, console: Console) -> None:
 @render.register(ModelList)
 def _models(result: ModelList, console: Console) -> None:
     kept = ("model", "task", "target", "metric", "score", "aliases", "created")
-    table("", [{name: getattr(one, name) for name in kept} for one in result.models], console)
+    rows = [{name: getattr(one, name) for name in kept} | {"signed": one.signed or None} for one in result.models]
+    table("", rows, console)
 
 
 @render.register(BackboneList)

@@ -1,0 +1,1 @@
+"""Verbs on the keys that models are signed with."""
