@@ -57,9 +57,9 @@ def forecast(
 
     Notes
     -----
-    Steps are tried on batches as the loop would make them, the longest first: it shows the memory. Seconds are fitted
-    to ``a + b * steps`` by rows times length over the others. Of very many rows 4,096 are looked at. Where a way
-    solves for a linear head, a solution on the rows that were read tells how long that takes.
+    Steps are tried on batches as the loop would make them; after one to warm up the longest: it shows the memory.
+    Seconds are fitted to ``a + b * steps`` by rows times length over the others. Of very many rows 4,096 are looked
+    at. Where a way solves for a linear head, a solution on the rows that were read tells how long that takes.
     """
     try:
         chosen, options, settings, reading = choose(backbone, way, task, parameters)
@@ -134,7 +134,7 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     batches = shuffled(lengths, batch, seed=work.effort.seed, epoch=0) if learns else list(by_length(lengths, 64))
     sizes = np.array([int(lengths[one].max()) * len(one) for one in batches])
     order = np.argsort(-sizes, kind="stable")
-    places = [int(order[0]), int(order[0])]
+    places = [int(order[len(order) // 2]), int(order[0])]
     spread = np.linspace(0, len(order) - 1, PROBES - 2).round().astype(int)
     places += [int(order[one]) for one in np.random.default_rng(0).permutation(np.unique(spread))]
     step: Stepping | Reading = Stepping(work) if learns else Reading(work)
@@ -147,7 +147,7 @@ def _measure(setup: Setup, allowed: float) -> Measured:
             torch.cuda.synchronize(work.place.device)
         if number:  # the first one warms caches up and makes the optimizer's state
             seen.append((int(sizes[place]), time.perf_counter() - started))
-        if time.monotonic() - begun > allowed and len(seen) >= 2:
+        if time.monotonic() - begun > allowed and seen:
             break
     costs = np.array(seen, dtype=np.float64)
     seconds = float(fitted(costs[:, 0], costs[:, 1], sizes.astype(np.float64)).sum())

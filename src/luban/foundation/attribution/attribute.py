@@ -9,13 +9,15 @@ import torch
 
 from luban.core.preparation import Depicting, Spelling
 from luban.core.report import Evidence
-from luban.foundation.attribution import heat
 from luban.foundation.attribution.integrated import integrated_gradients, token_vectors
-from luban.foundation.attribution.maps import last_map, occlusion
+from luban.foundation.attribution.maps import last_map
+from luban.foundation.attribution.occlusion import occlusion, pictured
 from luban.foundation.attribution.spans import words
 from luban.foundation.training.device import threads as with_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from luban.core.budget import Effort
@@ -79,29 +81,18 @@ def _picture(reading: Reading, row: pa.Table, effort: Effort) -> Evidence:
     assert isinstance(preparation, Depicting)
     tensors = preparation(row)
     given = {name: torch.from_numpy(one) for name, one in tensors.items()}
+    column, towards = preparation.columns[0], reading.towards
     found = last_map(reading.body, reading.score, given)
-    if found is None:
-        weights = occlusion(reading.score, preparation, tensors, deadline=effort.deadline)
-        how = "what is lost where it is covered"
-    else:
-        weights, how = found, "Grad-CAM"
-    largest = float(np.abs(weights).max())
-    x, y = preparation.axes(tensors)
-    picture = preparation.picture(tensors)
-    return Evidence(
-        title=f"Where {preparation.columns[0]} speaks for {reading.towards}",
-        columns=("caption", "picture"),
-        rows=(
-            ("as the model takes it", heat.plain(picture, stretched=bool(x))),
-            (
-                f"orange speaks for {reading.towards}, blue against it ({how})",
-                heat.over(picture, weights / (largest or 1.0), stretched=bool(x)),
-            ),
-        ),
-        drawing="picture",
-        x=x,
-        y=y,
-    )
+    if found is not None:
+        return pictured(preparation, column, tensors, found, towards=towards, how="Grad-CAM")
+
+    def score(variants: Mapping[str, np.ndarray]) -> np.ndarray:
+        with torch.no_grad():
+            value = reading.score({name: torch.from_numpy(one) for name, one in variants.items()})
+        return np.asarray(value.double().numpy())
+
+    weights = occlusion(score, preparation, tensors, deadline=effort.deadline)
+    return pictured(preparation, column, tensors, weights, towards=towards)
 
 
 def _share(weight: float | None, largest: float) -> float | None:

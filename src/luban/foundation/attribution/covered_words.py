@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\\W_]+(?:'\\w+)?"
 )
+_PARTED = re.compile(r"\S+")
 # Longer texts are covered in stretches of several words, so that there are no more variants than these.
 _MOST = 256
 _AT_ONCE = 32
@@ -31,6 +32,7 @@ def covered_words(
     unit: str,
     towards: str,
     deadline: float,
+    instead: str = "",
 ) -> list[Evidence]:
     """Return what the score of a text loses as each of its words is left out; nothing for a text without words.
 
@@ -40,13 +42,19 @@ def covered_words(
         From variants of the text to the score of each, shape (m,).
     deadline : float
         Value of `time.monotonic` after which the rest of the words is left as not read.
+    instead : str
+        What stands in the place of a word that is left out; where words are counted, something that is one.
     """
-    begins = [one.start() for one in _WORD.finditer(text)]
+    begins = [one.start() for one in (_PARTED if instead else _WORD).finditer(text)]
     if not begins:
         return []
-    begins = begins[:: -(-len(begins) // _MOST)]
+    together = -(-len(begins) // _MOST)
+    begins = begins[::together]
     ends = [*begins[1:], len(text)]
-    variants = [f"{text[:start]} {text[end:]}" for start, end in zip(begins, ends, strict=True)]
+    variants = [
+        f"{text[:start]}{_covering(text[start:end], instead)} {text[end:]}"
+        for start, end in zip(begins, ends, strict=True)
+    ]
     whole = float(score([text])[0])
     lost: list[float | None] = []
     for start in range(0, len(variants), _AT_ONCE):
@@ -69,3 +77,8 @@ def covered_words(
             y=f"a weight of 1 is {largest:.3g} {unit}, which is lost without the piece",
         )
     ]
+
+
+def _covering(piece: str, instead: str) -> str:
+    """Return what stands in the place of a piece: nothing, or as many words as it has."""
+    return " ".join([instead] * len(piece.split())) if instead else ""

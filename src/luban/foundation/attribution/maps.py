@@ -1,23 +1,20 @@
-"""Where on a plane an answer rests: Grad-CAM where the network keeps a map to its end, occlusion otherwise."""
+"""Where on a plane an answer rests, told by a network that keeps a map to its end: Grad-CAM."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from luban.core.preparation import Depicting
+    import numpy as np
+
     from luban.foundation.attribution.reading import Score
 
 # A map of fewer cells on a side shows nothing: covering parts shows more then.
 _LEAST_CELLS = 5
-_GRIDS = (14, 10, 7, 5)
-_AT_ONCE, _PROBED = 16, 3
 
 
 def last_map(body: torch.nn.Module, score: Score, tensors: Mapping[str, torch.Tensor]) -> np.ndarray | None:
@@ -55,44 +52,4 @@ def last_map(body: torch.nn.Module, score: Score, tensors: Mapping[str, torch.Te
     with torch.no_grad():
         drawn = (slope.mean(dim=(2, 3), keepdim=True) * made[-1]).sum(dim=1)[0]
     found: np.ndarray = drawn.double().numpy()
-    return found
-
-
-def occlusion(
-    score: Score, preparation: Depicting, tensors: Mapping[str, np.ndarray], *, deadline: float
-) -> np.ndarray:
-    """Return what the score loses where parts are covered (Zeiler and Fergus 2014).
-
-    Windows of two by two cells are covered in turn, in random order; the time decides how fine the grid is.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (g, g), the first row at the top of the picture.
-    """
-    begun = time.monotonic()
-    whole = float(_scored(score, preparation.covered(tensors, np.ones((1, 1, 1))))[0])
-    _scored(score, preparation.covered(tensors, np.ones((_PROBED, 1, 1))))
-    pace = (time.monotonic() - begun) / (_PROBED + 1)
-    left = deadline - time.monotonic()
-    grid = next((one for one in _GRIDS if (one + 1) ** 2 * pace < left), _GRIDS[-1])
-    corners = [(row, column) for row in range(-1, grid) for column in range(-1, grid)]
-    order = np.random.default_rng(0).permutation(len(corners))
-    lost, times = np.zeros((grid, grid)), np.zeros((grid, grid))
-    for start in range(0, len(order), _AT_ONCE):
-        if start and time.monotonic() > deadline:
-            break
-        chosen = [corners[one] for one in order[start : start + _AT_ONCE]]
-        kept = np.ones((len(chosen), grid, grid))
-        for mask, (row, column) in zip(kept, chosen, strict=True):
-            mask[max(0, row) : row + 2, max(0, column) : column + 2] = 0
-        for mask, value in zip(kept, _scored(score, preparation.covered(tensors, kept)), strict=True):
-            lost += (whole - value) * (1 - mask)
-            times += 1 - mask
-    return np.asarray(lost / np.maximum(times, 1))
-
-
-def _scored(score: Score, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-    with torch.no_grad():
-        found: np.ndarray = score({name: torch.from_numpy(one) for name, one in tensors.items()}).double().numpy()
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Starting PyTorch and loading a backbone takes as long; what is left would not train anything.
 _LEAST_SECONDS = 15.0
 _SHARE = 0.8
+# A network that has seen fewer rows, where there are more, is hardly worth its time.
+_WORTH_ROWS = 4000
 
 
 class FineTuneLearner:
@@ -108,7 +110,7 @@ class FineTuneLearner:
     def forecast(
         self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
     ) -> Forecast | Unsuitable:
-        """Return what one pass over the rows would take, by a few steps of it."""
+        """Return what a pass over the rows, or over as many as are worth it, would take, by a few steps of it."""
         from luban.foundation.forecast import forecast
 
         call = call_of(parameters, schema, training.table)
@@ -123,7 +125,9 @@ class FineTuneLearner:
             effort=effort,
             augmentation=augmentation,
         )
-        return found
+        if isinstance(found, Unsuitable):
+            return found
+        return replace(found, seconds=found.seconds * min(1.0, _WORTH_ROWS / training.table.num_rows))
 
     def preflight(
         self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort

@@ -61,8 +61,7 @@ class Frozen:
     ----------
     parts : tuple of Part
     cache : str, optional
-        Folder in which vectors are kept while a model is fitted and judged. Those are computed in bfloat16 where the
-        processor has it; what was loaded answers in float32, as its ONNX graph does.
+        Folder in which vectors are kept while a model is fitted and judged.
     """
 
     parts: tuple[Part, ...]
@@ -82,8 +81,13 @@ class Frozen:
             start += part.width
         return found
 
-    def transform(self, table: pa.Table, effort: Effort | None = None) -> np.ndarray:
+    def transform(self, table: pa.Table, effort: Effort | None = None, *, quick: bool = False) -> np.ndarray:
         """Return the features, float32 of shape (n, width).
+
+        Parameters
+        ----------
+        quick : bool
+            Compute in bfloat16 where the processor has it: for rows to learn from.
 
         Raises
         ------
@@ -93,7 +97,6 @@ class Frozen:
         effort = effort or Effort(threads=threads(), cache=self.cache)
         if not table.num_rows:
             return np.zeros((0, self.width), dtype=np.float32)
-        quick = self.cache is not None
         return np.concatenate([_features(part, table, effort, quick=quick) for part in self.parts], axis=1)
 
     def contributed(self, values: np.ndarray, inputs: Sequence[str]) -> np.ndarray:
@@ -199,15 +202,21 @@ class Ready:
     seconds: float
 
 
-def within(frozen: Frozen, table: pa.Table, effort: Effort, *, seconds: float) -> Ready:
-    """Return the features of as many rows, chosen at random, as can be read in so many seconds; one block at least."""
+def within(frozen: Frozen, table: pa.Table, effort: Effort, *, seconds: float, quick: bool = False) -> Ready:
+    """Return the features of as many rows, chosen at random, as can be read in so many seconds; one block at least.
+
+    Parameters
+    ----------
+    quick : bool
+        As in `Frozen.transform`.
+    """
     begun = time.monotonic()
     order = np.random.default_rng(effort.seed).permutation(table.num_rows)
     blocks: list[np.ndarray] = []
     size, done = _FIRST, 0
     while done < len(order) and size > 0:
         start = time.monotonic()
-        blocks.append(frozen.transform(table.take(order[done : done + size]), effort))
+        blocks.append(frozen.transform(table.take(order[done : done + size]), effort, quick=quick))
         done += len(blocks[-1])
         each = max(time.monotonic() - start, 1e-6) / len(blocks[-1])
         # As many as fit; a few that would only just fit are not worth a batch.

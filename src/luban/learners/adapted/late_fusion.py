@@ -190,7 +190,7 @@ class LateFusionLearner:
             judging = frozen.within(made, validation.table, effort, seconds=_JUDGING * effort.remaining)
             frozen.check_whole(judging, validation)
             seconds += judging.seconds
-        ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining)
+        ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining, quick=True)
         seconds += ready.seconds
         training = chosen(training, ready.rows)
         if effort.expired:

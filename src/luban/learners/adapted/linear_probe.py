@@ -149,7 +149,7 @@ class LinearProbeLearner:
             ready = frozen.within(made, validation.table, effort, seconds=_JUDGING * effort.remaining)
             frozen.check_whole(ready, validation)
             held, judged = ready.matrix, ready.seconds
-        ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining)
+        ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining, quick=True)
         training = chosen(training, ready.rows)
         if effort.expired:
             raise OutOfTime(

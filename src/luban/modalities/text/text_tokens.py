@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -92,13 +92,12 @@ class TextTokens:
 
     @classmethod
     def of(cls, columns: Sequence[str], tokenizer: bytes, **options: Any) -> TextTokens:
-        """Return the preparation with what the tokenizer itself tells: its padding, and whether it marks pairs."""
+        """Return the preparation with what the vocabulary tells: its padding token, and whether pairs are marked."""
         loaded = _tokenizer(tokenizer)
         pair = loaded.encode("a", "b").type_ids
-        told = (loaded.padding or {}).get("pad_id")
         names = ("[PAD]", "<pad>", "<|endoftext|>", "<|padding|>")
         found = next((number for one in names if (number := loaded.token_to_id(one)) is not None), 0)
-        options = {"types": 1 in pair, "pad": found if told is None else told, **options}
+        options = {"types": 1 in pair, "pad": found, **options}
         return cls(columns=tuple(columns), tokenizer=tokenizer, **options)
 
     @property
@@ -211,16 +210,14 @@ class TextTokens:
         return self._cut(STRATEGIES[0])
 
     def _cut(self, strategy: str) -> Tokenizer:
-        loaded = _tokenizer(self.tokenizer)
-        special = loaded.num_special_tokens_to_add(len(self.columns) == 2)
+        special = self._whole.num_special_tokens_to_add(len(self.columns) == 2)
         if special >= self.max_length:
             raise InputError(
                 "no room is left for the text",
                 seen=f"max_length {self.max_length}, special tokens {special}",
                 remedy="Allow more tokens.",
             )
-        loaded.enable_truncation(self.max_length, strategy=strategy)
-        return loaded
+        return _tokenizer(self.tokenizer, self.max_length, strategy)
 
     @cached_property
     def _unknown_number(self) -> int | None:
@@ -278,7 +275,10 @@ class TextTokens:
         return tensors
 
 
-def _tokenizer(content: bytes) -> Tokenizer:
+# Reading a large vocabulary takes a second, and every copy of a backbone has the same one.
+@lru_cache(maxsize=4)
+def _tokenizer(content: bytes, longest: int | None = None, strategy: str = STRATEGIES[0]) -> Tokenizer:
+    """Return the tokenizer of these bytes, which nobody may change; with `longest` it cuts what is longer."""
     from tokenizers import Tokenizer
 
     try:
@@ -290,5 +290,8 @@ def _tokenizer(content: bytes) -> Tokenizer:
             remedy="Give a tokenizer.json that the package tokenizers wrote.",
         ) from error
     loaded.no_padding()
-    loaded.no_truncation()
+    if longest is None:
+        loaded.no_truncation()
+    else:
+        loaded.enable_truncation(longest, strategy=strategy)
     return loaded
