@@ -100,6 +100,15 @@ def memory(process: int) -> dict[str, float]:
     }
 
 
+def processor(process: int) -> float:
+    """Return the seconds of processor time that a process and all below it have taken."""
+    ticks = 0
+    for one in _tree(process):
+        after_name = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _tree(process: int) -> list[int]:
     found = [process]
     for one in found:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.serving.client import ask
-from benchmarks.serving.processes import memory
+from benchmarks.serving.processes import memory, processor
 from benchmarks.serving.systems import PEERS, luban, peer
 
 if TYPE_CHECKING:
@@ -36,10 +36,13 @@ def _measured(running: Running) -> dict[str, Any]:
     for protocol, requests in running.requests.items():
         figures = {}
         for clients in (1, 16):
+            before = processor(running.process)
             answers = ask(running.url, requests, clients, seconds=SECONDS)
+            taken = 1e3 * (processor(running.process) - before) / sum(answers.codes.values())
             if answers.failures:
                 raise RuntimeError(f"{protocol}: {dict(answers.codes)}")
-            figures |= {f"{clients} clients: {name}": value for name, value in answers.figures().items()}
+            measured = answers.figures() | {"processor_ms_a_request": round(taken, 3)}
+            figures |= {f"{clients} clients: {name}": value for name, value in measured.items()}
         found[protocol] = figures
     time.sleep(_SETTLE)
     after = memory(running.process)

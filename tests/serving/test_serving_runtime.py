@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 
 import small_models as small
 from luban.core.errors import InputError
 from luban.export.onnx.build import build
+from luban.serving.limits import ModelFailed
 from luban.serving.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -88,6 +90,29 @@ def test_a_bad_row_is_an_error_that_names_the_column(engine: int) -> None:
         runtime.predict_row({key: value for key, value in row.items() if key != "note"})
     filled = runtime.predict_row({}, missing="fill")
     assert filled == runtime.predict_row(dict.fromkeys(small.NAMES))
+
+
+def test_a_model_that_fails_on_a_row_without_values_answers_others() -> None:
+    """How quick it is is measured on such a row; that it cannot answer it says nothing of rows that have values."""
+    fitted = small.fitted(small.NUMBER)
+    model = onnx.load_from_string(build(fitted))
+    for node in model.graph.node:
+        node.output[:] = ["before" if name == "prediction" else name for name in node.output]
+    for name, values in (("axis", np.array([1])), ("zero", np.zeros(1, np.float32))):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    model.graph.node.extend(
+        [
+            onnx.helper.make_node("Squeeze", ["age", "axis"], ["flat"]),
+            onnx.helper.make_node("Mul", ["flat", "zero"], ["nothing"]),  # NaN where the age is missing
+            onnx.helper.make_node("Add", ["before", "nothing"], ["prediction"]),
+        ]
+    )
+    runtime = Runtime.from_fitted(fitted, model.SerializeToString())
+    assert not runtime.quick
+    with pytest.raises(ModelFailed):
+        runtime.predict_row({}, missing="fill")
+    expected = Runtime.from_fitted(fitted).predict_row({"age": 40.0}, missing="fill")["prediction"]
+    assert runtime.predict_row({"age": 40.0}, missing="fill")["prediction"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_names_of_no_column_and_another_order_change_nothing() -> None:

@@ -276,6 +276,20 @@ def test_serving_imports_no_runtime_before_it_is_needed() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_a_server_loads_no_data_frames_until_somebody_asks_for_one() -> None:
+    """`luban serve` without pandas and onnx, which are a third of its memory; pyarrow makes frames all the same."""
+    code = (
+        "import sys; from luban.serving.light import without_pandas; without_pandas()\n"
+        "import pyarrow as pa, luban.serving.deployed, luban.serving.server, luban.operations.loading\n"
+        "from luban.serving.runtime import Runtime\n"
+        "from luban.data.conform import conform; from luban.core.schema import Column\n"
+        "conform([{'x': 1}, {'x': 2}], [Column(name='x', kind='number')])\n"
+        "print('pandas' in sys.modules, 'onnx' in sys.modules, len(pa.table({'x': [1, 2]}).to_pandas()))"
+    )
+    done = subprocess.run([__import__("sys").executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False", "2"]
+
+
 def test_versions_of_a_model_are_found() -> None:
     models = Models([runtime(name="a", version=1), runtime(name="a", version=2)])
     assert models.find("a").version == 2

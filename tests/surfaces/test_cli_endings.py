@@ -66,6 +66,29 @@ def test_what_libraries_print_does_not_reach_standard_output(luban: CommandLine,
     assert "printed by a native library" in answer.err
 
 
+def test_what_runs_in_the_background_of_a_script_ends_when_asked(tmp_path: Path) -> None:
+    """There a shell lets Ctrl-C be ignored; SIGTERM must not be."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, time\n"
+        "import luban.core.operation as module\n"
+        "def call(self, *a, **o):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(5)\n"
+        "module.Operation.__call__ = call\n"
+    )
+    script = f"{sys.executable} -m luban models list & wait $!"
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env={**os.environ, "LUBAN_WORKSPACE": str(tmp_path / ".luban"), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 130
+    assert "nterrupted" in done.stderr
+
+
 def test_defect_is_told_with_exit_code_1(luban: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import luban.core.operation as module\nmodule.Operation.__call__ = lambda self, *a, **o: 1 / 0\n"

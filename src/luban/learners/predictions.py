@@ -104,6 +104,13 @@ def labels(task: Task) -> pa.Array:
     return pa.array([label_text(label) for label in task.classes])
 
 
+def label_values(task: Task) -> np.ndarray:
+    """Return the labels as one array: int64, float64, boolean, or strings (``object``); empty without classes."""
+    if not task.classes:
+        return np.empty(0, dtype=np.int64)
+    return np.asarray(labels(task).to_numpy(zero_copy_only=False))
+
+
 def of_values(
     task: Task,
     values: np.ndarray,

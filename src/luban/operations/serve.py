@@ -101,6 +101,10 @@ def answer(
     started: Callable[[str], None] | None = None,
 ) -> Served:
     """Serve from this process, as `serve` says; `place` is that of a worker."""
+    from luban.serving.light import without_pandas
+
+    without_pandas()
+
     from luban.operations.loading import deployed
     from luban.serving.access.gate import Rates
     from luban.serving.access.tls import certificate as checked

@@ -144,7 +144,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         If it is no JSON (NaN and Infinity are none), is nested too deeply, or is no object.
     """
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
+        value = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except RecursionError:
         raise InputError("the request body is nested too deeply", remedy="Send a flat JSON object.") from None
     except ValueError as error:
@@ -158,12 +158,17 @@ def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is no JSON value; write null for a missing value")
 
 
+# Made once: to make them costs about as much as to read or to write one row.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def json_bytes(value: Any) -> bytes:
     """Return a value as JSON in ASCII; a number that is not finite becomes null."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        return _ENCODER.encode(value).encode()
     except ValueError:
-        return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False).encode()
+        return _ENCODER.encode(_finite(value)).encode()
 
 
 def _finite(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from luban.serving.bodies import json_response
@@ -52,17 +53,23 @@ class LoopbackNames:
 
 
 def _is_foreign(scope: Scope) -> bool:
-    said = {name: value for name, value in scope["headers"] if name in (b"origin", b"host")}
-    origin = said.get(b"origin")
-    return origin is not None and origin not in (
-        b"http://" + said.get(b"host", b""),
-        b"https://" + said.get(b"host", b""),
-    )
+    origin = _said(scope, b"origin")
+    if origin is None:
+        return False
+    host = _said(scope, b"host") or b""
+    return origin not in (b"http://" + host, b"https://" + host)
+
+
+def _said(scope: Scope, wanted: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == wanted), None)
 
 
 def _names_loopback(scope: Scope) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            host = _HOST.fullmatch(value.decode("latin-1"))
-            return host is not None and is_loopback(host[1])
-    return True  # HTTP/1.0 without a name; no browser sends that
+    value = _said(scope, b"host")
+    return value is None or _is_loopbacks(value)  # HTTP/1.0 has no name; no browser sends that
+
+
+@lru_cache(maxsize=256)  # to read an address takes longer than the rest of what is asked of every request here
+def _is_loopbacks(value: bytes) -> bool:
+    host = _HOST.fullmatch(value.decode("latin-1"))
+    return host is not None and is_loopback(host[1])

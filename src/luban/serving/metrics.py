@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 LABELS = ("model", "version", "route", "code")
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+@dataclass
+class _Children:
+    """The counters of one model, version, route and status code; those that were never needed are not there."""
+
+    requests: Counter
+    seconds: Histogram
+    received: Counter | None = None
+    rows: Counter | None = None
 
 
 class Metrics:
@@ -50,6 +61,7 @@ class Metrics:
         Gauge("luban_build_info", "The server's version.", ["luban_version"], registry=self.registry).labels(
             __version__
         ).set(1)
+        self._children: dict[tuple[str, str, str, int], _Children] = {}
         self.registry.register(ServedFigures(models))
         self.registry.register(WindowFigures(lambda: models.windows))
         self._shared = None if folder is None else Shared(self.registry, folder)
@@ -58,12 +70,22 @@ class Metrics:
         self, *, model: str, version: str, route: str, code: int, seconds: float, received: int, rows: int
     ) -> None:
         """Count one answered request."""
-        self._requests.labels(model, version, route, str(code)).inc()
-        self._seconds.labels(model, version, route).observe(seconds)
+        key = (model, version, route, code)
+        children = self._children.get(key)
+        if children is None:  # to find the counters of labels costs more than to count; there are as many as routes
+            children = self._children[key] = _Children(
+                self._requests.labels(model, version, route, str(code)), self._seconds.labels(model, version, route)
+            )
+        children.requests.inc()
+        children.seconds.observe(seconds)
         if received:
-            self._received.labels(model, version, route).inc(received)
+            if children.received is None:
+                children.received = self._received.labels(model, version, route)
+            children.received.inc(received)
         if rows:
-            self._rows.labels(model, version).inc(rows)
+            if children.rows is None:
+                children.rows = self._rows.labels(model, version)
+            children.rows.inc(rows)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

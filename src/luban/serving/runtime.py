@@ -19,10 +19,10 @@ from luban.core.errors import Unsupported
 from luban.core.protocols import Explainable
 from luban.data.conform import conform
 from luban.data.row import RowReader, check_missing, conform_row, row_reader
-from luban.export.onnx.build import label_values
 from luban.learners.graph.feeding import Feeding, row_table, rows_table
 from luban.learners.graph.outputs import value_output, values_of
 from luban.learners.graph.session import open_session
+from luban.learners.predictions import label_values
 from luban.serving.answers import Answer, answer, answer_row
 from luban.serving.limits import ModelFailed
 
@@ -102,7 +102,7 @@ class Runtime:
         wide = (0, self.task.outputs) if self.task.classes or self.task.quantiles else (0,)
         self._nothing = np.empty((0, 0, self.task.outputs) if self.task.kind == "tokens" else wide)
         self.empty = self._empty_answer()
-        self.quick = self._one is not None and self._row_seconds() <= QUICK
+        self.quick = self._one is not None and self._is_quick()
 
     @classmethod
     def from_fitted(
@@ -228,14 +228,20 @@ class Runtime:
     def _empty_answer(self) -> Answer:
         return answer(self.task, self._labels, self._nothing, self.threshold)
 
-    def _row_seconds(self) -> float:
-        """Return how long a row takes, the best of a few calls: the first ones make the session's buffers."""
+    def _is_quick(self) -> bool:
+        """Return whether a row takes so little, by the best of a few calls: the first ones make the session's buffers.
+
+        A model that cannot answer a row of missing values may well answer others; nothing is known of its time.
+        """
         taken = []
         for _ in range(5):
             started = time.perf_counter()
-            self.predict_row({}, missing="fill")
+            try:
+                self.predict_row({}, missing="fill")
+            except Exception:  # noqa: BLE001 - a model may fail in any way; those who ask are told
+                return False
             taken.append(time.perf_counter() - started)
-        return min(taken)
+        return min(taken) <= QUICK
 
     def _session_of_many(self) -> Any:
         if self._threads == 1:

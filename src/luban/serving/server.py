@@ -17,6 +17,7 @@ from luban.serving.app import application
 from luban.serving.connection import connection
 from luban.serving.hosts import is_loopback
 from luban.serving.models import Models
+from luban.serving.priority import turns_are_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -85,7 +86,8 @@ def serve(
     with _prepared(runtimes, host, port, gate, certificate, limits, grace, access_log, place) as (server, url):
         server.when_started = started
         server.url = url
-        server.run(sockets=[server.listener])
+        with turns_are_short():
+            server.run(sockets=[server.listener])
         return server.answered
 
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from luban.core.errors import InputError
 from luban.serving.access.declare import needs
 from luban.serving.asker import asker_of
-from luban.serving.bodies import UnknownForm, json_response, parse_object
+from luban.serving.bodies import UnknownForm, header, json_response, parse_object
 from luban.serving.computing import answered
 from luban.serving.openapi import described
 from luban.serving.wires.ping import ping_route
@@ -53,7 +53,7 @@ class MlflowWire:
         async def invoke(request: Request) -> Response:
             name = request.path_params.get("model") or _only(runtime)
             found = runtime.routed(name, request.path_params.get("version"), asker_of(request.scope))
-            read = _reader(request.headers.get("content-type", ""))
+            read = _reader(header(request.scope, b"content-type") or "")
             return await answered(request, runtime, found, read, _write)
 
         async def version(_request: Request) -> Response:

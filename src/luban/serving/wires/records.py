@@ -19,7 +19,7 @@ from luban.core.errors import InputError
 from luban.serving.access.declare import needs
 from luban.serving.answers import answered_rows
 from luban.serving.asker import asker_of
-from luban.serving.bodies import json_response, parse_object
+from luban.serving.bodies import header, json_response, parse_object
 from luban.serving.computing import answered
 from luban.serving.openapi import described
 from luban.serving.wires.multipart import is_form, records
@@ -45,8 +45,9 @@ class RecordsWire:
         async def predict(request: Request) -> Response:
             path = request.path_params
             found = runtime.routed(path["model"], path.get("version"), asker_of(request.scope))
-            kind, asked = request.headers.get("content-type", ""), request.query_params.get("missing", "error")
-            read = partial(_read_form, kind, asked) if is_form(kind) else _read
+            kind, read = header(request.scope, b"content-type") or "", _read
+            if is_form(kind):
+                read = partial(_read_form, kind, request.query_params.get("missing", "error"))
             return await answered(request, runtime, found, read, _write)
 
         paths = ("/models/{model}/predict", "/models/{model}/versions/{version}/predict")
