@@ -29,7 +29,8 @@ import small_models as small
 from isolated import environment
 from luban.core.protocols import Examples
 from luban.export.docker.exporter import DockerExporter
-from luban.export.docker.files import image_files, plain_name
+from luban.export.docker.files import image_files
+from luban.export.names import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

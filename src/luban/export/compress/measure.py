@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.evaluation.metrics import metric
+from luban.learners.decisions import NONE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,8 +30,8 @@ class Quality:
     score : float
         Of the task's metric.
     same : float
-        Share of rows (for several labels or words: of answers) that it answers as the original does; for numbers the
-        correlation with the original's.
+        Share of rows that it answers as the original does; of words that bear the same label; of the labels that
+        either gives those that both give; for numbers the correlation with the original's.
     difference : float
         Largest difference of a prediction.
     """
@@ -70,10 +71,29 @@ def quality(task: Task, target: np.ndarray, expected: np.ndarray, found: np.ndar
     difference = np.abs(expected - found)
     known = ~np.isnan(expected)
     if task.classes:
-        same = float(np.mean(decide(expected) == decide(found)))
+        same = agreement(task, decide(expected), decide(found))
     else:
         same = 1.0 if np.array_equal(expected, found) else float(np.corrcoef(expected.ravel(), found.ravel())[0, 1])
     return Quality(score=score, same=same, difference=float(difference[known].max(initial=0.0)))
+
+
+def agreement(task: Task, expected: np.ndarray, found: np.ndarray) -> float:
+    """Return the share of equal labels, 1 where there is none to compare.
+
+    Parameters
+    ----------
+    expected, found : numpy.ndarray
+        What the original and its form decide, as `luban.learners.decisions.decide` gives it. That neither gives a
+        label, or that there is no word, counts for nothing: most labels and places are such.
+    """
+    equal = expected == found
+    if task.kind == "multilabel":
+        counted = expected | found
+    elif task.kind == "tokens":
+        counted = (expected != NONE) | (found != NONE)
+    else:
+        counted = np.ones_like(equal)
+    return float(equal[counted].mean()) if counted.any() else 1.0
 
 
 def loss(task: Task, before: Quality, after: Quality) -> float:

@@ -13,6 +13,7 @@ from luban.export.compress.int8 import forms
 from luban.learners.composite import Composite
 from luban.learners.graph.feeding import Feeding
 from luban.learners.graph.model import GraphModel
+from luban.learners.graph.reading import graph_model
 from luban.learners.graph.session import open_session
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ def press(
     *,
     calibration: pa.Table,
     most: float,
+    least: float = 0.0,
     static: bool = False,
     source: str = "",
 ) -> Pressed:
-    """Return the first int8 form, from the quickest to the most faithful, that loses at most `most`.
+    """Return the first int8 form, from the quickest to the most faithful, that stays within the bounds.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ def press(
         Canonical rows to choose scales on.
     most : float
         The largest loss of the task's metric: in its units where more is better, else as a share of it.
+    least : float
+        The least share of equal labels, see `Quality.same`; predictions that are numbers are not held to it.
     static : bool
         Whether scales of activations are fixed on the calibration rows.
     source : str
@@ -93,7 +97,8 @@ def press(
     Raises
     ------
     Unsupported
-        If the model has nothing to compress, or every form loses more; what each lost is said.
+        If the model has nothing to compress, or every form loses more or answers otherwise more often; what each
+        lost is said.
     """
     task, columns = fitted.task, fitted.signature.inputs
     original = GraphModel(task=task, columns=columns, graph=graph)
@@ -106,20 +111,21 @@ def press(
         one = Tried(form=form.name, words=form.words)
         try:
             content = form.make()
-            made = GraphModel(task=task, columns=columns, graph=content, learned={"form": form.name, "source": source})
+            made = graph_model(task=task, columns=columns, graph=content, learned={"form": form.name, "source": source})
             found = measure.quality(task, target, expected, made.predict(table), fitted.model.decide)
         except Unsupported as error:
             tried.append(replace(one, why=str(error)))
             continue
         lost = measure.loss(task, before, found)
         tried.append(replace(one, bytes=len(content), quality=found, loss=lost))
-        if lost <= most:
+        if lost <= most and (not task.classes or found.same >= least):
             tell(Progress(stage="compress", message="measuring the time that both take"))
             pace = measure.paces({"before": original, "after": made}, table)
             whole = Composite(
                 members=(made,), weights=(1.0,), task=task, threshold=getattr(fitted.model, "threshold", None)
             )
-            report = _report(task.metric, source, graph, before, pace, tried, table.num_rows, most)
+            bounds = most, least if task.classes else None
+            report = _report(task.metric, source, graph, before, pace, tried, table.num_rows, bounds)
             return Pressed(
                 fitted=replace(fitted, model=whole, manifest={}),
                 graph=content,
@@ -127,10 +133,14 @@ def press(
                 loss=lost,
                 report=report,
             )
+    wanted = f"loses at most {most:g} of {task.metric}"
     raise Unsupported(
-        f"no int8 form of {source or 'the model'} loses at most {most:g} of {task.metric}",
-        seen="; ".join(_told(one) for one in tried) + f"; measured on {table.num_rows:,} rows",
-        remedy="Allow more with --max-loss (max_loss in Python), or measure on more rows with --data.",
+        f"no int8 form of {source or 'the model'} {wanted}"
+        + (f" and gives at least {least:.1%} of the labels the same" if task.classes and least else ""),
+        seen="; ".join(_told(one, labels=bool(task.classes)) for one in tried)
+        + f"; measured on {table.num_rows:,} rows",
+        remedy="Allow more with --max-loss or --min-same (max_loss, min_same in Python), or measure on more rows with "
+        "--data.",
     )
 
 
@@ -141,8 +151,10 @@ def _batches(graph: bytes, columns: Sequence[Any], table: pa.Table) -> Iterator[
         yield feeding.table(rows.slice(start, CALIBRATION_BATCH))
 
 
-def _told(one: Tried) -> str:
-    return f"{one.form}: {one.why}" if one.loss is None else f"{one.form} loses {one.loss:.3g}"
+def _told(one: Tried, *, labels: bool) -> str:
+    if one.loss is None or one.quality is None:
+        return f"{one.form}: {one.why}"
+    return f"{one.form} loses {one.loss:.3g}" + (f", {one.quality.same:.1%} of the labels the same" if labels else "")
 
 
 def _report(
@@ -153,8 +165,9 @@ def _report(
     pace: Mapping[str, Pace],
     tried: Sequence[Tried],
     rows: int,
-    most: float,
+    bounds: tuple[float, float | None],
 ) -> Report:
+    most, least = bounds
     chosen = tried[-1]
     assert chosen.quality is not None
     assert chosen.loss is not None
@@ -166,6 +179,7 @@ def _report(
         "loss": chosen.loss,
         "max_loss": most,
         "same": after.same,
+        "min_same": least,
         "difference": after.difference,
         "score": {"before": before.score, "after": after.score},
         "bytes": {"before": len(graph), "after": chosen.bytes},
@@ -199,7 +213,7 @@ def _report(
     )
     finding = Finding(
         what=f"int8, {chosen.form}: {chosen.bytes / len(graph):.2f} times the size, {quicker:.1f} times as quick, "
-        f"{after.same:.1%} of the answers the same",
+        + (f"answers correlate by {after.same:.4f}" if least is None else f"{after.same:.1%} of the labels the same"),
         verdict="pass",
         value=chosen.loss,
         threshold=most,
@@ -207,6 +221,6 @@ def _report(
     )
     findings = [finding]
     if len(tried) > 1:
-        fallen = "; ".join(_told(one) for one in tried[:-1])
+        fallen = "; ".join(_told(one, labels=least is not None) for one in tried[:-1])
         findings.append(Finding(what=f"Quicker forms were tried and left: {fallen}", verdict="info"))
     return Report(check="compression", subject=source, verdict="pass", findings=tuple(findings), figures=figures)

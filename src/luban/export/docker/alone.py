@@ -207,6 +207,7 @@ def main() -> int:
         return check(given.port, given.certificate is not None)
     digests = known_digests()
     model = Model(Path(__file__).parent, threads=os.cpu_count() or 1, paths=False)
+    model.session  # noqa: B018 - opened before anybody asks
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     uvicorn.run(
         application(model, digests), host=given.host, port=given.port, lifespan="off", server_header=False,

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import re
 import sys
-import unicodedata
 from typing import Any
 from urllib.parse import quote
 
 import yaml
 
+from luban.export.names import plain_name
+
 BASE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim-bookworm"
 """The Python that the versions of ``requirements.txt`` were installed for; its digest cannot be known here."""
 PORT = 8080
 USER = 10001
-_PLAIN = re.compile(r"[^a-z0-9]+")
 
 DOCKERFILE = """\
 # The tag is followed by security updates. To pin it for good, build with the digest that you have checked:
@@ -92,20 +92,6 @@ def image_files(reference: str, requirements: str) -> dict[str, bytes]:
         "requirements.txt": requirements.encode(),
         "README.md": readme.encode(),
     }
-
-
-def plain_name(name: str) -> str:
-    r"""Return a name that may stand in an image's, in a Dockerfile and in YAML as it is: letters, digits and ``-``.
-
-    Examples
-    --------
-    >>> plain_name('Adult.v2"]\nRUN evil')
-    'adult-v2-run-evil'
-    >>> plain_name("客户")
-    'model'
-    """
-    ascii_ = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return _PLAIN.sub("-", ascii_.lower()).strip("-")[:60].strip("-") or "model"
 
 
 def _compose(name: str, version: str) -> dict[str, Any]:

@@ -21,12 +21,12 @@ import math
 import re
 import sys
 from datetime import UTC, date, datetime
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 NO_DATE = int(np.iinfo(np.int64).min)
 TYPES: dict[str, Any] = {"float32": np.float32, "int64": np.int64, "string": object}
@@ -253,16 +253,23 @@ class Model:
         self.signature: dict[str, Any] = json.loads((self.folder / "signature.json").read_text(encoding="utf-8"))
         self.task: dict[str, Any] = self.signature["task"]
         self.columns: list[dict[str, Any]] = self.signature["inputs"]
+        self.threads = threads
+        outputs = [one["tensor"] for one in self.signature["outputs"]]
+        wide = [name for name in ("probabilities", "quantiles") if name in outputs]
+        self.output = wide or ["prediction"]
+        self._programs = [(one, self._program(one)) for one in self.signature["preparations"]]
+
+    @cached_property
+    def session(self) -> Any:
+        """The graph, ready to run; opened when it is first asked."""
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self.threads
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = str(self.folder / "model.onnx")
-        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        outputs = [one["tensor"] for one in self.signature["outputs"]]
-        wide = [name for name in ("probabilities", "quantiles") if name in outputs]
-        self._output = wide or ["prediction"]
-        self._programs = [(one, self._program(one)) for one in self.signature["preparations"]]
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def predict(self, rows: list[dict[str, Any]], *, missing: str = "error") -> list[dict[str, Any]]:
         """Return for each row {"prediction": ...} with "probabilities" by class, or what the task has in their place.
@@ -270,7 +277,7 @@ class Model:
         missing: "error" raises where a column is not there at all; "fill" takes it as missing in every row. Columns
         that the model does not know are left out; `unknown` names them. Raises RowError naming the column.
         """
-        return [self._told(one) for one in self.values(rows, missing=missing)] if rows else []
+        return [self.told(one) for one in self.values(rows, missing=missing)] if rows else []
 
     def values(self, rows: list[dict[str, Any]], *, missing: str = "error") -> np.ndarray:
         """Return float64 probabilities (n, classes), quantiles (n, levels) or numbers (n,)."""
@@ -352,9 +359,9 @@ class Model:
             raise
 
     def _run(self, read: list[dict[str, Any]]) -> np.ndarray:
-        return np.asarray(self.session.run(self._output, self.feeds(read))[0], dtype=np.float64)
+        return np.asarray(self.session.run(self.output, self.feeds(read))[0], dtype=np.float64)
 
-    def _told(self, values: np.ndarray) -> dict[str, Any]:
+    def told(self, values: np.ndarray) -> dict[str, Any]:
         """Return what is said of one row."""
         kind, classes, threshold = self.task["kind"], self.task["classes"], self.signature["threshold"]
         if kind == "tokens":
