@@ -89,7 +89,7 @@ class _Whole:
             facts = {"rows": row.rows, "fingerprint": row.fingerprint, "actor": row.actor, "source": row.source}
             child = self.add("data", f"{row.name}/{row.version}", detail=told, moment=row.created, facts=facts)
             for parent in row.parents:
-                self.join(f"data:{parent}", child, "part of it" if "/" in parent else "made into")
+                self.join(f"data:{parent}", child, "made into")
 
     def _of_models(self, connection: Connection) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
         """Add the models, and return by run which it made."""
@@ -181,7 +181,7 @@ class _Whole:
         for (kind, name), rows in counted.items():
             if kind == "label":
                 labels = self.add("labels", name, detail=f"{rows:,} labels", facts={"labels": rows})
-                self.join(f"deployment:{name}", labels, "what turned out")
+                self.join(f"deployment:{name}", labels, "turned out")
 
 
 def _runs(connection: Connection, wanted: Iterable[str]) -> list[Row[Any]]:

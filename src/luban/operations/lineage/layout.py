@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from luban.core.lineage import Edge, Lineage
 
 WIDTH, HEIGHT = 216.0, 64.0
-COLUMN, ROW = 312.0, 24.0
+COLUMN, ROW = 326.0, 24.0
 PASSING = 10.0
 _SWEEPS = 12
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def lines(lineage: Lineage, *, plain: bool = False) -> list[str]:
     for title, near, end in (("came from", into, "source"), ("led to", out, "target")):
         if near[lineage.subject]:
             told.append(title)
-            seen = {lineage.subject}
-            told += _branches(lineage.subject, near, end, nodes, seen, "", _PLAIN if plain else _BRANCHES)
+            branches = _Branches(nodes, near, end, lineage.subject, _PLAIN if plain else _BRANCHES)
+            told += branches.under(lineage.subject, "")
     return told
 
 
@@ -36,25 +36,38 @@ def words(node: Node) -> str:
     return f"{node.kind} {node.name}{detail}{moment}"
 
 
-def _branches(
-    name: str,
-    near: dict[str, list[Edge]],
-    end: str,
-    nodes: dict[str, Node],
-    seen: set[str],
-    indent: str,
-    glyphs: tuple[str, str, str, str],
-) -> list[str]:
-    told = []
-    edges = near[name]
-    for place, edge in enumerate(edges):
-        last = place == len(edges) - 1
-        other: str = getattr(edge, end)
-        how = f"{edge.what}: " if edge.what and (nodes[other].kind == "deployment" or edge.past) else ""
-        again = other in seen and bool(near[other])
-        text = f"{nodes[other].kind} {nodes[other].name} (see above)" if again else words(nodes[other])
-        told.append(f"{indent}{glyphs[1] if last else glyphs[0]}{how}{text}")
-        if not again:
-            seen.add(other)
-            told += _branches(other, near, end, nodes, seen, indent + (glyphs[3] if last else glyphs[2]), glyphs)
-    return told
+class _Branches:
+    """One direction as a tree: each node has its branch where it is nearest to the subject, and is named elsewhere."""
+
+    def __init__(
+        self,
+        nodes: dict[str, Node],
+        near: dict[str, list[Edge]],
+        end: str,
+        subject: str,
+        glyphs: tuple[str, str, str, str],
+    ) -> None:
+        self._nodes, self._near, self._end, self._glyphs = nodes, near, end, glyphs
+        self._home: dict[str, Edge | None] = {subject: None}
+        waiting = deque([subject])
+        while waiting:
+            for edge in near[waiting.popleft()]:
+                other: str = getattr(edge, end)
+                if other not in self._home:
+                    self._home[other] = edge
+                    waiting.append(other)
+
+    def under(self, name: str, indent: str) -> list[str]:
+        """Return the lines of the branches of a node."""
+        middle, end, beside, below = self._glyphs
+        told = []
+        for place, edge in enumerate(edges := self._near[name]):
+            last = place == len(edges) - 1
+            node = self._nodes[getattr(edge, self._end)]
+            how = f"{edge.what}: " if edge.past or "deployment" in (node.kind, self._nodes[name].kind) else ""
+            here = self._home[node.id] is edge
+            text = words(node) if here else f"{node.kind} {node.name} (see its own branch)"
+            told.append(f"{indent}{end if last else middle}{how}{text}")
+            if here:
+                told += self.under(node.id, indent + (below if last else beside))
+        return told

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from luban.trust.cards.sections import own_first
+
 if TYPE_CHECKING:
     from luban.core.model import ModelVersion
     from luban.core.task import TaskKind
@@ -62,7 +64,7 @@ def _results(record: Record, pipeline: str | None) -> list[dict[str, Any]]:
         return []
     intervals = report.figures.get("intervals", {})
     results = []
-    for name, value in report.figures.get("metrics", {}).items():
+    for name, value in own_first(record, report.figures.get("metrics", {})):
         if isinstance(value, int | float) and math.isfinite(value):
             one: dict[str, Any] = {"type": name, "name": name, "value": float(value)}
             low, high = intervals.get(name, (None, None))

@@ -39,7 +39,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table; numbers to the right."""
     kept = [list(row) for row in rows]
     numeric = [
-        bool(kept) and all(isinstance(row[place], int | float | None) for row in kept) for place in range(len(columns))
+        bool(kept)
+        and all(isinstance(row[place], int | float | None) and not isinstance(row[place], bool) for row in kept)
+        for place in range(len(columns))
     ]
     head = f"| {' | '.join(map(text, columns))} |"
     rule = f"| {' | '.join('---:' if one else '---' for one in numeric)} |"

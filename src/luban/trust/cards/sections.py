@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from luban.trust.cards.markdown import block, code, number, table, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from luban.trust.cards.record import Record
 
 MOST_COLUMNS = 100
 MOST_CLASSES = 50
 MOST_SLICES = 10
 MOST_IMPORTANT = 15
+MOST_FINDINGS = 3
 
 
 def what_it_is(record: Record) -> str:
@@ -84,7 +87,7 @@ def metrics(record: Record) -> str:
     intervals, baseline = figures.get("intervals", {}), figures.get("baseline", {})
     rows = [
         (name, value, *(intervals.get(name) or (None, None)), baseline.get(name))
-        for name, value in figures.get("metrics", {}).items()
+        for name, value in own_first(record, figures.get("metrics", {}))
     ]
     said = f"Measured on {figures.get('rows', 0):,} rows that were not learnt from by what answered them. "
     said += "Intervals are of 95 %, by the bootstrap; the last column is what predicting the same for every row scores."
@@ -94,6 +97,12 @@ def metrics(record: Record) -> str:
         more += f"\n\nA row counts as {code(record.version.task.classes[-1])} from a probability of "
         more += f"{number(figures['threshold'])} on."
     return f"{said}\n\n{table(('metric', 'score', 'low', 'high', 'same for every row'), rows)}{more}"
+
+
+def own_first(record: Record, scores: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return scores with the one that was optimised first."""
+    own = record.version.task.metric
+    return sorted(scores.items(), key=lambda score: score[0] != own)
 
 
 def slices(record: Record) -> str:
@@ -117,7 +126,7 @@ def explanation(record: Record) -> str:
     report = record.reports.get("explanation")
     if report is None:
         return f"No explanation is on record. To make one: {code(f'luban explain {record.version.reference}')}"
-    said = [f"- {text(finding.what)}" for finding in report.findings[:6] if not finding.what.startswith("Row ")]
+    said = [f"- {text(finding.what)}" for finding in report.findings[:MOST_FINDINGS]]
     importance = report.figures.get("importance")
     if not isinstance(importance, dict) or not importance:
         return "\n".join(said)
