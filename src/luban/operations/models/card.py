@@ -97,7 +97,10 @@ def _known(workspace: Workspace, version: ModelVersion) -> dict[str, Any]:
 
     found = facts(workspace, version)
     registered = workspace.audit.entries(subject=f"model/{version.reference}", limit=1)
+    notes = workspace.notes.read(version.name)
+    described = [notes.get((version.name, number), {}).get("description", ("",))[0] for number in (version.version, 0)]
     return {
+        "description": next((one for one in described if one), ""),
         "actor": registered[0].actor if registered else "",
         "parts": found.parts,
         "size": found.size,

@@ -25,6 +25,8 @@ class Record:
         Bytes of the model's files.
     reports : mapping of str to Report
         By the name of the check.
+    description : str
+        What somebody wrote beside the version, or beside the model.
     intended, license : str
         In the words of whoever asked for the card; empty where nothing was said.
     author : str
@@ -47,6 +49,7 @@ class Record:
     code: Mapping[str, Any] | None = None
     environment: Mapping[str, Any] | None = None
     reports: Mapping[str, Report] = field(default_factory=dict)
+    description: str = ""
     intended: str = ""
     license: str = ""
     author: str = ""

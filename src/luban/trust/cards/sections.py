@@ -28,6 +28,8 @@ def what_it_is(record: Record) -> str:
         parts[learner] = parts.get(learner, 0.0) + weight
     what = f"{code(version.reference)} predicts {code(task.target)} ({task.kind}) from {_columns(len(task.inputs))}."
     said = [f"{what} It was registered on {made}{by}; {code(task.metric)} is the metric that was optimised."]
+    if record.description:
+        said.append(f"Its description on record:\n\n> {text(record.description)}")
     if version.aliases:
         said.append(f"Aliases that point at it: {', '.join(map(code, version.aliases))}.")
     if record.deployments:
