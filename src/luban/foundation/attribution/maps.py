@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from luban.foundation.attribution.reading import Score
 
 # A map of fewer cells on a side shows nothing: covering parts shows more then.
-_LEAST_CELLS = 5
+_LEAST_CELLS = 7
 
 
 def last_map(body: torch.nn.Module, score: Score, tensors: Mapping[str, torch.Tensor]) -> np.ndarray | None:
