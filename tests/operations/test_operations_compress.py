@@ -130,7 +130,8 @@ def test_the_new_version_is_a_model_like_any_other(source: Workspace, tmp_path: 
     assert found.form.startswith("int8, static" if static else "int8, dynamic")
     assert found.loss <= 0.01
     assert found.size < 0.45  # the nodes weigh something beside weights this small
-    assert found.same > 0.97
+    assert found.same >= 0.99
+    assert found.report.figures["min_same"] == 0.99
     figures = found.report.figures
     assert figures["bytes"]["after"] / figures["bytes"]["before"] == found.size
     assert {"score", "rows_per_second", "row_seconds"} <= set(figures)
@@ -143,7 +144,9 @@ def test_the_new_version_is_a_model_like_any_other(source: Workspace, tmp_path: 
     answers = predict(source, "letters/2", ROWS)
     assert answers.rows == 300
     assert evaluate(source, "letters/2", ROWS, bootstrap=0).metrics["accuracy"] >= 0.97
-    assert explain(source, "letters/2", ROWS, budget=5).report.figures
+    told = explain(source, "letters/2", ROWS, budget=5).report
+    drawings = {evidence.drawing for finding in told.findings for evidence in finding.evidence}
+    assert "spans" in drawings, "a compressed model shows the words that its answers rest on"
     assert export(source, "letters/2", output=tmp_path / "out").parity <= 1e-6
     assert models_verify(source, "letters/2").payloads >= 3
     row = runtime(source, "letters/2").predict_row(ROWS.slice(0, 1).to_pylist()[0])
@@ -166,10 +169,42 @@ def test_where_all_lose_too_much_nothing_is_made(source: Workspace, monkeypatch:
     assert [run.state for run in source.runs.list(operation="compress")] == ["failed"]
 
 
+def test_labels_that_become_others_are_bounded_too(source: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form that loses nothing of the metric but answers otherwise too often is refused, with the share."""
+    from luban.export.compress import press
+
+    monkeypatch.setattr(press.measure, "agreement", lambda *_: 0.985)
+    with pytest.raises(Unsupported, match=r"at least 99\.0% of the labels the same") as caught:
+        compress(source, "letters/1")
+    assert "98.5% of the labels the same" in str(caught.value)
+    assert [one.version for one in source.models.versions("letters")] == [1]
+    assert compress(source, "letters/1", min_same=0.98).same == 0.985
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "found", "share"),
+    [
+        ("multiclass", [0, 1, 1, 2], [0, 1, 2, 2], 3 / 4),
+        ("multilabel", [[True, False, False], [True, True, False]], [[True, False, False], [True, False, True]], 2 / 4),
+        ("tokens", [[0, 1, -1], [2, -1, -1]], [[0, 0, -1], [2, -1, -1]], 2 / 3),
+        ("matching", [-1, 3], [-1, 2], 1 / 2),
+        ("multilabel", [[False]], [[False]], 1.0),
+    ],
+)
+def test_what_nobody_says_is_no_equal_label(kind: Any, expected: Any, found: Any, share: float) -> None:
+    """Places without a word, and labels that neither gives, would make any two models alike."""
+    from luban.export.compress.measure import agreement
+
+    task = Task(kind=kind, target="y", inputs=("x",), metric="accuracy", classes=("a", "b", "c", "d"))
+    assert agreement(task, np.array(expected), np.array(found)) == pytest.approx(share)
+
+
 def test_what_makes_no_sense_is_refused(source: Workspace) -> None:
     with pytest.raises(InputError, match="nothing is asked for"):
         compress(source, "letters/1", int8=False)
     with pytest.raises(InputError, match="from 0 on"):
         compress(source, "letters/1", max_loss=-1)
+    with pytest.raises(InputError, match="from 0 to 1"):
+        compress(source, "letters/1", min_same=1.5)
     with pytest.raises(InputError, match="from 0 on"):
         compress(source, "letters/1", max_loss=float("nan"))

@@ -36,7 +36,8 @@ class Compressed:
     loss : float
         How much worse the metric became, in its own units where more is better, else as a share of it.
     size, speed, same : float
-        Size of the graph and rows a second as multiples of the source's; share of equal answers.
+        Size of the graph and rows a second as multiples of the source's; share of equal labels (of predicted numbers
+        the correlation).
     """
 
     model: str
@@ -58,6 +59,7 @@ def compress(
     *,
     int8: bool = True,
     max_loss: float = 0.01,
+    min_same: float = 0.99,
     data: Any = None,
     static: bool = False,
     seed: int = 0,
@@ -73,6 +75,8 @@ def compress(
     max_loss
         How much of the model's metric may be lost: in its units where more is better, else as a share of it. Where
         every form loses more no version is made.
+    min_same
+        The least share of labels that must stay the same, where the model predicts labels; of no version otherwise.
     data
         Rows with true values to measure on, at best ones that it has not learnt from; by default those it learnt from.
     static
@@ -92,6 +96,8 @@ def compress(
         raise InputError("nothing is asked for", remedy="Say how to compress: --int8 (int8=True in Python).")
     if not (math.isfinite(max_loss) and max_loss >= 0):
         raise InputError("the largest loss must be a number from 0 on", seen=f"max_loss={max_loss}")
+    if not 0 <= min_same <= 1:
+        raise InputError("the least share of equal labels is from 0 to 1", seen=f"min_same={min_same}")
     version = workspace.models.get(model)
     origin, sign = Origin(), signer(workspace)
     tell(Progress(stage="compress", message=f"reading {version.reference}"))
@@ -102,11 +108,26 @@ def compress(
     if graph is None:
         tell(Progress(stage="compress", message="writing the ONNX graph"))
         graph = build(ready)
-    request = {"model": version.reference, "int8": int8, "max_loss": max_loss, "static": static, "seed": seed}
+    request = {
+        "model": version.reference,
+        "int8": int8,
+        "max_loss": max_loss,
+        "min_same": min_same,
+        "static": static,
+        "seed": seed,
+    }
     run = workspace.runs.start("compress", request, environment=origin.of_run())
     try:
         pressed = press(
-            ready, graph, table, target, calibration=learnt, most=max_loss, static=static, source=version.reference
+            ready,
+            graph,
+            table,
+            target,
+            calibration=learnt,
+            most=max_loss,
+            least=min_same,
+            static=static,
+            source=version.reference,
         )
     except KeyboardInterrupt:
         workspace.runs.finish(run.id, "interrupted")

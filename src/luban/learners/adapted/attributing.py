@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from luban.learners.adapted.frozen import Frozen, Part
 
 _SMALLEST = 1e-6
+# Stands in the place of a word where each has a label, so that the others keep their places.
+_NO_WORD = "_"
 
 
 def score_of(task: Task, margins: torch.Tensor, output: int) -> torch.Tensor:
@@ -167,15 +169,18 @@ def word_evidence(
 
         def score(texts: Sequence[str], column: str = column, place: int = place) -> np.ndarray:
             rows = row.take(pa.array([0] * len(texts))).set_column(place, column, pa.array(texts, pa.string()))
-            return _strength(task, predict(rows), output)
+            return strength(task, predict(rows), output)
 
         text = row.column(place)[0].as_py()
         if text and not own.expired:
-            found += covered_words(column, text, score, unit=unit, towards=towards, deadline=own.deadline)
+            instead = _NO_WORD if task.kind == "tokens" else ""
+            found += covered_words(
+                column, text, score, unit=unit, towards=towards, deadline=own.deadline, instead=instead
+            )
     return found
 
 
-def _strength(task: Task, predictions: np.ndarray, output: int) -> np.ndarray:
+def strength(task: Task, predictions: np.ndarray, output: int) -> np.ndarray:
     """Return log-odds of an entry of the predictions, or the number itself, shape (n,)."""
     flat = predictions.reshape(len(predictions), -1)[:, output]
     if not task.classes:

@@ -64,6 +64,26 @@ class GraphModel:
         found = feeding.run(session, [value_output(self.task)], table)[0]
         return values_of(self.task, found)
 
+    @property
+    def prepared(self) -> Sequence[metadata.Prepared]:
+        """The preparations that run before the graph."""
+        return self._open()[1].prepared
+
+    def variants(self, row: pa.Table, given: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the predictions of variants of one row, in which some inputs of the graph are others.
+
+        Parameters
+        ----------
+        row : pyarrow.Table
+            Canonical, of one row.
+        given : mapping of str to numpy.ndarray
+            For inputs of the graph one entry a variant; all other inputs are those of the row.
+        """
+        session, feeding = self._open()
+        count = len(next(iter(given.values())))
+        feeds = {name: np.repeat(values, count, axis=0) for name, values in feeding.table(row).items()}
+        return values_of(self.task, session.run([value_output(self.task)], {**feeds, **given})[0])
+
     def save(self) -> Mapping[str, bytes]:
         """Return the graph, and what its inputs mean."""
         about = _About(task=self.task, columns=self.columns, learned=self.learned)
@@ -120,7 +140,9 @@ class GraphForm:
             raise damaged(ABOUT, str(error)) from error
         graph = payload(payloads, GRAPH)
         _check(graph, about.task)
-        return GraphModel(task=about.task, columns=about.columns, graph=graph, learned=about.learned)
+        from luban.learners.graph.reading import graph_model  # which is built on this file
+
+        return graph_model(task=about.task, columns=about.columns, graph=graph, learned=about.learned)
 
 
 @dataclass(frozen=True, kw_only=True)
