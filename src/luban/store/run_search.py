@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Select, Text, and_, cast, func, select
+from sqlalchemy import Select, Text, and_, cast, func, literal_column, select
 
 from luban.core.errors import InputError
 from luban.store.tables import latest, run_params, run_tags, runs
@@ -124,7 +124,7 @@ def _column(query: Select[Any], kind: Kind, key: str, dialect: str) -> tuple[Sel
 def _text(value: Any, dialect: str) -> Any:
     """Return a JSON scalar as the text it stands for."""
     if dialect == "postgresql":
-        return value.op("#>>")("{}")
+        return value.op("#>>", return_type=Text())(literal_column("'{}'"))
     return cast(func.json_extract(value, "$"), Text)
 
 

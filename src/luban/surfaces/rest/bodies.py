@@ -26,7 +26,7 @@ class TooLarge(InputError):
 
 
 async def read_json(
-    request: Request, *, most: int = MOST_JSON, remedy: str = "Upload the rows as a file: PUT /api/files/NAME."
+    request: Request, *, most: int | None = None, remedy: str = "Upload the rows as a file: PUT /api/files/NAME."
 ) -> dict[str, Any]:
     """Return the JSON object of a request, which has so many bytes at most.
 
@@ -37,7 +37,7 @@ async def read_json(
     """
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise InputError("the body must be JSON", remedy="Send Content-Type: application/json.")
-    content = b"".join([chunk async for chunk in _chunks(request, most, remedy)])
+    content = b"".join([chunk async for chunk in _chunks(request, most or MOST_JSON, remedy)])
     try:
         body = json.loads(content or b"{}")
     except (ValueError, RecursionError) as error:
@@ -47,14 +47,14 @@ async def read_json(
     return body
 
 
-async def receive(request: Request, path: Path, *, most: int = MOST_UPLOADED) -> int:
+async def receive(request: Request, path: Path, *, most: int | None = None) -> int:
     """Write the body, of so many bytes at most, to a file that appears when it is whole, and return its size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     size = 0
     try:
         with partial.open("wb") as file:
-            async for chunk in _chunks(request, most, "Import it with the command line."):
+            async for chunk in _chunks(request, most or MOST_UPLOADED, "Import it with the command line."):
                 size += file.write(chunk)
         partial.replace(path)
     finally:

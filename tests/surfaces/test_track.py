@@ -1,0 +1,246 @@
+"""`luban.track` records any code: values, parameters, files, nested runs, ends, threads, forks and kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import luban
+from luban.core.errors import Conflict, InputError
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.surfaces.conftest import CommandLine
+
+    from luban.surfaces.track import Tracked
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
+        yield opened
+
+
+def test_all_that_is_told_is_kept(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "folder" / "deep" / "x.bin").write_bytes(b"\x00\x01")
+    with luban.track("baseline", params={"rate": 0.1}, experiment="first", workspace=workspace) as run:
+        run.params({"layers": [1, 2]})
+        run.tags({"team": "ada"})
+        for step in range(5):
+            run.log({"loss": 1 / (1 + step)}, step=10 * step)
+        run.log({"counted": 7.0})
+        run.log({"counted": 8.0, "loss": 0.0})
+        run.keep(tmp_path / "folder")
+        run.keep(tmp_path / "folder" / "deep" / "x.bin", "model/x.bin")
+        run.keep_json("report.json", {"a": (1, 2)})
+        run.keep_text("note.txt", "ü")
+        assert [one.path for one in run.kept()] == ["folder/deep/x.bin", "model/x.bin", "note.txt", "report.json"]
+    found = workspace.runs.get(run.id)
+    assert (found.name, found.state, found.actor, found.operation) == ("baseline", "finished", "ada", "track")
+    assert found.request == {"rate": 0.1, "layers": [1, 2]}
+    assert found.scores == {"loss": 0.0, "counted": 8.0}
+    assert [row[:2] for row in workspace.runs.history(run.id, "counted")] == [(0, 7.0), (1, 8.0)]
+    assert workspace.runs.history(run.id, "loss")[-1][:2] == (41, 0.0)
+    assert workspace.runs.tags(run.id) == {"team": "ada"}
+    assert workspace.experiments.get(found.experiment).name == "first"
+    assert found.environment["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found.environment["packages"]["numpy"]
+    assert set(found.environment) >= {"code", "process", "command", "platform"}
+    digest = workspace.artifacts.get(run.id, "report.json").digest
+    assert json.loads(workspace.blobs.get(digest)) == {"a": [1, 2]}
+
+
+def test_runs_nest(workspace: Workspace) -> None:
+    """What is tracked inside a context is a part of it, in its experiment; another thread says whose part it is."""
+    with luban.track("whole", experiment="e", workspace=workspace) as whole:
+        with luban.track("part") as part, luban.track("deeper") as deeper:
+            deeper.log({"x": 1})
+
+        def work() -> Tracked:
+            with luban.track("aside", parent=whole) as aside:
+                return aside
+
+        with ThreadPoolExecutor(1) as pool:
+            aside = pool.submit(work).result()
+    with luban.track("alone", workspace=workspace) as alone:
+        pass
+    parents = {run.id: workspace.runs.get(run.id).parent for run in (whole, part, deeper, aside, alone)}
+    assert list(parents.values()) == [None, whole.id, part.id, whole.id, None]
+    assert len({workspace.runs.get(run.id).experiment for run in (whole, part, deeper, aside)}) == 1
+    assert [run.name for run in workspace.runs.list(roots=True)] == ["alone", "whole"]
+
+
+def test_ends(workspace: Workspace) -> None:
+    """A context that fails tells why; one that is interrupted says so; what has ended takes nothing more."""
+
+    class Boom(Exception):
+        pass
+
+    with pytest.raises(Boom), luban.track("fails", workspace=workspace) as failed, luban.track("inner") as inner:
+        raise Boom("why")
+    with pytest.raises(KeyboardInterrupt), luban.track("stopped", workspace=workspace) as stopped:
+        raise KeyboardInterrupt
+    with luban.track("ended", workspace=workspace) as ended:
+        ended.end("killed")
+        with pytest.raises(Conflict, match="has ended"):
+            ended.log({"x": 1})
+    states = [workspace.runs.get(run.id).state for run in (failed, inner, stopped, ended)]
+    assert states == ["failed", "failed", "interrupted", "killed"]
+    error = workspace.runs.get(failed.id).error
+    assert error is not None
+    assert (error["code"], error["happened"]) == ("Boom", "why")
+
+
+def test_bad_words_are_told_at_once(workspace: Workspace, tmp_path: Path) -> None:
+    """What cannot be kept is refused where it is said, and the run goes on."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to("/etc/hostname")
+    with luban.track("x", params={"rate": 1}, workspace=workspace) as run:
+        with pytest.raises(InputError):
+            run.log({"loss": "low"})  # type: ignore[dict-item]
+        with pytest.raises(InputError):
+            run.log({"": 1.0})
+        with pytest.raises(Conflict):
+            run.params({"rate": 2})
+        for path in ("../x", "/x", "a/../../b"):
+            with pytest.raises(InputError):
+                run.keep_text(path, "x")
+        with pytest.raises(InputError):
+            run.keep(tmp_path / "in")
+        with pytest.raises(InputError):
+            run.keep(tmp_path / "absent")
+        run.log({"loss": 1.0})
+    assert workspace.runs.get(run.id).scores == {"loss": 1.0}
+    with pytest.raises(Conflict, match="not begun"):
+        _ = luban.track("y").id
+
+
+def test_threads_lose_nothing(workspace: Workspace) -> None:
+    with luban.track("threads", workspace=workspace) as run:
+
+        def work(thread: int) -> None:
+            for number in range(400):
+                run.log({f"m{thread}": number, "shared": number})
+            run.params({f"p{thread}": thread})
+            run.tags({f"t{thread}": thread})
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(work, range(6)))
+    found = workspace.runs.get(run.id)
+    assert len(found.request) == len(workspace.runs.tags(run.id)) == 6
+    assert [step for step, _, _ in workspace.runs.history(run.id, "shared")] == list(range(6 * 400))
+    for thread in range(6):
+        values = [value for _, value, _ in workspace.runs.history(run.id, f"m{thread}")]
+        assert values == list(range(400))
+
+
+_LOGS = """
+import sys, time
+import luban
+with luban.track("logs") as run:
+    print(run.id, flush=True)
+    number = 0
+    while True:
+        run.log({"x": number}, step=number)
+        print(number, time.monotonic(), flush=True)
+        number += 1
+        time.sleep(0.0005)
+"""
+
+
+@pytest.mark.long
+def test_a_kill_loses_the_last_second_at_most(command: CommandLine) -> None:
+    """kill -9 at a random moment: of what the process had acknowledged only the last second may be missing.
+
+    The time is the process's own, between the first value that is missing and the last that it told of. A machine that
+    stops the process for long stretches its times, so the middle one of five counts.
+    """
+    lost = []
+    for turn in range(5):
+        environment = {**os.environ, "LUBAN_WORKSPACE": str(command.folder / ".luban")}
+        process = subprocess.Popen([sys.executable, "-c", _LOGS], env=environment, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        run = process.stdout.readline().strip()
+        told: list[float] = []
+        until = time.monotonic() + 1.3 + 0.23 * turn
+        while time.monotonic() < until:
+            told.append(float(process.stdout.readline().split()[1]))
+        process.send_signal(signal.SIGKILL)
+        told += [float(words[1]) for line in process.stdout if len(words := line.split()) == 2]
+        process.wait()
+        with Workspace.open(command.folder / ".luban") as workspace:
+            kept = [step for step, _, _ in workspace.runs.history(run, "x")]
+        assert kept == list(range(len(kept))), "there is a hole in what was kept"
+        lost.append(told[-1] - told[len(kept)] if len(kept) < len(told) else 0.0)
+        shown = command("runs", "show", run, "--json").json
+        assert shown["run"]["state"] == "killed"
+    assert sorted(lost)[2] <= 1.0, lost
+
+
+@pytest.mark.long
+def test_a_fork_tracks_for_itself(command: CommandLine) -> None:
+    """A forked child does not write what its parent logged, and begins runs of its own."""
+    program = """
+import os
+import luban
+with luban.track("parent") as run:
+    run.log({"x": 1})
+    child = os.fork()
+    if child == 0:
+        with luban.track("child") as own:
+            own.log({"x": 2})
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+    environment = {**os.environ, "LUBAN_WORKSPACE": str(command.folder / ".luban")}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    with Workspace.open(command.folder / ".luban") as workspace:
+        runs = {run.name: run for run in workspace.runs.list()}
+        assert {name: (run.state, run.parent) for name, run in runs.items()} == {
+            "parent": ("finished", None),
+            "child": ("finished", None),
+        }
+        assert [len(workspace.runs.history(run.id, "x")) for run in runs.values()] == [1, 1]
+
+
+def test_the_command_line_shows_them(command: CommandLine) -> None:
+    """runs list, show, compare and artefacts show tracked runs as any others."""
+    with Workspace.open(command.folder / ".luban") as workspace:
+        ids = []
+        for rate in (0.1, 0.2):
+            with luban.track(f"rate {rate}", params={"rate": rate}, experiment="e", workspace=workspace) as run:
+                run.log({"loss": rate})
+                run.keep_text("out/note.txt", f"{rate}")
+            ids.append(run.id)
+    listed = command("runs", "list", "--experiment", "e", "--json").json["runs"]
+    assert [one["name"] for one in listed] == ["rate 0.2", "rate 0.1"]
+    shown = command("runs", "show", ids[0], "--json").json
+    assert shown["experiment"] == "e"
+    assert [one["path"] for one in shown["artefacts"]] == ["out/note.txt"]
+    compared = command("runs", "compare", *ids, "--json").json
+    assert compared["request"][0]["values"] == {ids[0]: 0.1, ids[1]: 0.2}
+    answer = command("runs", "artefacts", ids[1], "out", "--output", "here", "--json")
+    assert answer.code == 0, answer.err
+    assert (command.folder / "here" / "out" / "note.txt").read_text() == "0.2"
+    clash = command("runs", "artefacts", ids[0], "--output", "here")
+    assert clash.code == 2
+    assert "another file is there" in clash.err
+
+
+def test_importing_luban_stays_light() -> None:
+    """Asking for `luban.track` loads no database, no framework."""
+    program = "import sys, luban; luban.track; print(sorted({'sqlalchemy', 'numpy', 'pyarrow', 'starlette', 'mlflow'} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[]"
