@@ -28,6 +28,8 @@ class UpdatePolicy:
         Seconds between two updates that ``schedule`` waits for.
     budget : float
         Seconds that one update may take.
+    rounds : int, optional
+        A budget in candidates that are tried, whatever the clock says, instead of the seconds.
     approve : bool
         Whether a person must say yes before a challenger takes over.
     expires : float
@@ -46,6 +48,7 @@ class UpdatePolicy:
     labels: int = 500
     every: float = 3600.0
     budget: float = 60.0
+    rounds: int | None = None
     approve: bool = False
     expires: float = WEEK
     way: Way = "auto"

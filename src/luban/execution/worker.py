@@ -84,7 +84,7 @@ def _warm(module: str) -> None:
 def main() -> None:
     """Serve one parent until its pipe closes."""
     orders, news = _private_pipes()
-    _die_with_parent()
+    die_with_parent()
     _be_killed_first()
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -116,7 +116,7 @@ def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
     return orders, news
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this process when its parent dies, even inside a C call that holds the interpreter."""
     if sys.platform == "linux":
         parent = os.getppid()

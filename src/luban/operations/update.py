@@ -67,6 +67,7 @@ def update(
     labels: int = 500,
     every: Duration = HOUR,
     budget: Duration = MINUTE,
+    rounds: int | None = None,
     approve: bool = False,
     expires: Duration = WEEK,
     way: Literal["auto", "retrain", "continue"] = "auto",
@@ -97,6 +98,8 @@ def update(
         Time between two updates that `--on schedule` waits for, such as 1h.
     budget
         A deadline for one update, such as 60s.
+    rounds
+        A budget in work units instead of time: so many candidates are tried, whatever the clock says.
     approve
         Ask a person before the challenger takes over: luban approvals list.
     expires
@@ -131,6 +134,7 @@ def update(
         labels=labels,
         every=float(every),
         budget=float(budget),
+        rounds=rounds,
         approve=approve,
         expires=float(expires),
         way=way,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from luban.core.space import Integer, Real
 from luban.learners import link, tree_nodes, trees
 from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import catboost_json, monotonic
+from luban.learners.tabular.continuing import ContinuingModel
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit, unreadable
 from luban.learners.threads import threads
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
+    from luban.modalities.tabular.encoding import Encoding
 
 OPTIONS = EncodingOptions(categories=("one_hot", "target"), one_hot_levels=15)
 
@@ -111,6 +113,41 @@ class CatBoostKernel:
         """Add the trees."""
         return tree_nodes.to_graph(self.trees(), graph, features)
 
+    def boosted(
+        self,
+        task: Task,
+        encoding: Encoding,
+        features: np.ndarray,
+        examples: Examples,
+        held: tuple[np.ndarray, Examples] | None,
+        *,
+        rounds: int,
+        goes_on: Callable[[int, float], bool],
+        effort: Effort,
+    ) -> CatBoostKernel:
+        """Return a kernel with more trees, see `luban.learners.tabular.continuing`, made as the others were."""
+        import catboost
+
+        before = self.model
+        known = json.loads(dict(before.get_metadata()).get("params", "{}")).get("flat_params", {})
+        own = {name: known[name] for name in DEFAULTS if name in known}
+        settings = _settings(task, {**DEFAULTS, **own, "rounds": rounds}, effort)
+        signs = monotonic.directions(task, encoding)
+        if signs is not None:
+            settings["monotone_constraints"] = signs
+            features = monotonic.silenced(task, encoding, features)
+        model = catboost.CatBoost(settings)
+        data = catboost.Pool(_filled(features), examples.target, weight=examples.weight)
+        seen = None if held is None else catboost.Pool(_filled(held[0]), held[1].target, weight=held[1].weight)
+        if seen is not None:
+            told = before.eval_metrics(seen, [settings["loss_function"]], thread_count=effort.threads)
+            goes_on(0, next(iter(told.values()))[-1])
+        try:
+            model.fit(data, eval_set=seen, init_model=before, callbacks=[_Asked(goes_on)])
+        except catboost.CatBoostError as error:
+            raise InputError("CatBoost cannot go on learning from these rows", seen=str(error)[:300]) from error
+        return replace(self, content=_content(model))
+
 
 class CatBoostLearner:
     """Boosted oblivious trees, which resist overfitting; missing values count as smaller than everything."""
@@ -176,7 +213,7 @@ class CatBoostLearner:
         model.shrink(watch.best)
         kernel = CatBoostKernel(content=_content(model), features=matrix.shape[1], outputs=link.width(task))
         learned = {"rounds": watch.best}
-        return ExplainableModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
+        return ContinuingModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
 
     def load(self, payloads: Mapping[str, bytes]) -> EncodedModel:
         """Return the model that was saved."""
@@ -189,8 +226,22 @@ class CatBoostLearner:
                 raise damaged("model.cbm", f"its features are not {features}")
             return made
 
-        model: EncodedModel = read_model(self.name, payloads, kernel, ExplainableModel)
+        model: EncodedModel = read_model(self.name, payloads, kernel, ContinuingModel)
         return model
+
+
+class _Asked:
+    """The callback through which CatBoost, going on from a model, asks after each round whether to go on."""
+
+    def __init__(self, goes_on: Callable[[int, float], bool]) -> None:
+        self._goes_on = goes_on
+        self._done = 0
+
+    def after_iteration(self, info: Any) -> bool:
+        """Return whether another round should follow."""
+        self._done += 1
+        validation = info.metrics.get("validation")
+        return self._goes_on(self._done, 0.0 if validation is None else next(iter(validation.values()))[-1])
 
 
 class _Rounds:

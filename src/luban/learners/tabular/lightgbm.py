@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from luban.core.space import Integer, Real
 from luban.learners import link, tree_nodes, trees
 from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import lightgbm_text, monotonic
+from luban.learners.tabular.continuing import ContinuingModel, loss_on
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.lightgbm_lean import lean
 from luban.learners.tabular.suitability import rounds_fit, unreadable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
+    from luban.modalities.tabular.encoding import Encoding
 
 DEFAULTS: Mapping[str, Any] = {
     "rounds": 1000,
@@ -140,6 +142,51 @@ class LightGBMKernel:
         """Add the trees."""
         return tree_nodes.to_graph(self.trees(), graph, features)
 
+    def boosted(
+        self,
+        task: Task,
+        encoding: Encoding,
+        features: np.ndarray,
+        examples: Examples,
+        held: tuple[np.ndarray, Examples] | None,
+        *,
+        rounds: int,
+        goes_on: Callable[[int, float], bool],
+        effort: Effort,
+    ) -> LightGBMKernel:
+        """Return a kernel with more trees, see `luban.learners.tabular.continuing`; for one booster."""
+        import lightgbm
+
+        before = self.boosters[0]
+        # LightGBM's text keeps what it was trained with.
+        own = {name: before.params[name] for name in DEFAULTS if name in before.params}
+        settings = _settings(task, own, effort, monotonic.directions(task, encoding))[0]
+        data = lightgbm.Dataset(
+            monotonic.silenced(task, encoding, features),
+            examples.target,
+            weight=examples.weight,
+            categorical_feature=list(encoding.categorical),
+            params=settings,
+        )
+
+        def told(environment: Any) -> None:
+            done = environment.iteration - environment.begin_iteration + 1
+            loss = 0.0 if held is None else loss_on(task, _raw(environment.model, held[0], effort), held[1])
+            if not goes_on(done, loss):
+                raise lightgbm.callback.EarlyStopException(environment.iteration, [])
+
+        if held is not None:
+            goes_on(0, loss_on(task, self.margins(held[0]), held[1]))
+        booster = lightgbm.train(
+            settings, data, rounds, init_model=before, callbacks=[told], keep_training_booster=True
+        )
+        return replace(self, texts=(lean(booster.model_to_string(num_iteration=-1)),))
+
+
+def _raw(booster: lightgbm.Booster, features: np.ndarray, effort: Effort) -> np.ndarray:
+    scores = booster.predict(features, raw_score=True, num_iteration=-1, num_threads=effort.threads)
+    return np.asarray(scores).reshape(len(features), -1)
+
 
 class LightGBMLearner:
     """Boosted trees; categories as codes in native splits, missing values as they are."""
@@ -217,7 +264,8 @@ class LightGBMLearner:
         texts = tuple(lean(booster.model_to_string(num_iteration=watch.best)) for booster in boosters)
         kernel = LightGBMKernel(texts=texts, features=matrix.shape[1], outputs=link.width(task))
         learned = {"rounds": watch.best}
-        return ExplainableModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
+        kind = _kind(task)
+        return kind(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
 
     def load(self, payloads: Mapping[str, bytes]) -> EncodedModel:
         """Return the model that was saved."""
@@ -232,8 +280,16 @@ class LightGBMLearner:
             made.trees()  # LightGBM itself would follow a child that is not there
             return made
 
-        model: EncodedModel = read_model(self.name, payloads, kernel, ExplainableModel)
-        return model
+        model: EncodedModel = read_model(self.name, payloads, kernel, ContinuingModel)
+        if _kind(model.task) is ContinuingModel:
+            return model
+        plain: EncodedModel = read_model(self.name, payloads, kernel, ExplainableModel)
+        return plain
+
+
+def _kind(task: Task) -> type[ExplainableModel]:
+    """Return the model of a task: where each quantile has a booster of its own they do not go on learning."""
+    return ExplainableModel if task.kind == "quantile" else ContinuingModel
 
 
 def _settings(task: Task, own: Mapping[str, Any], effort: Effort, directions: list[int] | None) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from luban.core.space import Integer, Real
 from luban.learners import link, tree_nodes, trees
 from luban.learners.payloads import damaged, payload, read_json
 from luban.learners.tabular import monotonic, xgboost_json
+from luban.learners.tabular.continuing import ContinuingModel, loss_on
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import rounds_fit, unreadable
 from luban.learners.threads import threads
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
+    from luban.modalities.tabular.encoding import Encoding
 
 OPTIONS = EncodingOptions(categories=("one_hot", "target"), one_hot_levels=15)
 
@@ -103,6 +105,45 @@ class XGBoostKernel:
         """Add the trees."""
         return tree_nodes.to_graph(self.trees(), graph, features)
 
+    def boosted(
+        self,
+        task: Task,
+        encoding: Encoding,
+        features: np.ndarray,
+        examples: Examples,
+        held: tuple[np.ndarray, Examples] | None,
+        *,
+        rounds: int,
+        goes_on: Callable[[int, float], bool],
+        effort: Effort,
+    ) -> XGBoostKernel:
+        """Return a kernel with more trees, see `luban.learners.tabular.continuing`.
+
+        XGBoost's file does not say how its trees were made; those that are added have the tuned defaults.
+        """
+        import xgboost
+
+        own = {**DEFAULTS, **({} if task.classifies else REGRESSION)}
+        settings = _settings(task, own, effort, monotonic.directions(task, encoding))
+        data = xgboost.DMatrix(
+            monotonic.silenced(task, encoding, features),
+            examples.target,
+            weight=examples.weight,
+            nthread=effort.threads,
+        )
+        seen = None if held is None else xgboost.DMatrix(held[0], nthread=effort.threads)
+        booster = xgboost.Booster(settings, model_file=bytearray(self.content))
+        for done in range(rounds + 1):
+            if done:
+                booster.update(data, booster.num_boosted_rounds())
+            loss = 0.0
+            if seen is not None and held is not None:
+                margins = booster.predict(seen, output_margin=True, validate_features=False)
+                loss = loss_on(task, np.asarray(margins, dtype=np.float64).reshape(len(held[0]), self.outputs), held[1])
+            if not goes_on(done, loss):
+                break
+        return replace(self, content=bytes(booster.save_raw("json")))
+
 
 class XGBoostLearner:
     """Boosted trees; categories one-hot where they are few and target encoded, missing values as they are."""
@@ -170,7 +211,7 @@ class XGBoostLearner:
         content = bytes(booster[: watch.best].save_raw("json"))
         kernel = XGBoostKernel(content=content, features=matrix.shape[1], outputs=link.width(task))
         learned = {"rounds": watch.best}
-        return ExplainableModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
+        return ContinuingModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
 
     def load(self, payloads: Mapping[str, bytes]) -> EncodedModel:
         """Return the model that was saved."""
@@ -181,7 +222,7 @@ class XGBoostLearner:
             made.trees()  # before XGBoost itself follows a child that is not there
             return made
 
-        model: EncodedModel = read_model(self.name, payloads, kernel, ExplainableModel)
+        model: EncodedModel = read_model(self.name, payloads, kernel, ContinuingModel)
         return model
 
 

@@ -32,6 +32,7 @@ def updates_set(
     labels: int = 500,
     every: Duration = HOUR,
     budget: Duration = MINUTE,
+    rounds: int | None = None,
     approve: bool = False,
     expires: Duration = WEEK,
     way: Literal["auto", "retrain", "continue"] = "auto",
@@ -55,6 +56,8 @@ def updates_set(
         Time between two updates that `--on schedule` waits for.
     budget
         A deadline for one update.
+    rounds
+        A budget in candidates that are tried instead of time.
     approve
         Ask a person before a challenger takes over.
     expires
@@ -80,6 +83,7 @@ def updates_set(
         labels=labels,
         every=float(every),
         budget=float(budget),
+        rounds=rounds,
         approve=approve,
         expires=float(expires),
         way=way,

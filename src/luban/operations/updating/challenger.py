@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import LubanError, OutOfTime
+from luban.core.errors import LubanError
 from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.recipe import Recipe, Step
 from luban.core.schema import Column, Schema
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from luban.search.candidate import Candidate
     from luban.search.result import StudyResult
     from luban.store import Workspace
-
-JUDGING = 0.1
-"""Share of the budget that is kept for the gates, at least half a second."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Challenger:
@@ -123,11 +119,12 @@ class _Maker:
                 folder=folder,
                 executor=self.executor,
                 plan=self.plan,
+                rounds=self.policy.rounds,
                 seed=self.policy.seed,
                 first=warmers,
                 cache=self.workspace.root / "cache",
                 on_event=lambda event: tell(
-                    Progress(stage="learn", message=event.message, done=event.done, remaining=self.plan.remaining)
+                    Progress(stage="learn", message=event.message, done=event.done, remaining=self._left())
                 ),
                 stop=asked_to_stop,
             )
@@ -194,6 +191,9 @@ class _Maker:
             self._ended(run, error)
             raise
 
+    def _left(self) -> float | None:
+        return self.plan.remaining if self.plan.timed else None
+
     def _run(self, dataset: Dataset) -> Run:
         from luban.operations.environment import environment
 
@@ -242,16 +242,6 @@ class _Maker:
             self.workspace.runs.finish(run.id, "failed", error=defect)
         else:
             self.workspace.runs.finish(run.id, "interrupted")
-
-
-def check_time(plan: Plan) -> None:
-    """Raise `OutOfTime` where nothing can be learnt any more."""
-    if plan.study_remaining() < 0.5:
-        raise OutOfTime(
-            "the time was over before anything was learnt",
-            seen=f"{plan.elapsed:.1f} of {plan.budget:.1f} s were spent on reading and choosing",
-            remedy="Give a longer --budget.",
-        )
 
 
 def _kept(workspace: Workspace, subject: Subject, rows: Rows) -> Dataset:

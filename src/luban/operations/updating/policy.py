@@ -44,6 +44,8 @@ def policy_of(
         raise InputError("between 5% and 90% of the new rows must be fresh", seen=fresh)
     if values.get("labels") == 0:
         raise InputError("an update waits for at least one new label", seen="--labels 0")
+    if values.get("rounds") == 0:
+        raise InputError("rounds must be at least 1", seen="0")
     windows(values.get("window", "auto"), 1)  # what cannot be read is told before any work
     found = {**({} if gates is None else read(gates)), **limits(gate)}
     return UpdatePolicy(fresh=part, gates=found, **values)

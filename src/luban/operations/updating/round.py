@@ -134,6 +134,8 @@ def _plan(policy: UpdatePolicy, began: float) -> Any:
     """Return the plan of what comes before the gates, which take a little of the budget themselves."""
     from luban.execution.deadline import Plan
 
+    if policy.rounds is not None:
+        return Plan.of(None, started=began)
     return Plan.of(policy.budget - min(max(MARGIN, 0.05 * policy.budget), 0.2 * policy.budget), started=began)
 
 

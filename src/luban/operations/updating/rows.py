@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError
@@ -174,13 +174,11 @@ def _boundary(moments: np.ndarray, cut: int, start: int) -> int:
 
 def _moment(moments: np.ndarray, cut: int) -> datetime | None:
     """Return the moment of the last row before a cut."""
-    import numpy as np
-    import pyarrow as pa
+    from luban.store.tables import EPOCH
 
     if cut == 0:
         return None
-    last: datetime = pa.scalar(moments[cut - 1].astype(np.int64), pa.timestamp("us", "UTC")).as_py()
-    return last
+    return EPOCH + timedelta(microseconds=int(moments[cut - 1].astype("int64")))
 
 
 def _labelled(workspace: Workspace, subject: Subject) -> tuple[Rows, np.ndarray, tuple[str, ...]]:

@@ -89,11 +89,12 @@ def subject(workspace: Workspace, name: str) -> Subject:
                 f"no deployment and no model is named {name!r}", seen=f"deployments: {known}", remedy=error.remedy
             ) from error
         sources = tuple(one.name for one in deployments.values() if one.champion.rpartition("/")[0] == champion.name)
-    _check(champion)
+    check_updatable(champion)
     return Subject(name=name, champion=champion, deployment=found, sources=sources)
 
 
-def _check(champion: ModelVersion) -> None:
+def check_updatable(champion: ModelVersion) -> None:
+    """Raise `InputError` or `Unsupported` where a version cannot be updated."""
     if champion.dataset is None:
         raise InputError(
             f"it is not known what {champion.reference} learnt from, so it cannot be updated",

@@ -1,0 +1,1 @@
+"""Benchmark of the loop: a stream of real data through the real servers."""
