@@ -58,6 +58,8 @@ class Effort:
         Folder of this fit alone: what it keeps there is found again when it is resumed after it was killed.
     cache : str, optional
         Folder shared by all fits of a workspace, for what is dear to compute and named by the digest of its content.
+    rough : bool
+        Whether the model may answer with less precise arithmetic until it is saved, as while a search judges it.
     """
 
     deadline: float = math.inf
@@ -65,6 +67,7 @@ class Effort:
     seed: int = 0
     checkpoint: str | None = None
     cache: str | None = None
+    rough: bool = False
 
     @property
     def remaining(self) -> float:

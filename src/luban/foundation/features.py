@@ -91,14 +91,9 @@ def features(
     shelf = None
     short = quick and _has_bfloat16()
     if effort.cache is not None and unique:
-        folder, name = Path(effort.cache) / "features", _shelf_name(backbone, preparation)
-        shelf = Shelf(folder / name, backbone.dimension)
+        name = _shelf_name(backbone, preparation) + ("-bfloat16" if short else "")
+        shelf = Shelf(Path(effort.cache) / "features" / name, backbone.dimension)
         vectors, ready = shelf.get(unique)
-        if short:  # what is there in full serves as well
-            shelf = Shelf(folder / f"{name}-bfloat16", backbone.dimension)
-            others, there = shelf.get(unique)
-            vectors[there & ~ready] = others[there & ~ready]
-            ready = ready | there
     todo = sorted(np.flatnonzero(~ready).tolist(), key=lambda i: (sizes[places[unique[i]]], i))
 
     def work(chosen: list[int]) -> tuple[list[int], np.ndarray, bool]:

@@ -114,6 +114,7 @@ def look_ahead(
     last: list[Candidate] = []
     findings: dict[str, Finding] = {}
     slow: set[str] = set()
+    dear: set[str] = set()
     begun, left = time.monotonic(), seconds
     for candidate in portfolio:
         seen = _Seen()
@@ -141,8 +142,11 @@ def look_ahead(
                 note=_note(seen, late=seconds < _LONG_SECONDS),
             )
         )
+        dear |= {candidate.learner} if reason else set()
         if not reason:
-            (last if seen.slow and seconds < _LONG_SECONDS else tried).append(
+            # What there was no time to look at is likely to be as dear as its fellow that was looked at.
+            unknown = seen.forecast is None and candidate.learner in dear
+            (last if unknown or (seen.slow and seconds < _LONG_SECONDS) else tried).append(
                 replace(candidate, needs=0.0 if seen.forecast is None else seen.forecast.seconds)
             )
             # What is fitted once takes all that it may.

@@ -84,7 +84,14 @@ def fit_fold(
         examples_of(rows, None if fold is None else _sample(rows.learnt(fold), most_rows, seed)),
         None if fold is None else examples_of(rows, rows.judged(fold)),
         parameters=dict(parameters),
-        effort=Effort(deadline=limit, threads=threads, seed=seed, checkpoint=str(checkpoint), cache=cache),
+        effort=Effort(
+            deadline=limit,
+            threads=threads,
+            seed=seed,
+            checkpoint=str(checkpoint),
+            cache=cache,
+            rough=cache is not None and fold is not None,
+        ),
         report=_kept(curve, _sparse(report)),
     )
     fitted = time.monotonic()

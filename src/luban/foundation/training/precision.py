@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from luban.foundation.training.work import Work
 
 # Rows that are tried: enough to tell, few enough to cost little beside a step.
-_TRIED = 8
+_TRIED = 4
 
 
 def chosen(work: Work) -> str:

@@ -62,10 +62,13 @@ class Frozen:
     parts : tuple of Part
     cache : str, optional
         Folder in which vectors are kept while a model is fitted and judged.
+    rough : bool
+        Whether they are computed in bfloat16 where the processor has it; what was loaded answers in float32.
     """
 
     parts: tuple[Part, ...]
     cache: str | None = None
+    rough: bool = False
 
     @property
     def width(self) -> int:
@@ -97,6 +100,7 @@ class Frozen:
         effort = effort or Effort(threads=threads(), cache=self.cache)
         if not table.num_rows:
             return np.zeros((0, self.width), dtype=np.float32)
+        quick = quick or self.rough
         return np.concatenate([_features(part, table, effort, quick=quick) for part in self.parts], axis=1)
 
     def contributed(self, values: np.ndarray, inputs: Sequence[str]) -> np.ndarray:
@@ -162,7 +166,7 @@ def make(schema: Schema, table: pa.Table, *, backbone: str | None, effort: Effor
         blank = _blank(found)
         groups = [tuple(names)] if kind == _PAIRED and len(names) == 2 else [(name,) for name in names]
         parts += [Part(columns=group, backbone=found, blank=blank) for group in groups]
-    return Frozen(parts=tuple(parts), cache=effort.cache)
+    return Frozen(parts=tuple(parts), cache=effort.cache, rough=effort.rough)
 
 
 def load(payloads: Mapping[str, bytes], inputs: Sequence[str]) -> Frozen:
