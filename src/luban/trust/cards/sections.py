@@ -60,10 +60,9 @@ def data(record: Record) -> str:
     """Return what it learnt from."""
     dataset, version = record.dataset, record.version
     if dataset is None:
-        named = (
-            f"{code(version.dataset)}, which is not in the workspace any more" if version.dataset else "not recorded"
-        )
-        return f"The data set it learnt from: {named}."
+        if not version.dataset:
+            return "The data set that it learnt from was not recorded."
+        return f"It learnt from {code(version.dataset)}, which is not in the workspace."
     rows: list[tuple[str, Any]] = [
         ("version", dataset.reference),
         ("fingerprint", dataset.fingerprint),

@@ -1,0 +1,157 @@
+"""What is recorded of the code that a model was made with: real git repositories, and git that fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from luban.operations import code as codes
+from luban.operations.code import code
+from luban.operations.origin import Origin
+from luban.store import Blobs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one commit of one file, whose own settings name no user."""
+    for name, value in {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_AUTHOR_NAME": "ada",
+        "GIT_AUTHOR_EMAIL": "ada@example.org",
+        "GIT_COMMITTER_NAME": "ada",
+        "GIT_COMMITTER_EMAIL": "ada@example.org",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("LUBAN_CODE", raising=False)
+    folder = tmp_path / "code"
+    (folder / "inside").mkdir(parents=True)
+    git(folder, "init", "-q")
+    (folder / "train.py").write_text("print(1)\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "first")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Return what git says."""
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_clean_repository_is_its_commit(repository: Path) -> None:
+    """From any folder in it; a password in the address of its origin is left out."""
+    git(repository, "remote", "add", "origin", "https://ada:secret@example.org/code.git")
+    found = code(str(repository / "inside"))
+    assert (found.state, found.commit, found.diff, found.untracked) == (
+        "clean",
+        git(repository, "rev-parse", "HEAD"),
+        None,
+        (),
+    )
+    assert found.repository == "https://example.org/code.git"
+
+
+def test_changes_can_be_applied_again(repository: Path, tmp_path: Path) -> None:
+    """Staged, unstaged and binary changes make one diff, which git applies to the commit; new files are named."""
+    (repository / "train.py").write_text("print(2)\n")
+    (repository / "data.bin").write_bytes(bytes(range(256)))
+    git(repository, "add", "data.bin")
+    (repository / "note 数.txt").write_text("new")
+    found = code(str(repository))
+    assert (found.state, found.untracked) == ("changed", ("note 数.txt",))
+    assert found.diff is not None
+    again = tmp_path / "again"
+    git(tmp_path, "clone", "-q", str(repository), str(again))
+    (tmp_path / "diff").write_bytes(found.diff)
+    git(again, "apply", str(tmp_path / "diff"))
+    assert (again / "train.py").read_text() == "print(2)\n"
+    assert (again / "data.bin").read_bytes() == bytes(range(256))
+
+
+def test_what_is_no_repository_has_a_word_of_its_own(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Outside of a repository, before the first commit, without git, and where nobody wants to be asked."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    assert code(str(plain)).state == "no repository"
+    git(plain, "init", "-q")
+    assert code(str(plain)).state == "no commit yet"
+    monkeypatch.setenv("LUBAN_CODE", "off")
+    assert code(str(repository)) == codes.Code(state="not asked")
+    monkeypatch.setenv("LUBAN_CODE", "commit")
+    (repository / "train.py").write_text("password = 'x'")
+    found = code(str(repository))
+    assert (found.state, found.diff, found.commit is None) == ("not asked", None, False)
+    monkeypatch.delenv("LUBAN_CODE")
+    monkeypatch.setenv("PATH", str(plain))
+    assert code(str(repository)).state == "no git"
+
+
+def test_git_that_hangs_is_given_up(repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After the seconds it was given; a fit goes on meanwhile and records that nothing is known."""
+    slow = tmp_path / "bin"
+    slow.mkdir()
+    (slow / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (slow / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow}:{os.environ['PATH']}")
+    began = time.monotonic()
+    assert code(str(repository), seconds=0.3).state == "timed out"
+    monkeypatch.setattr("luban.operations.origin.SECONDS", 0.5)
+    monkeypatch.chdir(repository)
+    origin = Origin()
+    assert origin.of_run()["code"] is None
+    kept = origin.keep(blobs := Blobs(tmp_path / "blobs"))
+    assert blobs.get_json(kept["code"])["state"] == "timed out"
+    assert time.monotonic() - began < 30, "a hanging git must not be waited for to its end"
+
+
+def test_changes_that_are_too_large_are_left_out_and_said(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gigabyte of changes is neither read to its end nor kept."""
+    monkeypatch.setattr(codes, "LARGEST", 1000)
+    (repository / "train.py").write_text("x = 1\n" * 1000)
+    found = code(str(repository))
+    assert (found.state, found.diff) == ("changed", None)
+    assert "larger than" in found.note
+
+
+def test_programs_that_a_repository_names_are_not_run(repository: Path, tmp_path: Path) -> None:
+    """A repository from a stranger may name programs for git to run: an external diff, a text converter, a monitor."""
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    trap.chmod(0o755)
+    for key in ("diff.external", "diff.mark.textconv", "diff.mark.command", "core.fsmonitor"):
+        git(repository, "config", key, str(trap))
+    (repository / ".gitattributes").write_text("*.py diff=mark\n")
+    (repository / "train.py").write_text("print(3)\n")
+    found = code(str(repository))
+    assert b"print(3)" in (found.diff or b"")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_origin_keeps_its_changes_as_content(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The state is that of the beginning of a call, whatever is written afterwards; equal states are one blob."""
+    monkeypatch.chdir(repository)
+    (repository / "train.py").write_text("print(2)\n")
+    origin = Origin()
+    brief = origin.of_run()
+    assert brief["code"] == {"commit": git(repository, "rev-parse", "HEAD"), "changed": True}
+    (repository / "train.py").write_text("print(3)\n")
+    blobs = Blobs(tmp_path / "blobs")
+    kept = origin.keep(blobs)
+    told = blobs.get_json(kept["code"])
+    assert b"print(2)" in blobs.get(told["diff"])
+    packages = blobs.get_json(kept["environment"])["packages"]
+    assert packages["numpy"]
+    assert "code" not in blobs.get_json(kept["environment"])
+    assert origin.keep(blobs) == kept
