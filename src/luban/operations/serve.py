@@ -79,9 +79,12 @@ def serve(
     }
     if workers < 1:
         raise InputError("there must be at least one worker", seen=str(workers))
-    if workers == 1:
-        return answer(workspace, **given)
-    return _crew(workspace, workers, given)
+    from luban.operations.updating.beside import updating
+
+    with updating(workspace, model):
+        if workers == 1:
+            return answer(workspace, **given)
+        return _crew(workspace, workers, given)
 
 
 def answer(
