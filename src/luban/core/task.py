@@ -40,8 +40,8 @@ class Task:
     groups : str, optional
         Column whose groups are never split between training and validation.
     constraints : mapping
-        Wishes such as ``{"monotonic": {"age": 1}}``: with them predictions only rise (1) or fall (-1). A learner
-        that cannot honour a wish does not suit the task.
+        Wishes. ``{"monotonic": {"age": 1}}``: predictions only rise (1) or fall (-1); a learner that cannot honour it
+        does not suit the task. ``{"backbone": "minilm"}``: those that stand on a pre-trained network take this one.
     """
 
     kind: TaskKind

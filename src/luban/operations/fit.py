@@ -148,6 +148,7 @@ def fit(
     ignore: tuple[str, ...] = (),
     learners: tuple[str, ...] = (),
     searcher: str = "tpe",
+    backbone: str | None = None,
     resume: str | None = None,
     dry_run: bool = False,
 ) -> Fit | FitPlan:
@@ -188,6 +189,9 @@ def fit(
         Only these learners; `luban plugins learners` lists them.
     searcher
         How parameters are searched after the portfolio: tpe, random or grid.
+    backbone
+        The pre-trained network that reads texts, pictures or sounds: a name of `luban zoo list`, a folder, or an
+        identifier of the Hugging Face hub; by default one that suits the rows.
     resume
         Identifier of an interrupted or killed fit to go on with, instead of data and target.
     dry_run
@@ -202,7 +206,21 @@ def fit(
     from luban.operations.reading import source_of, target_told
 
     if resume is not None:
-        others = (data, target, metric, name, rounds, task, group, time, *monotonic, *quantiles, *ignore, *learners)
+        others = (
+            data,
+            target,
+            metric,
+            name,
+            rounds,
+            task,
+            group,
+            time,
+            backbone,
+            *monotonic,
+            *quantiles,
+            *ignore,
+            *learners,
+        )
         if any(one is not None for one in others):
             raise InputError(
                 "a resumed fit has its data, target and options", remedy="Give --resume alone, or with --budget."
@@ -229,6 +247,7 @@ def fit(
         ignore=ignore,
         learners=learners,
         searcher=searcher,
+        backbone=backbone,
         source=source_of(data),
     )
     if dry_run:

@@ -28,6 +28,8 @@ _LONGEST = 512
 _MELS = "WhisperFeatureExtractor"
 _WAVES = ("Wav2Vec2FeatureExtractor",)
 
+_AGAIN = "It is damaged: get the folder again."
+
 
 class Folder:
     """A backbone in a folder.
@@ -249,7 +251,7 @@ def _read(path: Path, name: str, *, needed: bool = True) -> dict[str, Any]:
             f"{name} is no backbone: {path.name} is missing", remedy="Name a folder that transformers wrote."
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path.name} of {name} cannot be read", seen=str(error)[:160]) from error
+        raise InputError(f"{path.name} of {name} cannot be read", seen=str(error)[:160], remedy=_AGAIN) from error
     if not isinstance(value, dict):
-        raise InputError(f"{path.name} of {name} is no JSON object")
+        raise InputError(f"{path.name} of {name} is no JSON object", remedy=_AGAIN)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luban.core import plugins
 from luban.core.errors import InputError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.schema import Column, Schema
+    from luban.core.task import Task
     from luban.foundation.backbone import Backbone, Card
 
 _TOLD = 200
@@ -35,11 +36,20 @@ def readable(schema: Schema) -> list[Column]:
     return [column for column in schema.inputs if column.kind in kinds]
 
 
-def offered(kinds: Sequence[str]) -> dict[str, Choice]:
+def wanted(task: Task, parameters: Mapping[str, Any]) -> str | None:
+    """Return the backbone that the parameters name, or the one that the task insists on; None for the default."""
+    named = parameters.get("backbone") or task.constraints.get("backbone")
+    return None if named is None else str(named)
+
+
+def offered(task: Task, kinds: Sequence[str]) -> dict[str, Choice]:
     """Return the backbones to search over, as the parameter ``backbone``: of these kinds, and there without a download.
 
-    None, the default for the rows, is one of them. There is nothing to search where it is the only one of its kind.
+    None, the default for the rows, is one of them. There is nothing to search where it is the only one of its kind,
+    or where the task insists on one.
     """
+    if task.constraints.get("backbone"):
+        return {}
     ready = [card for card in cards().values() if card.kind in kinds and not card.needs]
     several = [card.name for card in ready if sum(card.kind == other.kind for other in ready) > 1]
     return {"backbone": Choice((None, *sorted(several)))} if several else {}

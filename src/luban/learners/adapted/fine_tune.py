@@ -74,7 +74,7 @@ class FineTuneLearner:
         return {
             **own,
             "way": Choice(ways),
-            **choice.offered(kinds),
+            **choice.offered(task, kinds),
             "batch": Choice((16, 32, 64)),
             "rate_factor": Real(0.3, 3.0, log=True),
             AUGMENT: Choice((0.0, 0.3, 0.6)),
@@ -92,7 +92,7 @@ class FineTuneLearner:
         report: Callable[[int, float], bool] | None = None,
     ) -> AdaptedModel:
         """Train until the validation loss rests, the epochs are done or the time is up."""
-        call = call_of(parameters, schema, training.table)
+        call = call_of(task, parameters, schema, training.table)
         adapted = train(
             call.backbone,
             call.way,
@@ -113,7 +113,7 @@ class FineTuneLearner:
         """Return what a pass over the rows, or over as many as are worth it, would take, by a few steps of it."""
         from luban.foundation.forecast import forecast
 
-        call = call_of(parameters, schema, training.table)
+        call = call_of(task, parameters, schema, training.table)
         given, augmentation = sorted_out(call.backbone, call.way, call.columns, call.parameters)
         found: Forecast | Unsuitable = forecast(
             call.backbone,
@@ -135,7 +135,7 @@ class FineTuneLearner:
         """Return what would spoil the training, or is worth knowing of it."""
         from luban.foundation.preflight import preflight
 
-        call = call_of(parameters, schema, training.table)
+        call = call_of(task, parameters, schema, training.table)
         given, _ = sorted_out(call.backbone, call.way, call.columns, call.parameters)
         found: Sequence[Finding] = preflight(
             call.backbone, call.way, task, call.columns, training, None, parameters=given, effort=effort
@@ -157,14 +157,15 @@ class Call:
     parameters: Mapping[str, Any]
 
 
-def call_of(parameters: Mapping[str, Any], schema: Schema, table: pa.Table) -> Call:
+def call_of(task: Task, parameters: Mapping[str, Any], schema: Schema, table: pa.Table) -> Call:
     """Return the backbone, freshly loaded, the way, the columns and the rest of the parameters."""
     own = dict(parameters)
     way = str(own.pop("way", None) or "full")
     factor = float(own.pop("rate_factor", None) or 1.0)
     columns = choice.columns_of(schema)
     kind = choice.kind_of(schema, columns[0])
-    backbone = choice.backbone_named(own.pop("backbone", None), kind, table, columns)
+    backbone = choice.backbone_named(choice.wanted(task, own), kind, table, columns)
+    own.pop("backbone", None)
     rate = float(own.pop("learning_rate", None) or plugins.create("ways", way).rate)
     return Call(backbone=backbone, way=way, columns=columns, parameters={**own, "learning_rate": rate * factor})
 

@@ -183,7 +183,7 @@ class LateFusionLearner:
         from luban.modalities.tabular.options import NETS
 
         own = options(parameters, DEFAULTS)
-        made = frozen.make(schema, training.table, backbone=own["backbone"], effort=effort)
+        made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
         judging = None
         seconds = 0.0
         if validation is not None:

@@ -125,10 +125,10 @@ class LinearProbeLearner:
         """Return the default backbone, first of all but the baseline."""
         return [Suggestion(order=5, share=0.4)]
 
-    def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
+    def space(self, task: Task, schema: Schema) -> Space:
         """Return the strength, and the backbones that can be had for the columns."""
         kinds = [column.kind for column in choice.readable(schema)]
-        return {"strength": Real(1e-1, 1e4, log=True), **choice.offered(kinds)}
+        return {"strength": Real(1e-1, 1e4, log=True), **choice.offered(task, kinds)}
 
     def fit(
         self,
@@ -143,7 +143,7 @@ class LinearProbeLearner:
     ) -> ProbeModel:
         """Read as many rows as there is time for, and solve for the strength given, or for each until it gets worse."""
         own = options(parameters, DEFAULTS)
-        made = frozen.make(schema, training.table, backbone=own["backbone"], effort=effort)
+        made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
         held, judged = None, 0.0
         if validation is not None:
             ready = frozen.within(made, validation.table, effort, seconds=_JUDGING * effort.remaining)

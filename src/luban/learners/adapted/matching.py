@@ -150,7 +150,7 @@ class MatchingLearner:
         from luban.foundation.matching import fit_temperature, index, similarities
 
         own = options(parameters, DEFAULTS)
-        made = frozen.make(schema, training.table, backbone=own["backbone"], effort=effort)
+        made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
         answers = pa.table({made.parts[0].columns[0]: pa.array([str(one) for one in task.classes], pa.string())})
         vectors = np.concatenate([made.transform(answers, effort), made.transform(training.table, effort)])
         codes = np.concatenate([np.arange(len(task.classes)), training.target.astype(np.int64)])

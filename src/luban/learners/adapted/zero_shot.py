@@ -70,7 +70,7 @@ class ZeroShotLearner(LinearProbeLearner):
 
         own = options(parameters, DEFAULTS)
         begun = time.monotonic()
-        made = frozen.make(schema, training.table, backbone=own["backbone"], effort=effort)
+        made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
         names = [str(one) for one in task.classes]
         found = zero_shot.labels(made.parts[0].backbone, names, template=own["template"], effort=effort)
         # Features have the length of the root of their width, labels that of 1.

@@ -43,6 +43,7 @@ class Request:
     ignore: tuple[str, ...] = ()
     learners: tuple[str, ...] = ()
     searcher: str = "tpe"
+    backbone: str | None = None
 
 
 def begin(workspace: Workspace, data: Any, request: Request, *, began: float) -> Fit:

@@ -54,9 +54,8 @@ def prepare(
     Parameters
     ----------
     options : mapping
-        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``: what the user decided
-        instead of Luban.
-
+        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``, ``backbone``: what the
+        user decided instead of Luban.
     keep : bool
         Whether rows that are new become a version of a data set; else nothing is written, and its version is 0.
 
@@ -97,6 +96,11 @@ def prepare(
     check_directions(wanted_directions, task, inference.schema)
     if wanted_directions:
         task = replace(task, constraints={**task.constraints, "monotonic": wanted_directions})
+    if options.get("backbone"):
+        from luban.operations.fitting.backbone import checked
+
+        named = checked(str(options["backbone"]), inference.schema.select(task.inputs))
+        task = replace(task, constraints={**task.constraints, "backbone": named})
     rows = inference.learnable(table)
     groups, times = group_codes(rows, deciding.group), moments(rows, schema, deciding.time)
     inputs = inference.schema.select(task.inputs)
