@@ -1,0 +1,200 @@
+"""A SavedModel answers as the graph does, for every learner of tables; where it cannot be made, the error says why.
+
+What needs TensorFlow runs where it is installed (`pip install '.[tensorflow]'`); the last test makes an environment
+that has it and runs the others there. TensorFlow Serving itself is not here: its REST form is answered by a few lines.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+import threading
+import venv
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from test_export_learners import SCHEMA, TABLE, TARGETS, TASKS, ensemble, member, strange
+
+import small_models as small
+from luban.core import plugins
+from luban.core.errors import MissingExtra, Unsupported
+from luban.core.protocols import Examples, Suitable, Unsuitable
+from luban.export.onnx.build import build
+from luban.export.tfserving import saved
+from luban.export.tfserving.exporter import TensorFlowServingExporter
+from luban.learners.graph.feeding import Feeding
+from luban.learners.graph.outputs import value_output
+from luban.learners.graph.session import open_session
+from luban.testing.exporter import check_exporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = importlib.util.find_spec("tensorflow") is not None
+needs_tensorflow = pytest.mark.skipif(not HERE, reason="TensorFlow is not installed: pip install '.[tensorflow]'")
+ROWS = small.random_table(100)
+EXAMPLES = Examples(table=ROWS, target=np.zeros(100))
+LEARNERS = [
+    name
+    for name in plugins.names("learners")
+    if type(plugins.create("learners", name)).__module__.startswith("luban.learners.tabular.")
+]
+PLAIN = [name for name in TABLE.column_names if name != "words"]
+
+
+def of_table(name: str, kind: str, columns: list[str]) -> Any:
+    """Return a small fit on these columns."""
+    task = replace(TASKS[kind], inputs=tuple(columns))
+    table, schema = TABLE.select(columns).slice(0, 300), SCHEMA.select(columns)
+    return ensemble(task, schema, member(name, task, schema, Examples(table=table, target=TARGETS[kind][:300])))
+
+
+@pytest.mark.skipif(HERE, reason="TensorFlow is installed")
+def test_without_tensorflow_the_error_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(MissingExtra, match=r"luban\[tensorflow\]"):
+        TensorFlowServingExporter().export(small.fitted(small.BINARY), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfWords(small.ByHand):
+    """A model whose graph turns words into small letters, as that of a text does."""
+
+    learner: str = "of_words"
+
+    def to_graph(self, graph: Any) -> str:
+        flat = graph.node("Reshape", graph.column("note"), graph.constant(np.array([-1])))
+        lower = graph.node("StringNormalizer", flat, case_change_action="LOWER", locale="C")
+        same = graph.node("Cast", graph.node("Equal", lower, graph.constant(np.array(["x"], dtype=object))), to=1)
+        column = graph.node("Unsqueeze", same, graph.constant(np.array([1])))
+        nothing = graph.node("Mul", column, graph.constant(np.zeros(1, dtype=np.float32)))
+        return str(graph.node("Add", super().to_graph(graph), nothing))
+
+
+def test_what_tensorflow_has_no_form_for_is_named_with_what_else_can_be_done(tmp_path: Path) -> None:
+    """The error comes before TensorFlow is looked for."""
+    fitted = small.fitted(small.BINARY, OfWords(task=small.BINARY))
+    answer = TensorFlowServingExporter().supports(fitted)
+    assert isinstance(answer, Unsuitable)
+    with pytest.raises(Unsupported, match="--to docker") as caught:
+        TensorFlowServingExporter().export(fitted, str(tmp_path / "out"))
+    for words in (answer.reason, str(caught.value)):
+        assert "StringNormalizer" in words
+    assert not (tmp_path / "out").exists()
+    assert isinstance(TensorFlowServingExporter().supports(small.fitted(small.BINARY)), Suitable)
+
+
+@needs_tensorflow
+@pytest.mark.long
+@pytest.mark.parametrize("kind", list(TASKS))
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_of_tables_answers_the_same(name: str, kind: str, tmp_path: Path) -> None:
+    """On ordinary rows and on rows such as nobody has seen: nothing at all, huge numbers, unknown words, odd days."""
+    fitted = of_table(name, kind, PLAIN)
+    graph = build(fitted)
+    session = open_session(graph)
+    rows = pa.concat_tables([TABLE.select(PLAIN), strange(TABLE).select(PLAIN)])
+    feeds = Feeding(session, fitted.signature.inputs).table(rows)
+    saved.write(graph, tmp_path / "saved")
+    output = value_output(fitted.task)
+    (expected,) = session.run([output], feeds)
+    found = saved.ask(tmp_path / "saved", feeds, output)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * float(np.abs(expected).max()))
+
+
+@needs_tensorflow
+@pytest.mark.long
+def test_the_exporter_conforms_and_measures_what_it_wrote(tmp_path: Path) -> None:
+    done = check_exporter(TensorFlowServingExporter(), small.fitted(small.BINARY), EXAMPLES, tmp_path)
+    assert 0 < done["parity"] <= 1e-6
+    assert done["rows"] == 100
+    assert (Path(done["path"]) / "model" / "1" / "saved_model.pb").is_file()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """TensorFlow Serving's REST form over the SavedModel in a folder, loaded as TensorFlow 2 loads one."""
+    import tensorflow as tf
+
+    ask = tf.saved_model.load(str(tmp_path / "models" / "in_come" / "1")).signatures["serving_default"]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == "/v1/models/in_come:predict"
+            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
+            signature = ask.structured_input_signature[1]
+            feeds = {name: tf.constant(values, signature[name].dtype) for name, values in given.items()}
+            found = {name: values.numpy().astype("O").tolist() for name, values in ask(**feeds).items()}
+            body = json.dumps({"outputs": found}, default=lambda one: one.decode()).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            """Stay silent."""
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Any:
+    fitted = small.fitted(small.BINARY, threshold=0.4)
+    TensorFlowServingExporter().export(fitted, str(tmp_path), EXAMPLES, reference="in_come/7")
+    return fitted
+
+
+@needs_tensorflow
+@pytest.mark.long
+@pytest.mark.usefixtures("exported")
+def test_its_client_asks_as_the_model_answers(
+    exported: Any, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path / "client"))
+    for name in ("ask", "predict"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    ask = importlib.import_module("ask")
+    rows = ROWS.to_pylist()
+    found = ask.Asked(server).predict([dict(reversed(row.items())) | {"other": 1} for row in rows])
+    expected = exported.predict(ROWS)
+    assert [one["prediction"] for one in found] == expected.prediction.to_pylist()
+    high = [one["probabilities"]["high"] for one in found]
+    np.testing.assert_allclose(high, expected.probabilities[:, 1], atol=1e-6)
+    for name in ("ask", "predict"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.skipif(HERE, reason="TensorFlow is installed, so the tests above have run")
+@pytest.mark.exhaustive
+@pytest.mark.timeout(1200)
+def test_all_this_in_an_environment_that_has_tensorflow(tmp_path: Path) -> None:
+    """TensorFlow is put beside the packages that are here, in an environment of its own."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    install = [python, "-m", "pip", "install", "-q", "tensorflow-cpu>=2.20"]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"TensorFlow cannot be installed here: {done.stderr[-200:]}")
+    site = next((tmp_path / "venv" / "lib").glob("python3.*")) / "site-packages"
+    here = [path for path in sys.path if path.endswith("site-packages")] + [
+        str(Path(small.__file__).parents[1] / "src")
+    ]
+    (site / "beside.pth").write_text("\n".join(here))
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "long or not long", __file__]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(small.__file__).parents[1])
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout or "[100%]" in done.stdout
