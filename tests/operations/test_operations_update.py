@@ -1,0 +1,346 @@
+"""Updates: rows that judge are never learnt from, gates decide, one process works, and nothing moves half-way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import turning_rows as turning
+
+from luban.core.errors import Conflict, InputError, NotFound, Unsupported
+from luban.core.update import UpdatePolicy
+from luban.data import versions
+from luban.execution.inline import InlineExecutor
+from luban.execution.local import LocalExecutor
+from luban.operations.approvals.approve import approvals_approve
+from luban.operations.approvals.list_ import approvals_list
+from luban.operations.approvals.reject import approvals_reject
+from luban.operations.approvals.show import approvals_show
+from luban.operations.deploy import deploy
+from luban.operations.update import update
+from luban.operations.updates.list_ import updates_list
+from luban.operations.updates.remove import updates_remove
+from luban.operations.updates.set import updates_set
+from luban.operations.updates.show import updates_show
+from luban.operations.updating.policy import policy_of
+from luban.operations.updating.rows import of_data, of_log
+from luban.operations.updating.subject import subject
+from luban.operations.updating.window import windows
+from luban.store import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUICK: dict[str, Any] = {"rounds": 1, "gate": ("latency=off",), "way": "retrain"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A workspace with a champion that learnt before the turn; fits run in this process."""
+    monkeypatch.setattr(LocalExecutor, "of_this_machine", classmethod(lambda cls: InlineExecutor()))
+    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
+        turning.champion(opened)
+        yield opened
+
+
+def _keys(table: pa.Table) -> set[tuple[float, float]]:
+    return set(zip(table["x"].to_pylist(), table["y"].to_pylist(), strict=True))
+
+
+def test_a_better_challenger_takes_over_and_never_learnt_from_what_judged_it(workspace: Workspace) -> None:
+    """After the turn the challenger wins; the newest quarter of the rows is in no data set that it came from."""
+    more = turning.rows(600, turned=True, seed=2)
+    done = update(workspace, "weather", more, **QUICK)
+    assert (done.outcome, done.model, done.challenger, done.fresh) == ("promoted", "weather/1", "weather/2", 150)
+    assert workspace.models.get("weather").reference == "weather/2"
+    made = workspace.models.get("weather/2")
+    learnt = _keys(versions.table(workspace, str(made.dataset)))
+    assert learnt.isdisjoint(_keys(more.slice(450)))
+    assert _keys(more.slice(440, 10)) <= learnt
+    pool = _keys(versions.table(workspace, made.tags["update"]["base"]))
+    assert pool.isdisjoint(_keys(more.slice(450)))
+    assert workspace.datasets.get(str(made.dataset)).parents == ("weather/1",)
+    report = workspace.reports.get(made.reports["gates"])
+    assert report.verdict == "pass"
+    assert report.figures["gates"]["quality"]["value"] > 0.99
+    (line,) = updates_list(workspace, "weather").updates
+    assert (line.outcome, line.champion, line.challenger) == ("promoted", "weather/1", "weather/2")
+    shown = updates_show(workspace, line.run)
+    assert shown.fresh == 150
+    assert shown.report == report
+    (child,) = workspace.runs.list(parent=line.run)
+    assert (child.operation, child.state, workspace.runs.tags(child.id)["model"]) == ("fit", "finished", "weather/2")
+    assert workspace.audit.verify() > 0
+
+
+def test_after_a_turn_the_recent_window_is_chosen_by_rows_of_its_own(workspace: Workspace) -> None:
+    """Learnt from all rows the old ones contradict the new; half or a quarter of them is better, and is taken."""
+    done = update(workspace, "weather", turning.rows(600, turned=True, seed=2), **QUICK)
+    choice = updates_show(workspace, str(done.run)).choice
+    scores = {one["words"]: one["score"] for one in choice["tried"]}
+    assert choice["window"]["words"] != "all rows"
+    assert max(scores.values()) == scores[f"learn anew from {choice['window']['words']}"]
+    assert choice["tested"] == 150
+    assert choice["champion"] < 0.3
+
+
+def test_a_challenger_that_is_no_better_is_refused_and_kept(workspace: Workspace) -> None:
+    """Where the goal is chance alone nobody can be better: the champion stays, the report says which gate refused."""
+    done = update(workspace, "weather", turning.rows(400, turned=False, seed=3, chance=True), **QUICK)
+    assert (done.outcome, done.challenger) == ("refused", "weather/2")
+    assert "quality" in done.reason
+    assert workspace.models.get("weather").reference == "weather/1"
+    assert "gates" in workspace.models.get("weather/2").reports
+
+
+@pytest.mark.long
+def test_labelled_predictions_are_learnt_from_once(workspace: Workspace) -> None:
+    """The deployment swaps to the challenger; what came before its time is no news for the next update."""
+    deploy(workspace, "weather", "weather")
+    turning.logged(workspace, turning.rows(400, turned=True, seed=4))
+    waits = update(workspace, "weather", on="labels", labels=500, **QUICK)
+    assert (waits.outcome, waits.run) == ("waiting", None)
+    assert "400 new labelled rows" in waits.reason
+    assert update(workspace, "weather", on="labels", labels=300, **QUICK).outcome == "promoted"
+    assert workspace.deployments.get("weather").champion == "weather/2"
+    assert workspace.models.get("weather").reference == "weather/2"
+    again = update(workspace, "weather", on="labels", labels=300, **QUICK)
+    assert again.outcome == "waiting"
+    assert "100 new labelled rows" in again.reason  # those that judged are later than all that was learnt from
+    turning.logged(workspace, turning.rows(300, turned=True, seed=5), start=1000)
+    found = of_log(workspace, subject(workspace, "weather"), 0.25)
+    assert (len(found.known), len(found.new), len(found.fresh)) == (700, 300, 100)
+    assert found.base == "weather/1"
+
+
+@pytest.mark.long
+def test_a_person_is_asked_and_decides(workspace: Workspace) -> None:
+    """Until the yes nothing moves and nobody is asked twice; then alias and deployment move with the answer."""
+    deploy(workspace, "weather", "weather")
+    turning.logged(workspace, turning.rows(400, turned=True, seed=4))
+    asked = update(workspace, "weather", on="labels", labels=100, approve=True, **QUICK)
+    assert (asked.outcome, asked.challenger) == ("asked", "weather/2")
+    assert workspace.deployments.get("weather").champion == "weather/1"
+    (question,) = approvals_list(workspace)
+    assert question.id == asked.approval
+    assert approvals_show(workspace, question.id[:12]).report == asked.report
+    assert "waits for a person" in update(workspace, "weather", on="labels", labels=100, approve=True, **QUICK).reason
+    second = update(workspace, "weather", approve=True, **QUICK)  # asked for now: it takes the older one's place
+    assert approvals_list(workspace, "superseded")[0].id == question.id
+    assert approvals_reject(workspace, str(second.approval), reason="not on a Friday").state == "rejected"
+    assert workspace.deployments.get("weather").champion == "weather/1"
+    third = update(workspace, "weather", approve=True, **QUICK)
+    yes = approvals_approve(workspace.acting("bob"), str(third.approval), reason="go")
+    assert (yes.approval.decider, yes.promoted.deployments) == ("bob", ("weather",))
+    assert workspace.deployments.get("weather").champion == str(third.challenger)
+    with pytest.raises(Conflict, match="not open"):
+        approvals_approve(workspace, str(third.approval))
+
+
+@pytest.mark.long
+def test_a_yes_to_a_former_champion_is_refused(workspace: Workspace) -> None:
+    """Somebody promoted another version meanwhile: the comparison no longer counts, and the question stays open."""
+    asked = update(workspace, "weather", turning.rows(400, turned=True, seed=2), approve=True, **QUICK)
+    turning.champion(workspace)
+    with pytest.raises(Conflict, match="not the champion any more"):
+        approvals_approve(workspace, str(asked.approval))
+    assert approvals_list(workspace)[0].state == "open"
+    assert workspace.models.get("weather").reference == "weather/3"
+
+
+def test_two_do_not_update_at_once(workspace: Workspace) -> None:
+    """Who finds the lease held leaves; who asked for it now is told by whom."""
+    held = workspace.leases.take("update/weather", "process 1 on another machine")
+    rows = turning.rows(400, turned=True, seed=2)
+    with pytest.raises(Conflict, match="another machine"):
+        update(workspace, "weather", rows, **QUICK)
+    busy = update(workspace, "weather", rows, on="labels", **QUICK)
+    assert busy.outcome == "busy"
+    assert updates_list(workspace).updates == ()
+    assert held is not None
+    workspace.leases.release(held)
+    assert update(workspace, "weather", rows, **QUICK).outcome == "promoted"
+
+
+@pytest.mark.parametrize("moment", ["before judging", "after judging"])
+def test_a_stalled_updater_moves_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Its lease ran out and was taken over while it worked: its token is old, and its run ends as interrupted."""
+    from luban.operations.updating import contest
+
+    judged = contest.judged
+    deploy(workspace, "weather", "weather")
+
+    def taken_over() -> None:
+        lease = workspace.leases.holder("update/weather")
+        assert lease is not None
+        workspace.leases.release(lease)
+        assert workspace.leases.take("update/weather", "another") is not None
+
+    def stalled(*given: Any, **options: Any) -> Any:
+        found = judged(*given, **options)
+        taken_over()
+        return found
+
+    monkeypatch.setattr(contest, "judged", stalled)
+    if moment == "before judging":
+        from luban.operations.updating import challenger
+
+        make = challenger.make
+
+        def slowly(*given: Any, **options: Any) -> Any:
+            found = make(*given, **options)
+            taken_over()
+            return found
+
+        monkeypatch.setattr(challenger, "make", slowly)
+    with pytest.raises(Conflict, match="somebody else"):
+        update(workspace, "weather", turning.rows(400, turned=True, seed=2), **QUICK)
+    assert workspace.models.get("weather").reference == "weather/1"
+    assert workspace.deployments.get("weather").champion == "weather/1"
+    assert updates_list(workspace).updates[0].outcome == "interrupted"
+
+
+def test_what_a_dead_process_left_is_marked_and_the_next_update_goes_on(workspace: Workspace) -> None:
+    """Runs that are still running when somebody else holds the lease are ended as interrupted, their parts too."""
+    left = workspace.runs.start("update", {"name": "weather"})
+    part = workspace.runs.start("fit", {}, parent=left.id)
+    other = workspace.runs.start("update", {"name": "another"})
+    assert update(workspace, "weather", turning.rows(400, turned=True, seed=2), **QUICK).outcome == "promoted"
+    states = [workspace.runs.get(run.id).state for run in (left, part, other)]
+    assert states == ["interrupted", "interrupted", "running"]
+
+
+@pytest.mark.long
+def test_triggers_wait_for_time_and_drift(workspace: Workspace) -> None:
+    """By schedule the first update is due and the next is not; drift is what monitoring sees in the log."""
+    deploy(workspace, "weather", "weather")
+    turning.logged(workspace, turning.rows(400, turned=False, seed=6))
+    assert "sees no drift" in update(workspace, "weather", on="drift", **QUICK).reason
+    moved = turning.rows(400, turned=True, seed=7)
+    moved = moved.set_column(0, "x", pa.array(moved["x"].to_numpy() + 3.0))
+    turning.logged(workspace, moved, start=1000)
+    done = update(workspace, "weather", on="drift", **QUICK)
+    assert done.run is not None
+    assert "inputs have moved: x" in updates_list(workspace).updates[0].why
+    turning.logged(workspace, turning.rows(400, turned=True, seed=8), start=2000)
+    assert "the last update began" in update(workspace, "weather", on="schedule", every=3600, **QUICK).reason
+    assert update(workspace, "weather", on="schedule", every=0.001, **QUICK).run is not None
+
+
+def test_a_canary_under_way_is_left_alone(workspace: Workspace) -> None:
+    """The loop waits until a person's trial is over."""
+    turning.champion(workspace)
+    deploy(workspace, "weather", "weather/1")
+    deploy(workspace, "weather", "weather/2", canary="10%")
+    turning.logged(workspace, turning.rows(400, turned=True, seed=4))
+    assert "a canary is under way" in update(workspace, "weather", on="labels", labels=100, **QUICK).reason
+
+
+def test_a_file_may_continue_the_one_before(workspace: Workspace) -> None:
+    """Rows that were learnt from are no news, however the file holds them; a row that repeats is one each time."""
+    new = turning.rows(300, turned=True, seed=2)
+    whole = pa.concat_tables([turning.rows(400, turned=False, seed=1), new, new.slice(0, 50)])
+    found = of_data(workspace, subject(workspace, "weather"), whole, 0.5)
+    assert (len(found.known), len(found.new), len(found.fresh)) == (400, 175, 175)
+    assert "400 of 750 rows had been learnt from" in found.notes[0]
+    assert len(of_data(workspace, subject(workspace, "weather"), new, 0.5).fresh) == 150
+
+
+def test_labels_that_are_no_class_are_left_out_and_named(workspace: Workspace) -> None:
+    """A third class among the labels is for a new fit, not for an update."""
+    deploy(workspace, "weather", "weather")
+    table = turning.rows(200, turned=True, seed=4)
+    strange = table.set_column(2, "goal", pa.array(["perhaps"] * 10 + table["goal"].to_pylist()[10:]))
+    turning.logged(workspace, strange)
+    found = of_log(workspace, subject(workspace, "weather"), 0.25)
+    assert len(found.new) + len(found.fresh) == 190
+    assert "10 labels are none of the model's classes" in found.notes[0]
+
+
+def test_the_challenger_never_answers_by_being_the_newest(workspace: Workspace) -> None:
+    """A model without the alias champion means its newest version: the alias is set before there is a newer one."""
+    workspace.models.set_alias("weather", "champion", None)
+    done = update(workspace, "weather", turning.rows(400, turned=False, seed=3, chance=True), **QUICK)
+    assert done.outcome == "refused"
+    assert workspace.models.get("weather").reference == "weather/1"
+
+
+@pytest.mark.long
+def test_boosted_trees_may_go_on_instead(workspace: Workspace) -> None:
+    """The new version has the champion's trees and more, and learnt from the new rows alone."""
+    turning.champion(workspace, "lightgbm", name="trees")
+    done = update(workspace, "trees", turning.rows(600, turned=True, seed=2), **{**QUICK, "way": "continue"})
+    assert (done.outcome, done.way, done.learnt) == ("promoted", "went on learning", 450)
+    made = workspace.models.get("trees/2")
+    assert made.recipe is not None
+    assert made.recipe.steps[-1].parameters["from"] == "trees/1"
+    with pytest.raises(Exception, match="cannot go on learning"):
+        update(workspace, "weather", turning.rows(600, turned=True, seed=2), **{**QUICK, "way": "continue"})
+
+
+def test_policies_are_set_listed_and_removed(workspace: Workspace, tmp_path: Path) -> None:
+    """A policy has the limits of its file, and options before those; deploy --update is the short form."""
+    (tmp_path / "gates.yaml").write_text("quality: 0.8\nsize: off\n")
+    updates_set(workspace, "weather", on="labels", labels=50, gates=tmp_path / "gates.yaml", gate=("quality=0.7",))
+    policy = workspace.policies.list()["weather"]
+    assert (policy.on, policy.labels, dict(policy.gates)) == ("labels", 50, {"quality": "0.7", "size": None})
+    assert [one.name for one in updates_list(workspace).policies] == ["weather"]
+    updates_remove(workspace, "weather")
+    deploy(workspace, "shop", "weather", update="drift")
+    assert workspace.policies.list() == {"shop": UpdatePolicy(on="drift")}
+    deploy(workspace, "shop", "weather", update="off")
+    assert workspace.policies.list() == {}
+
+
+def test_what_cannot_be_is_said(workspace: Workspace, tmp_path: Path) -> None:
+    """Too few rows, unknown names and gates, versions instead of names, options that contradict each other."""
+    rows = turning.rows(60, turned=True, seed=2)
+    with pytest.raises(InputError, match="60 new labelled rows, and 100 are needed"):
+        update(workspace, "weather", rows)
+    with pytest.raises(InputError, match="luban feedback"):
+        update(workspace, "weather")
+    with pytest.raises(NotFound):
+        update(workspace, "wether")
+    with pytest.raises(InputError, match="not one version"):
+        update(workspace, "weather/1", rows)
+    with pytest.raises(NotFound, match="quality"):
+        update(workspace, "weather", rows, gate=("qualiti=1",))
+    with pytest.raises(InputError, match="not in the data"):
+        update(workspace, "weather", rows.drop_columns("goal"))
+    with pytest.raises(InputError, match="--on drift"):
+        update(workspace, "weather", watch=5.0)
+    for wrong in ({"fresh": "99%"}, {"labels": 0}, {"window": "some"}, {"window": "120%"}, {"rounds": 0}):
+        with pytest.raises(InputError):
+            policy_of(**wrong)
+    (tmp_path / "gates.yaml").write_text("- quality")
+    with pytest.raises(InputError, match="a limit for each name"):
+        policy_of(gates=tmp_path / "gates.yaml")
+    version = workspace.models.get("weather")
+    picture = replace(version.signature, inputs=(replace(version.signature.inputs[0], kind="image"),))
+    workspace.models.register(
+        name="pictures", artifact=version.artifact, signature=picture, task=version.task, dataset=version.dataset
+    )
+    with pytest.raises(Unsupported, match="the inputs x"):
+        update(workspace, "pictures", rows)
+
+
+def test_windows_are_the_newest_rows() -> None:
+    """Shares and numbers are read; what is chosen for the user is never smaller than a model needs."""
+    assert [one.rows for one in windows("auto", 1000)] == [1000, 500, 250]
+    assert [one.rows for one in windows("auto", 300)] == [300]
+    assert [one.rows for one in windows("20%", 1000)] == [200]
+    assert [one.rows for one in windows("5000", 1000)] == [1000]
+
+
+def test_rows_of_one_moment_are_not_torn_apart() -> None:
+    """The rows of a request are all learnt from, or all judge."""
+    from luban.operations.updating.rows import _boundary
+
+    moments = np.array([0, 1, 2, 2, 2, 3], "datetime64[us]")
+    assert _boundary(moments, 4, 0) == 2
+    assert _boundary(moments, 5, 0) == 5
+    assert _boundary(np.zeros(6, "datetime64[us]"), 3, 0) == 3
