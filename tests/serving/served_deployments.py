@@ -1,5 +1,7 @@
 """A server of deployments in a workspace, as a process of its own: ``python served_deployments.py WORKSPACE NAME...``.
 
+With ``--workers N`` before the names, as several.
+
 The versions of the model ``small``: 1 and 2 are well and differ; 3 fails on about one row in twenty; 4 takes 30 ms a
 row more; 5 answers the opposite class; 6 is 1 in its Python form, which takes as long as 3.
 """
@@ -20,6 +22,8 @@ from luban.export.onnx.build import build
 from luban.serving.deployed import Deployed
 from luban.serving.runtime import Runtime
 from luban.serving.server import serve
+from luban.serving.workers.crew import Crew
+from luban.serving.workers.place import place, tell
 from luban.store import Workspace
 
 if TYPE_CHECKING:
@@ -105,8 +109,19 @@ def deployment_server(workspace: Path, *names: str, **environment: str) -> Itera
 
 def main() -> None:
     """Serve until a signal comes."""
-    with Workspace.open(sys.argv[1]) as workspace, Deployed(workspace, sys.argv[2:], load) as deployed:
-        serve(deployed.models, port=0, started=lambda url: print(url, flush=True))
+    root, *names = sys.argv[1:]
+    if names[:1] == ["--workers"]:
+        crew = Crew([sys.executable, __file__, root, *names[2:]], int(names[1]), "127.0.0.1", 0)
+        crew.run(started=lambda url: print(url, flush=True))
+        return
+    mine = place()
+
+    def started(url: str) -> None:
+        print(url, flush=True) if mine is None else tell(ready=True)
+
+    folder = None if mine is None else mine.folder
+    with Workspace.open(root) as workspace, Deployed(workspace, names, load, folder=folder) as deployed:
+        serve(deployed.models, port=0, started=started, place=mine)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ def test_the_fixed_part_of_calls_is_told_from_that_of_their_rows() -> None:
     for turn in range(50):
         pace.came(turn * 0.001)
     assert pace.wait(0.002) == 0.002  # others come soon, and each saves 4 ms
+    assert pace.quiet == pytest.approx(0.049 + 0.002, abs=1e-4)  # but after two usual gaps without one, none
     for turn in range(50):
         pace.came(1 + turn)
     assert pace.wait(0.002) == 0.0  # nobody else comes

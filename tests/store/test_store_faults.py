@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import sqlite3
-import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,17 +25,11 @@ if TYPE_CHECKING:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 2 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False).returncode:
-        pytest.skip("this machine does not let a small file system be mounted")
     try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        with servers.small_disk(tmp_path / "small", "2m") as folder:
+            yield folder
+    except servers.NotInstalled as reason:
+        pytest.skip(str(reason))
 
 
 @contextmanager

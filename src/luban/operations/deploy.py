@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def deploy(
     workspace: Workspace,
     name: str,
-    model: str,
+    model: str | None = None,
     *,
     canary: str | None = None,
     shadow: bool = False,
@@ -36,7 +36,7 @@ def deploy(
     name
         The name of the deployment, new or not.
     model
-        The model: NAME, NAME/VERSION or NAME@ALIAS.
+        The model: NAME, NAME/VERSION or NAME@ALIAS; by default the one that is named like the deployment.
     canary
         Share of the rows that it answers beside the champion, such as `5%`; without it all.
     shadow
@@ -54,7 +54,7 @@ def deploy(
     from luban.operations.loading import checked
     from luban.operations.shares import log_share, share
 
-    version = checked(workspace, model)
+    version = checked(workspace, model or name)
     before = _existing(workspace, name)
     champion = None if before is None else workspace.models.get(before.champion)
     if canary is not None and shadow:

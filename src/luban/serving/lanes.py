@@ -171,7 +171,7 @@ class Lane:
         """Begin as many calls as there are threads for, unless it pays to wait for more rows."""
         while self._queue and self._working < self._limits.threads:
             now, loop = time.perf_counter(), asyncio.get_running_loop()
-            wait = self._queue.due(self._pace.wait(self._limits.delay)) - now
+            wait = min(self._queue.due(self._pace.wait(self._limits.delay)), self._pace.quiet) - now
             if wait > 0:
                 if self._timer is None:
                     self._timer = loop.call_later(wait, self._ring)

@@ -6,6 +6,7 @@ import math
 
 _MEMORY = 0.95  # of each sum after another call; about the last twenty count
 _GAPS = 0.8
+_PAUSE = 2.0  # usual gaps without a request, after which none is waited for: who is to ask next may wait for an answer
 
 
 class Pace:
@@ -53,6 +54,11 @@ class Pace:
         """Return for how long the next call should wait for more: never longer than what it can save by it."""
         worth = min(most, self.fixed)
         return worth if self._gap < worth else 0.0
+
+    @property
+    def quiet(self) -> float:
+        """The moment by which another request would have come, were they still coming as they did."""
+        return self._last + _PAUSE * self._gap
 
     def expected(self, rows: int) -> float:
         """Return how many seconds a call of so many rows should take."""

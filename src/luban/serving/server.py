@@ -17,7 +17,7 @@ from luban.serving.app import application
 from luban.serving.connection import connection
 from luban.serving.hosts import is_loopback
 from luban.serving.models import Models
-from luban.serving.priority import turns_are_short
+from luban.serving.priority import kept_out_of_collections, turns_are_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -86,7 +86,7 @@ def serve(
     with _prepared(runtimes, host, port, gate, certificate, limits, grace, access_log, place) as (server, url):
         server.when_started = started
         server.url = url
-        with turns_are_short():
+        with turns_are_short(), kept_out_of_collections():
             server.run(sockets=[server.listener])
         return server.answered
 

@@ -156,7 +156,7 @@ def _deployment(workspace: Workspace, name: str) -> Deployment:
         raise NotFound(
             f"no deployment is named {name!r}, but a model is",
             remedy=f"Compare rows of a file with what it learnt from: luban monitor {name} FILE. "
-            f"Or deploy it first: luban deploy {name} {name}.",
+            f"Or deploy it first: luban deploy {name}.",
         ) from error
 
 

@@ -1,5 +1,8 @@
 """The writer of the prediction log: a bounded buffer and a thread that empties it.
 
+The thread makes tables of what was observed often, a little at a time, so that requests are not held up by it for long,
+and stores them now and then.
+
 A row counts as stored when its chunk's row is committed to the database, at most about a second after its answer;
 the counter ``stored`` says how many are. Stored rows survive whatever happens to the process. While the database or
 the disk does not take them, rows wait in memory up to a bound; beyond it new ones are dropped, and counted.
@@ -12,18 +15,21 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from luban.core.errors import LubanError
 from luban.serving.log.table import log_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pyarrow as pa
-
+    from luban.serving.arms import Arm
     from luban.serving.observation import Observation
 
 INTERVAL = 0.5
 """Seconds between two writes."""
+
+_TURNS = 10  # of making tables, between two writes
 
 BOUND = 64 * 1024 * 1024
 """Bytes that wait at most."""
@@ -57,7 +63,8 @@ class LogWriter:
         self._taken: list[Observation] = []
         self._bytes = 0
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._tables: list[tuple[pa.Table, int]] = []  # of the thread alone
+        self._made: list[tuple[Arm, pa.Table, int]] = []  # of the thread alone, as what follows
+        self._tables: list[tuple[pa.Table, int]] = []
         self._failing = False
         self._due = threading.Event()
         self._closing = False
@@ -93,30 +100,40 @@ class LogWriter:
         self._thread.join(timeout=_PATIENCE + 10)
 
     def _run(self) -> None:
+        turn = 0
         while not self._closing:
-            self._due.wait(INTERVAL)
-            self._write()
+            self._due.wait(INTERVAL / _TURNS)
+            self._make()
+            turn = (turn + 1) % _TURNS
+            if not turn:
+                self._write()
+        self._make()
         deadline = time.monotonic() + _PATIENCE
         while not self._write() and time.monotonic() < deadline:
             time.sleep(0.1)
         for table, _ in self._tables:
             self._count(table, "dropped")
 
-    def _write(self) -> bool:
-        """Store what was taken; return whether nothing is left."""
+    def _make(self) -> None:
+        """Make tables of what was taken."""
         with self._lock:
             taken, self._taken = self._taken, []
         for part in _alike(taken):
             # As long as the table waits it stands for the bytes of what it was made from.
             size = sum(one.size() for one in part)
             try:
-                self._tables.append((log_table(part), size))
+                self._made.append((part[0].arm, log_table(part), size))
             except LubanError as error:  # a row that was answered cannot be read again: told, and not tried for ever
                 self._release(size)
                 with self._lock:
                     for one in part:
                         self._counts[one.arm.deployment.name if one.arm.deployment else "", "dropped"] += one.length
                 self._tell("log-rows-unreadable", error=str(error))
+
+    def _write(self) -> bool:
+        """Store the tables; return whether nothing is left."""
+        made, self._made = self._made, []
+        self._tables += _joined(made)  # a table that was tried once stays as it is: tried again it is stored once
         while self._tables:
             table, size = self._tables[0]
             try:
@@ -142,6 +159,21 @@ class LogWriter:
         name = str(table["deployment"][0].as_py())
         with self._lock:
             self._counts[name, outcome] += table.num_rows
+
+
+def _joined(made: Sequence[tuple[Arm, pa.Table, int]]) -> list[tuple[pa.Table, int]]:
+    """Return tables of the same arm as one, in parts of bounded size, with the bytes that each stands for."""
+    found: list[tuple[list[pa.Table], list[int]]] = []
+    last: dict[Any, tuple[list[pa.Table], list[int]]] = {}
+    for arm, table, size in made:
+        key = (id(arm), table.schema)
+        part = last.get(key)
+        if part is None or sum(one.num_rows for one in part[0]) >= CHUNK:
+            part = last[key] = ([], [])
+            found.append(part)
+        part[0].append(table)
+        part[1].append(size)
+    return [(pa.concat_tables(tables).combine_chunks(), sum(sizes)) for tables, sizes in found]
 
 
 def _alike(seen: Sequence[Observation]) -> list[list[Observation]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from luban.core.model import Deployment
 from luban.operations.demo import Demonstrated
 from luban.operations.evaluate import Evaluated
 from luban.operations.fit import Fit, FitPlan, LeaderboardLine, PlanLine
@@ -49,8 +50,20 @@ def _fit(result: Fit, console: Console) -> None:
         notes.append(f"Interrupted. Go on with: luban fit --resume {result.run}")
     terminal.lines("Notes", notes, console)
     name = result.model.split("/")[0]
-    verbs = (f"explain {name}", f"evaluate {name} FILE", f"predict {name} FILE -o predictions.parquet", f"serve {name}")
+    verbs = (
+        f"explain {name}",
+        f"evaluate {name} FILE",
+        f"predict {name} FILE -o predictions.parquet",
+        f"deploy {name}",  # to serve and to watch it: deploy says how
+    )
     _next([f"luban {verb}" for verb in verbs], console)
+
+
+@render.register(Deployment)
+def _deployed(result: Deployment, console: Console) -> None:
+    """Show what answers under the name, and how to let it answer and watch it."""
+    render.dispatch(object)(result, console)
+    _next([f"luban serve {result.name}", f"luban monitor {result.name} --watch 60s"], console)
 
 
 @render.register(FitPlan)
