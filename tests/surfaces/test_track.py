@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,7 @@ from luban.store import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.surfaces.conftest import CommandLine
 
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
         yield opened
+
+
+@pytest.fixture
+def command(request: pytest.FixtureRequest) -> CommandLine:
+    """The command line, by a name that is not the package's."""
+    found: CommandLine = request.getfixturevalue("luban")
+    return found
 
 
 def test_all_that_is_told_is_kept(workspace: Workspace, tmp_path: Path) -> None:
@@ -215,6 +222,7 @@ with luban.track("parent") as run:
         assert [len(workspace.runs.history(run.id, "x")) for run in runs.values()] == [1, 1]
 
 
+@pytest.mark.long
 def test_the_command_line_shows_them(command: CommandLine) -> None:
     """runs list, show, compare and artefacts show tracked runs as any others."""
     with Workspace.open(command.folder / ".luban") as workspace:
@@ -241,6 +249,7 @@ def test_the_command_line_shows_them(command: CommandLine) -> None:
 
 def test_importing_luban_stays_light() -> None:
     """Asking for `luban.track` loads no database, no framework."""
-    program = "import sys, luban; luban.track; print(sorted({'sqlalchemy', 'numpy', 'pyarrow', 'starlette', 'mlflow'} & set(sys.modules)))"
+    heavy = {"sqlalchemy", "numpy", "pyarrow", "starlette", "mlflow"}
+    program = f"import sys, luban; luban.track; print(sorted({heavy} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "[]"

@@ -56,7 +56,7 @@ def _one(
     files, notes = _files(run)
     mark = {"from": "mlflow", "run": run.id, "source": source, "content": _content(run, files)}
     before = _mark_of(workspace, ids[run.id])
-    if before == mark:
+    if isinstance(before, dict) and before.get("content") == mark["content"]:
         count.same += 1
         return notes
     count.changed += before is not None
