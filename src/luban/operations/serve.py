@@ -79,6 +79,10 @@ def serve(
     }
     if workers < 1:
         raise InputError("there must be at least one worker", seen=str(workers))
+    from luban.serving.light import without_pandas
+
+    without_pandas()  # before anything makes an array
+
     from luban.operations.updating.beside import updating
 
     with updating(workspace, model):
@@ -104,10 +108,6 @@ def answer(
     started: Callable[[str], None] | None = None,
 ) -> Served:
     """Serve from this process, as `serve` says; `place` is that of a worker."""
-    from luban.serving.light import without_pandas
-
-    without_pandas()
-
     from luban.operations.loading import deployed
     from luban.serving.access.gate import Rates
     from luban.serving.access.tls import certificate as checked

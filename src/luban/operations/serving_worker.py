@@ -20,6 +20,10 @@ def command(root: str, actor: str, arguments: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     """Serve until a signal comes, and tell the parent how it went."""
+    from luban.serving.light import without_pandas
+
+    without_pandas()  # before anything makes an array
+
     from luban.operations.serve import answer
     from luban.serving.workers.place import place, tell
     from luban.store import Workspace
