@@ -7,6 +7,9 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
+import luban
+from luban.store.runs import Ended
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,6 +39,35 @@ def log_one(workspace: Workspace, *, calls: int = 50_000) -> dict[str, float]:
     }
 
 
+def track_one(workspace: Workspace, *, calls: int = 50_000) -> dict[str, float]:
+    """Time single calls of ``luban.track(...).log`` while the thread writes them, in microseconds."""
+    taken = []
+    with luban.track("one", workspace=workspace) as run:
+        for step in range(calls):
+            begin = time.perf_counter_ns()
+            run.log({"loss": 1.0 / (1 + step)}, step=step)
+            taken.append(time.perf_counter_ns() - begin)
+            if step % 100 == 0:
+                time.sleep(0.001)  # a training loop does something else too
+    if len(workspace.runs.history(run.id, "loss")) != calls:
+        raise AssertionError("values were lost")
+    taken.sort()
+    return {"track_p50_us": statistics.median(taken) / 1e3, "track_p99_us": taken[int(0.99 * calls)] / 1e3}
+
+
+def track_runs(workspace: Workspace, *, runs: int = 5000) -> dict[str, float]:
+    """Count runs a second of nested ``luban.track``, each with a parameter and a value, till all is on the disk."""
+    begin = time.perf_counter()
+    with luban.track("whole", workspace=workspace) as whole:
+        for number in range(runs):
+            with luban.track(f"run {number}", params={"number": number}) as run:
+                run.log({"loss": 0.5})
+    seconds = time.perf_counter() - begin
+    if workspace.runs.count(parent=whole.id, state="finished") != runs:
+        raise AssertionError("runs were lost")
+    return {"track_runs_per_s": runs / seconds}
+
+
 def log_batches(workspace: Workspace, *, rows: int = 500_000, batch: int = 10_000) -> dict[str, float]:
     """Count rows a second of ``runs.log_many``, each batch on the disk before the next begins."""
     run = workspace.runs.start("benchmark", {})
@@ -46,15 +78,26 @@ def log_batches(workspace: Workspace, *, rows: int = 500_000, batch: int = 10_00
     return {"log_many_rows_per_s": rows / seconds, "log_many_batch_ms": seconds / (rows / batch) * 1e3}
 
 
-def fill(workspace: Workspace, *, runs: int = 10_000, metrics: int = 50) -> dict[str, float]:
-    """Write the runs that `pages` reads; count runs a second (started, logged in one batch, and finished)."""
+def fill(workspace: Workspace, *, runs: int = 10_000, metrics: int = 50, alone: int = 1000) -> dict[str, float]:
+    """Write the runs that `pages` reads; of the first count runs a second, each write of theirs durable."""
     chance = random.Random(7)
     begin = time.perf_counter()
-    for number in range(runs):
+    for number in range(alone):
         run = workspace.runs.start("fit", {"number": number, "data": "adult", "budget": 60})
         workspace.runs.log_many(run.id, [(f"metric {index}", 0, chance.random()) for index in range(metrics)])
         workspace.runs.finish(run.id, "finished")
-    return {"runs_per_s": runs / (time.perf_counter() - begin)}
+    seconds = time.perf_counter() - begin
+    for first in range(alone, runs, 500):
+        ended = [
+            Ended(
+                request={"number": number, "data": "adult", "budget": 60},
+                state="finished",
+                scores={f"metric {index}": chance.random() for index in range(metrics)},
+            )
+            for number in range(first, min(runs, first + 500))
+        ]
+        workspace.runs.record("fit", ended)
+    return {"runs_per_s": alone / seconds}
 
 
 def pages(workspace: Workspace, *, repeats: int = 15) -> dict[str, float]:
