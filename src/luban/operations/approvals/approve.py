@@ -35,8 +35,10 @@ def approvals_approve(workspace: Workspace, approval: str, *, reason: str = "") 
     """
     from luban.core.serial import from_json
     from luban.core.update import Promotion
+    from luban.operations.loading import checked
 
     asked = workspace.approvals.get(approval)
+    checked(workspace, asked.reference)
     names = ("champion", "challenger", "deployment")
     promotion = from_json(Promotion, {name: asked.detail.get(name) for name in names})
     moved = workspace.promotions.promote(promotion, reason=reason or "approved", approval=asked.id)

@@ -48,14 +48,14 @@ def make(
     The fresh rows are not given to anything that learns or chooses here.
     """
     from luban.execution.local import LocalExecutor
-    from luban.learners import artifact
+    from luban.operations.loading import fitted
     from luban.operations.updating.warm import candidates
     from luban.search.study import warm
 
     executor = LocalExecutor.of_this_machine()
     warm(executor)
     try:
-        champion = artifact.read(workspace.blobs, subject.champion.artifact)
+        champion = fitted(workspace, subject.champion.reference)
         warmers = candidates(subject.champion, champion)
         choice = choose(
             champion,
