@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError, LubanError, NotFound, Tampered
+from luban.core.errors import Conflict, InputError, LubanError, NotFound, Tampered
 from luban.core.model import Signature
 from luban.core.report import Finding, Report
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
+from luban.store.digests import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ def check_workspace(open_workspace: Callable[[], Workspace]) -> None:
         _runs_are_filtered_and_sorted,
         _models_are_versions,
         _aliases_move_and_remember,
+        _versions_go_with_their_content,
         _deployments_share_traffic,
         _reports_are_found,
         _names_are_checked,
@@ -267,6 +269,30 @@ def _aliases_move_and_remember(open_workspace: Callable[[], Workspace]) -> None:
             "better",
             "withdrawn",
         ]
+
+
+def _versions_go_with_their_content(open_workspace: Callable[[], Workspace]) -> None:
+    with open_workspace() as workspace:
+        blobs, shared = workspace.blobs, workspace.blobs.put_json({"python": "3"})
+        for payload in (b"first", b"second"):
+            manifest = blobs.put_json({"payload": blobs.put(payload)})
+            common: dict[str, Any] = {"artifact": manifest, "signature": SIGNATURE, "task": TASK}
+            made = workspace.models.register(name="going", **common, environment=shared)
+            workspace.models.set_alias("going", "champion", made.version)
+        assert workspace.models.verify("going/2") == workspace.models.get("going")
+        assert workspace.models.roll_back("going").after == 1
+        _raises(Conflict, workspace.models.roll_back, "going")
+        workspace.deployments.set("going", {"going/2": 1.0})
+        _raises(Conflict, workspace.models.delete, "going/2")
+        _raises(Conflict, workspace.models.delete, "going/1")
+        workspace.models.delete("going/1", without=("champion",))
+        _raises(NotFound, workspace.models.get, "going/1")
+        assert not blobs.has(digest_of(b"first")), "content that nothing names must go"
+        assert blobs.has(digest_of(b"second")), "content that another version names must stay"
+        assert blobs.has(shared), "content that another version names must stay"
+        workspace.deployments.remove("going")
+        workspace.models.delete("going/2")
+        assert not blobs.has(shared)
 
 
 def _deployments_share_traffic(open_workspace: Callable[[], Workspace]) -> None:
