@@ -236,3 +236,32 @@ def test_a_composite_of_words_is_read_back_whole(tmp_path: Path) -> None:
     model, table, _ = learnt("tokens", "constant", {}, tmp_path)
     made = whole(task, schema, model, temperature=2.0)
     assert np.array_equal(load(made.model.save()).predict(table), made.model.predict(table), equal_nan=True)
+
+
+def test_matching_forecasts_what_reading_takes_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace is measured on these questions and on these answers, not taken from a table; what was read is kept."""
+    from luban.core.protocols import Forecast, Plannable, Suitable
+    from luban.learners.adapted import matching
+
+    task, schema, table, target = problem("matching")
+    learner = plugins.create("learners", "matching")
+    assert isinstance(learner, Plannable)
+    assert isinstance(learner.suits(task, schema, 10_000_000, 30.0), Suitable), "what it takes is measured, not guessed"
+    within = matching.frozen.within
+    seen: list[int] = []
+
+    def slow(made: Any, rows: pa.Table, effort: Effort, *, seconds: float) -> Any:
+        ready = within(made, rows.slice(0, 16), effort, seconds=seconds)
+        seen.append(rows.num_rows)
+        return matching.frozen.Ready(rows=ready.rows, matrix=ready.matrix, seconds=(0.5, 2.0)[len(seen) - 1])
+
+    monkeypatch.setattr(matching.frozen, "within", slow)
+    effort = Effort(deadline=time.monotonic() + 60, seed=1, cache=str(tmp_path))
+    found = learner.forecast(task, schema, Examples(table=table, target=target), parameters={}, effort=effort)
+    assert isinstance(found, Forecast)
+    assert seen == [len(table), len(task.classes)]
+    read = min(16, len(task.classes))
+    wanted = len(table) * 0.5 / 16 + len(task.classes) * 2.0 / read
+    assert wanted <= found.seconds < wanted + 30
+    assert found.memory > 0
+    assert any(tmp_path.rglob("*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.errors import InputError
-from luban.core.protocols import Suggestion, Suitable, Unsuitable
+from luban.core.protocols import Forecast, Suggestion, Suitable, Unsuitable
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
 from luban.learners.adapted import attributing, choice, frozen
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 DEFAULTS: Mapping[str, Any] = {"backbone": None, "temperature": None}
 _WITHOUT_VALIDATION = 0.05
-_LOADING, _A_VALUE = 3.0, 0.004
+# Seconds that loading a backbone takes at least, and that reading some values may take to tell of all.
+_LOADING, _PROBED = 3.0, 2.0
+_WARMING = 4
 _FILE = "index.npz"
 
 
@@ -110,8 +113,8 @@ class MatchingLearner:
     name = "matching"
     kinds = ("matching",)
 
-    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
-        """Return whether one column holds the questions, and all can be read in the time."""
+    def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:  # noqa: ARG002
+        """Return whether one column holds the questions, and there is time to begin; `forecast` measures the rest."""
         if task.kind != "matching":
             return Unsuitable("it ranks answers, and the task is another one")
         absent = choice.missing(schema)
@@ -122,10 +125,37 @@ class MatchingLearner:
             return column
         if len(column) != 1:
             return Unsuitable("it reads the question from one column, and there are two")
-        needed = _LOADING + _A_VALUE * (rows + len(task.classes))
-        if needed > seconds:
-            return Unsuitable(f"reading the rows would take about {needed:.0f} s and there are {seconds:.0f} s")
+        if seconds < _LOADING:
+            return Unsuitable(f"loading a backbone takes about {_LOADING:.0f} s and there are {seconds:.0f} s")
         return Suitable()
+
+    def forecast(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Forecast:
+        """Return what reading all questions and answers would take, by reading some of each; what was read is kept.
+
+        Texts differ in length from one set of rows to another by a hundred times, and answers from questions.
+        """
+        from luban.foundation.training import device
+        from luban.foundation.training.memory import Peak
+
+        own = options(parameters, DEFAULTS)
+        begun = time.monotonic()
+        with Peak(device.here().device) as peak:
+            made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
+            made.transform(training.table.slice(0, _WARMING), effort)  # the first call makes buffers
+            loading = time.monotonic() - begun
+            tables = training.table, _answers(made, task)
+            read = [frozen.within(made, one, effort, seconds=min(_PROBED, 0.3 * effort.remaining)) for one in tables]
+        pace = [one.seconds / max(1, len(one.rows)) for one in read]
+        seconds = sum(each * table.num_rows for each, table in zip(pace, tables, strict=True))
+        vectors = 4 * made.width * sum(table.num_rows for table in tables)
+        return Forecast(
+            seconds=loading + seconds,
+            memory=int(peak.bytes + 2 * vectors),
+            note=f"a question takes {1e3 * pace[0]:.1f} ms and an answer {1e3 * pace[1]:.1f} ms, read on "
+            f"{len(read[0].rows):,} and {len(read[1].rows):,}",
+        )
 
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the default backbone."""
@@ -151,8 +181,7 @@ class MatchingLearner:
 
         own = options(parameters, DEFAULTS)
         made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
-        answers = pa.table({made.parts[0].columns[0]: pa.array([str(one) for one in task.classes], pa.string())})
-        vectors = np.concatenate([made.transform(answers, effort), made.transform(training.table, effort)])
+        vectors = np.concatenate([made.transform(_answers(made, task), effort), made.transform(training.table, effort)])
         codes = np.concatenate([np.arange(len(task.classes)), training.target.astype(np.int64)])
         entries = index(vectors, codes, len(task.classes))
         temperature = float(own["temperature"] or _WITHOUT_VALIDATION)
@@ -192,3 +221,8 @@ class MatchingLearner:
             temperature=temperature,
             learned=learned,
         )
+
+
+def _answers(made: frozen.Frozen, task: Task) -> pa.Table:
+    """Return the texts of the answers as rows of the column that holds the questions."""
+    return pa.table({made.parts[0].columns[0]: pa.array([str(one) for one in task.classes], pa.string())})
