@@ -20,8 +20,8 @@ from luban.store.tables import (
     alias_changes,
     audit,
     audit_head,
-    chunks,
     condemned,
+    datasets,
     deleted_models,
     latest,
     metadata,
@@ -110,7 +110,7 @@ def _named(connection: Connection, blobs: Blobs) -> set[str]:
         if table.name not in _PAST:
             found = set(_in_rows(connection, table))
             named |= found
-            if table is not chunks:  # Parquet, and much of it
+            if table in (models, datasets):  # their manifests name content; what other rows name is large at times
                 named = named.union(*(named_in(blobs, digest) for digest in found))
     return named
 

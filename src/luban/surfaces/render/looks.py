@@ -8,7 +8,7 @@ from luban.core.model import Deployment
 from luban.operations.demo import Demonstrated
 from luban.operations.evaluate import Evaluated
 from luban.operations.fit import Fit, FitPlan, LeaderboardLine, PlanLine
-from luban.operations.models.list_ import ModelList
+from luban.operations.models.list_ import ModelLine, ModelList
 from luban.operations.monitor import Monitored
 from luban.operations.runs.list_ import RunList
 from luban.operations.zoo.list_ import BackboneLine, BackboneList
@@ -135,7 +135,9 @@ def _monitored(result: Monitored, console: Console) -> None:
 @render.register(ModelList)
 def _models(result: ModelList, console: Console) -> None:
     kept = ("model", "task", "target", "metric", "score", "aliases", "created")
-    rows = [{name: getattr(one, name) for name in kept} | {"signed": one.signed or None} for one in result.models]
+    rows = [{name: getattr(one, name) for name in kept} for one in result.models]
+    if any(one.signed for one in result.models):
+        rows = [_with_signature(one) for one in result.models]
     table("", rows, console)
 
 
@@ -155,6 +157,19 @@ def _backbone(line: BackboneLine) -> dict[str, Any]:
         "MB": line.megabytes,
         "licence": line.licence,
         "installed": line.installed,
+    }
+
+
+def _with_signature(one: ModelLine) -> dict[str, Any]:
+    """Return a line that has room for one more column at 80 characters."""
+    return {
+        "model": one.model,
+        "task": one.task,
+        "target": one.target,
+        "score": f"{one.metric} {words(one.score)}",
+        "aliases": one.aliases,
+        "created": None if one.created is None else f"{one.created:%Y-%m-%d}",
+        "signed": one.signed,
     }
 
 
