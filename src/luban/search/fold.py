@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Losses of single rounds are sent on no more often than this, in seconds.
 _REPORT_EVERY = 0.1
 # Share of its time that a fit leaves for predicting and saving, a second at most; a network leaves more.
-AFTERWARDS, AFTER_NETWORKS = 0.07, 0.15
+AFTERWARDS, AFTER_NETWORKS = 0.07, 0.1
 # What networks keep their weights in.
 _TENSORS = ".safetensors"
 # So many points of a curve are enough to draw it.

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 # Starting PyTorch and loading a backbone takes as long; what is left would not train anything.
 _LEAST_SECONDS = 15.0
-_SHARE = 0.8
+_SHARE = 0.9
 # A network that has seen fewer rows, where there are more, is hardly worth its time.
 _WORTH_ROWS = 4000
+_PUBLISHED_WIDTH = 768
 
 
 class FineTuneLearner:
@@ -166,8 +167,18 @@ def call_of(task: Task, parameters: Mapping[str, Any], schema: Schema, table: pa
     kind = choice.kind_of(schema, columns[0])
     backbone = choice.backbone_named(choice.wanted(task, own), kind, table, columns)
     own.pop("backbone", None)
-    rate = float(own.pop("learning_rate", None) or plugins.create("ways", way).rate)
+    rate = float(own.pop("learning_rate", None) or usual_rate(way, backbone.dimension))
     return Call(backbone=backbone, way=way, columns=columns, parameters={**own, "learning_rate": rate * factor})
+
+
+def usual_rate(way: str, width: int) -> float:
+    """Return the rate of a way for a body of this width.
+
+    Published rates of training all weights are those of bodies 768 wide; where Adam updates them the best rate falls
+    with the width (Yang and others 2022, arXiv:2203.03466).
+    """
+    made = plugins.create("ways", way)
+    return float(made.rate) * (max(1.0, _PUBLISHED_WIDTH / width) if made.rewrites else 1.0)
 
 
 def _trains(way: str) -> bool:
