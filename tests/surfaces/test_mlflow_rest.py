@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from starlette.testclient import TestClient
 
+import luban
 from luban.core.errors import InputError, Unsupported
 from luban.learners import artifact
 from luban.store import Workspace
@@ -203,6 +204,9 @@ def test_a_foreign_version_is_kept_listed_and_given_back_but_not_loaded(
     assert (version.task.kind, version.run) == ("foreign", run)
     with pytest.raises(Unsupported, match="one of mlflow's"):
         artifact.read(workspace.blobs, version.artifact)
+    with pytest.raises(Unsupported, match="cannot answer with it"):
+        luban.deploy("theirs", workspace=workspace)
+    assert luban.models.verify("theirs", workspace=workspace).payloads == 1
     workspace.models.verify("theirs/1")
     post(client, "/registered-models/alias", name="theirs", alias="best", version="1")
     for alias in ("latest", "v1"):

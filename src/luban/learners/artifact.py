@@ -193,6 +193,21 @@ def read_manifest(blobs: Blobs, digest: str) -> Manifest:
     return manifest
 
 
+def digests(blobs: Blobs, digest: str) -> tuple[str, ...]:
+    """Return the digests of all payloads of a model; of a foreign one those of its files.
+
+    Raises
+    ------
+    Tampered, Unsupported, NotFound
+        As `read_manifest`, but foreign models are read too.
+    """
+    content = blobs.get_json(digest)
+    if isinstance(content, dict) and "foreign" in content:
+        return tuple(one["digest"] for one in content["files"].values())
+    manifest = read_manifest(blobs, digest)
+    return tuple(payload.digest for payload in {**manifest.payloads, **manifest.extra}.values())
+
+
 def extra(blobs: Blobs, fitted: Fitted, name: str) -> bytes | None:
     """Return what was stored beside the model under this name, verified; None where there is no such thing."""
     stored = fitted.manifest.get("extra", {}).get(name)

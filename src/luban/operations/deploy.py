@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from luban.core.errors import InputError, NotFound
+from luban.core.errors import InputError, NotFound, Unsupported
 from luban.core.model import Deployment
 from luban.core.operation import operation
 
@@ -55,6 +55,11 @@ def deploy(
     from luban.operations.shares import log_share, share
 
     version = checked(workspace, model or name)
+    if version.task.kind == "foreign":
+        raise Unsupported(
+            f"{version.reference} is another tool's model: Luban keeps it, but cannot answer with it",
+            remedy="Serve it with that tool: mlflow models serve -m models:/NAME/VERSION.",
+        )
     before = _existing(workspace, name)
     champion = None if before is None else workspace.models.get(before.champion)
     if canary is not None and shadow:

@@ -61,9 +61,8 @@ def read_all(workspace: Workspace, version: ModelVersion) -> tuple[int, int]:
     """Return how many payloads a version has and their bytes, after comparing all with their digests."""
     from luban.learners import artifact
 
-    manifest = artifact.read_manifest(workspace.blobs, version.artifact)
-    payloads = {**manifest.payloads, **manifest.extra}
-    return len(payloads), sum(len(workspace.blobs.get(payload.digest)) for payload in payloads.values())
+    payloads = artifact.digests(workspace.blobs, version.artifact)
+    return len(payloads), sum(len(workspace.blobs.get(digest)) for digest in payloads)
 
 
 def _records(workspace: Workspace, version: ModelVersion) -> tuple[str, ...]:
