@@ -146,8 +146,8 @@ def test_no_name_becomes_code(form: str, tmp_path: Path) -> None:
     exporter.export(model, str(tmp_path / "evil"), reference=f"{HOSTILE}/1")
     exporter.export(small.fitted(small.BINARY), str(tmp_path / "plain"), reference="model/1")
     evil, plain = (
-        sorted(str(path.relative_to(tmp_path / one)) for path in (tmp_path / one).rglob("*"))
-        for one in ("evil", "plain")
+        sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+        for folder in (tmp_path / "evil", tmp_path / "plain")
     )
     if form != "triton":
         assert evil == plain
