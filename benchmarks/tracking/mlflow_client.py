@@ -75,7 +75,7 @@ def compare(folder: Path, peer: Path, *, runs: int = 25, steps: int = 150) -> di
 @contextmanager
 def _luban(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "luban", "server", "--port", "0", "--workspace", str(folder / "served")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stderr is not None
         found = re.search(r"http://[\d.]+:\d+", process.stderr.readline())

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from starlette.testclient import TestClient
 
@@ -16,6 +17,7 @@ from luban.core.errors import InputError, Unsupported
 from luban.learners import artifact
 from luban.store import Workspace
 from luban.surfaces.mlflow.filters import Term, holds, parse, parse_order
+from luban.surfaces.mlflow.routes import _READ, _WRITE
 from luban.surfaces.rest import application
 
 if TYPE_CHECKING:
@@ -315,3 +317,37 @@ def test_no_filter_breaks_the_reader(text: str) -> None:
         parse_order([text])
     except InputError:
         pass
+
+
+_FIELDS = (
+    "run_id", "run_uuid", "experiment_id", "experiment_ids", "experiment_name", "name", "new_name", "key", "value", "metrics", "params",
+    "tags", "step", "timestamp", "status", "start_time", "end_time", "run_name", "filter", "order_by", "max_results", "page_token",
+    "run_view_type", "view_type", "metric_key", "path", "model_id", "models", "datasets", "version", "alias", "source", "stage",
+    "stages", "description", "artifact_location", "model_json", "source_run_id", "user_id", "model_type",
+)  # fmt: skip
+_VALUES = (
+    None, True, 0, -1, 1 << 70, 1.5, float("inf"), "", "0", "x", "a\x00b", "\ud83d", "../..", "NaN", "999999999999999999999", [], {}, [1], [None],
+    [{}], [{"key": None}], [{"key": "k", "value": {}}], [{"key": "k", "value": "NaN", "timestamp": -5, "step": "x"}], {"key": "k"}, "'", "a = ",
+    "metrics.x > 'y'", "tags.x = 1", "attributes.start_time > 1e300", "status = 'WHAT'", ["metrics.x SIDEWAYS"], "x" * 5000,
+)  # fmt: skip
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=some.data())
+def test_no_body_makes_the_server_fail(client: TestClient, run: str, data: some.DataObject) -> None:
+    """Whatever fields of whatever kinds a request has, it is answered or refused; nothing is a fault of the server."""
+    method, path, _ = data.draw(some.sampled_from([*_READ, *_WRITE]))
+    values = some.sampled_from([*_VALUES, run, f"m-{run}"])
+    body = data.draw(some.dictionaries(some.sampled_from(_FIELDS), values, max_size=6))
+    if path.startswith("/runs/") and data.draw(some.booleans()):
+        body["run_id"] = run
+    where = re.sub(r"\{[^}]*\}", data.draw(some.sampled_from(["m-x", f"m-{run}", "%00", "x"])), API + path)
+    if method == "GET":
+        plain = {name: value for name, value in body.items() if isinstance(value, str | int) and value != "\ud83d"}
+        answer = client.request(method, where, params=plain)
+    else:
+        content = json.dumps(body)
+        answer = client.request(method, where, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code < 500, answer.text
+    if answer.status_code >= 400:
+        assert set(answer.json()) == {"error_code", "message"}
