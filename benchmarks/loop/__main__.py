@@ -60,6 +60,7 @@ def measured(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         never = fitted(workspace, "elec/1").predict(stream.drop(columns=target)).prediction.to_pylist()
         listed = updates_list(workspace, "elec", limit=1000).updates
         audited = workspace.audit.verify()
+        windows = [workspace.runs.tags(one.run).get("way", "") for one in reversed(listed)]
     truth = stream[target].to_numpy()
     loop, still = np.array(played.predictions) == truth, np.array(never) == truth
     low, high = interval(loop.astype(float) - still)
@@ -84,6 +85,7 @@ def measured(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "ways": [
             f"{one.outcome}: {one.champion} -> {one.challenger or 'none'} ({one.why})" for one in reversed(listed)
         ],
+        "windows": windows,
         "audit_entries": audited,
     }
 

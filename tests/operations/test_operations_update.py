@@ -30,6 +30,7 @@ from luban.operations.updating.rows import of_data, of_log
 from luban.operations.updating.subject import subject
 from luban.operations.updating.window import windows
 from luban.store import Workspace
+from luban.surfaces.rest.openapi import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ def test_after_a_turn_the_recent_window_is_chosen_by_rows_of_its_own(workspace: 
     choice = updates_show(workspace, str(done.run)).choice
     scores = {one["words"]: one["score"] for one in choice["tried"]}
     assert choice["window"]["words"] != "all rows"
-    assert max(scores.values()) == scores[f"learn anew from {choice['window']['words']}"]
+    assert scores[f"learn anew from {choice['window']['words']}"] > scores["learn anew from all rows"] + 0.05
     assert choice["tested"] == 150
     assert choice["champion"] < 0.3
 
@@ -326,6 +327,14 @@ def test_what_cannot_be_is_said(workspace: Workspace, tmp_path: Path) -> None:
     )
     with pytest.raises(Unsupported, match="the inputs x"):
         update(workspace, "pictures", rows)
+
+
+def test_who_may_answer_is_decided_by_the_scope_of_the_token() -> None:
+    """To say yes or no needs the scope write, to see what is asked read; a policy needs write."""
+    wanted = {approvals_approve: "write", approvals_reject: "write", updates_set: "write", update: "write"}
+    wanted |= {approvals_list: "read", approvals_show: "read", updates_list: "read", updates_show: "read"}
+    assert {need(operation) for operation in wanted} == {"read", "write"}
+    assert all(need(operation) == scope for operation, scope in wanted.items())
 
 
 def test_windows_are_the_newest_rows() -> None:

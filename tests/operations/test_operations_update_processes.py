@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 pytestmark = pytest.mark.long
-PATIENCE = 150.0
+PATIENCE = 600.0
 """Seconds after which something that should come is said not to come."""
 
 

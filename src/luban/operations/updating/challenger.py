@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from luban.search.result import StudyResult
     from luban.store import Workspace
 
+
 @dataclass(frozen=True, kw_only=True)
 class Challenger:
     """A version that was made to take the champion's place, and how."""

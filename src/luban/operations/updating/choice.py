@@ -1,7 +1,8 @@
 """How the challenger is made: learnt anew from which window, or from what the champion already knows.
 
 The choice is made on rows of its own, the newest that may be learnt from: the fresh rows judge once, and what was
-chosen by them could not be judged by them.
+chosen by them could not be judged by them. A narrower window has seen less: it is taken where it is better beyond
+chance.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from luban.operations.updating.window import Window, windows
 if TYPE_CHECKING:
     import numpy as np
 
+    from luban.core.protocols import Metric
+    from luban.core.task import Task
     from luban.learners.fitted import Fitted
     from luban.operations.updating.rows import Material
     from luban.search.candidate import Candidate
@@ -31,6 +34,10 @@ FEWEST = 30
 SHARE = 0.35
 """Of the time left, what choosing may take."""
 
+SURE = 0.9
+"""Share of the resamples in which a narrower way must be better than a wider one, as in the gate of quality."""
+
+_DRAWS = 200
 _TESTED = 1 / 3  # of the new rows
 _STOPPING = 0.1  # of a window's rows tell a learner when to stop
 
@@ -96,6 +103,8 @@ def choose(
     seconds : float
         That are left for the whole update; at most a third of them is spent here.
     """
+    import numpy as np
+
     from luban.evaluation.metrics import metric
 
     rows = joined([material.known, material.new])
@@ -117,9 +126,10 @@ def choose(
     test, task = material.new.part(-tested), champion.task
     if not _tells(test.target, classifies=task.classifies):
         return Choice(window=ways[0])
-    judged, sign = metric(task.metric), 1.0 if metric(task.metric).greater_is_better else -1.0
+    judged = metric(task.metric)
     until = time.monotonic() + SHARE * seconds
     tried: list[Tried] = []
+    best: tuple[Window | None, np.ndarray] | None = None
     for place, one in enumerate(ways):
         if asked_to_stop() or (tried and time.monotonic() + tried[0].seconds > until):
             break
@@ -131,15 +141,16 @@ def choose(
         )
         try:
             made = _made(champion, material, rows, one, tested, candidates[0], effort)
-            score, reason = float(judged(task, test.target, made.predict(test.table))), ""
+            prediction = np.asarray(made.predict(test.table), dtype=np.float64)
+            score, reason = float(judged(task, test.target, prediction)), ""
+            if best is None or _surely(judged, task, test.target, best[1], prediction, seed):
+                best = one, prediction
         except LubanError as error:
             score, reason = None, str(error)
         seconds_taken = time.monotonic() - began
         tried.append(Tried(words=words, window=one, score=score, seconds=seconds_taken, reason=reason))
-    scored = [one for one in tried if one.score is not None and one.score == one.score]
-    best = max(scored, key=lambda one: sign * (one.score or 0.0), default=None)
     return Choice(
-        window=ways[0] if best is None else best.window,
+        window=ways[0] if best is None else best[0],
         tried=tuple(tried),
         tested=tested,
         champion=float(judged(task, test.target, champion.model.predict(test.table))),
@@ -176,6 +187,15 @@ def _made(
         parameters=candidate.parameters,
         effort=effort,
     )
+
+
+def _surely(metric: Metric, task: Task, target: np.ndarray, before: np.ndarray, after: np.ndarray, seed: int) -> bool:
+    """Return whether a prediction is better than another beyond chance, by a paired bootstrap."""
+    from luban.evaluation.bootstrap import bootstrap
+
+    drawn = bootstrap([metric], task, target, [before, after], count=_DRAWS, seed=seed).draws[0]
+    gains = (drawn[1] - drawn[0]) * (1 if metric.greater_is_better else -1)
+    return bool((gains > 0).mean() >= SURE)
 
 
 def _tells(target: np.ndarray, *, classifies: bool) -> bool:
