@@ -62,7 +62,11 @@ def raw_public(public: str) -> bytes:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != 32:
-        raise InputError("this is no Ed25519 public key", seen=repr(public[:60]), remedy="Give 32 bytes in base64.")
+        # What was given in its place may be a secret.
+        told = f"{len(public):,} characters"
+        raise InputError(
+            "this is no Ed25519 public key", seen=told, remedy="Give 32 bytes in base64, PEM or ssh-ed25519."
+        )
     return raw
 
 
