@@ -65,6 +65,8 @@ def test_all_that_is_told_is_kept(workspace: Workspace, tmp_path: Path) -> None:
     assert found.environment["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found.environment["packages"]["numpy"]
     assert set(found.environment) >= {"code", "process", "command", "platform"}
+    assert workspace.blobs.get_json(found.environment["records"]["environment"])["packages"]["numpy"]
+    assert "state" in workspace.blobs.get_json(found.environment["records"]["code"])
     digest = workspace.artifacts.get(run.id, "report.json").digest
     assert json.loads(workspace.blobs.get(digest)) == {"a": [1, 2]}
 
@@ -130,6 +132,9 @@ def test_bad_words_are_told_at_once(workspace: Workspace, tmp_path: Path) -> Non
             run.keep(tmp_path / "absent")
         run.log({"loss": 1.0})
     assert workspace.runs.get(run.id).scores == {"loss": 1.0}
+    with pytest.raises(InputError), luban.track("bad", tags={"": 1}, workspace=workspace):
+        pass
+    assert [run.state for run in workspace.runs.list() if run.name == "bad"] == ["failed"]
     with pytest.raises(Conflict, match="not begun"):
         _ = luban.track("y").id
 
@@ -172,10 +177,10 @@ def test_a_kill_loses_the_last_second_at_most(command: CommandLine) -> None:
     """kill -9 at a random moment: of what the process had acknowledged only the last second may be missing.
 
     The time is the process's own, between the first value that is missing and the last that it told of. A machine that
-    stops the process for long stretches its times, so the middle one of five counts.
+    stops the process for long stretches its times, so the middle one of three counts.
     """
     lost = []
-    for turn in range(5):
+    for turn in range(3):
         environment = {**os.environ, "LUBAN_WORKSPACE": str(command.folder / ".luban")}
         process = subprocess.Popen([sys.executable, "-c", _LOGS], env=environment, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -193,7 +198,7 @@ def test_a_kill_loses_the_last_second_at_most(command: CommandLine) -> None:
         lost.append(told[-1] - told[len(kept)] if len(kept) < len(told) else 0.0)
         shown = command("runs", "show", run, "--json").json
         assert shown["run"]["state"] == "killed"
-    assert sorted(lost)[2] <= 1.0, lost
+    assert sorted(lost)[1] <= 1.0, lost
 
 
 @pytest.mark.long

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from contextlib import ExitStack
 from contextvars import ContextVar
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from luban.core.run import RunState
-    from luban.store import Workspace
+    from luban.operations.origin import Origin
+    from luban.store import Blobs, Workspace
     from luban.store.artifacts import Artifact
 
 OPERATION = "track"
+_FRESH = 60.0  # seconds for which what git said is good
 
 _inner: ContextVar[Tracked | None] = ContextVar("luban_tracked", default=None)
 
@@ -118,8 +121,11 @@ class Tracked:
                 self.params(params)
             if tags:
                 self.tags(tags)
-        except BaseException:
-            self._open.close()
+        except BaseException as error:
+            with self._open:
+                if self._id is not None:
+                    self.end("failed", error)
+                    self.flush()
             raise
         self._token = _inner.set(self)
         return self
@@ -133,7 +139,7 @@ class Tracked:
         else:
             self._experiment = around._experiment if around is not None else 0
         # What a part was made with is what the whole was made with.
-        environment = {} if around is not None else _environment(str(Path.cwd()))
+        environment = {} if around is not None else _environment(self._workspace.blobs)
         self._id = self._workspace.runs.begin(
             OPERATION,
             {},
@@ -281,12 +287,19 @@ def _told(error: BaseException) -> dict[str, Any]:
     return {"code": type(error).__name__, "happened": str(error)[:2000], "seen": None, "remedy": None}
 
 
-@cache
-def _environment(_folder: str) -> dict[str, Any]:
-    """Return what code in this folder is run with; found out once a process, since it takes a tenth of a second."""
-    from luban.operations.environment import environment
+def _environment(blobs: Blobs) -> dict[str, Any]:
+    """Return what code here is run with; the records of code, with its changes, and packages are kept as content."""
+    folder = str(Path.cwd())
+    origin = _origin(folder, int(time.monotonic() / _FRESH))
+    return {**origin.of_run(), "records": origin.keep(blobs), "folder": folder, "command": _command()}
 
-    return {**environment(), "folder": str(Path.cwd()), "command": _command()}
+
+@lru_cache(maxsize=1)
+def _origin(_folder: str, _turn: int) -> Origin:
+    """Return the state of the code in this folder; a notebook that runs for days asks git again and again."""
+    from luban.operations.origin import Origin
+
+    return Origin()
 
 
 def _command() -> list[str]:
