@@ -93,6 +93,18 @@ def test_rows_become_a_data_set_a_model_and_predictions(client: httpx.Client) ->
     assert evaluated["metrics"]["accuracy"] > 0.9
 
 
+def test_a_backbone_over_rest_is_one_of_the_zoo(client: httpx.Client, tmp_path: Path) -> None:
+    """A folder of the server's machine, and what would have to be downloaded, are refused whether they exist or not."""
+    rows = [{"text": f"a text of number {row['a']} and {row['b']}", "y": row["y"]} for row in ROWS]
+    for name in (str(tmp_path), "/no/such/folder", "nobody/has-this-model"):
+        answer = client.post("/api/fit", json={"data": rows, "target": "y", "backbone": name, "name": "m", "rounds": 1})
+        job = finished(client, answer)
+        assert job["state"] == "failed"
+        assert job["error"]["code"] == "refused"
+        assert "only backbones of the zoo" in job["error"]["happened"]
+    assert client.get("/api/models/list").json() == {"models": []}
+
+
 def test_uploaded_file_can_be_used_and_results_downloaded(client: httpx.Client) -> None:
     content = "a,b,y\n" + "\n".join(f"{row['a']},{row['b']},{row['y']}" for row in ROWS)
     assert client.put("/api/files/in/rows.csv", content=content).status_code == 201
