@@ -23,6 +23,7 @@ from luban.operations.loading import fitted
 from luban.operations.monitor import monitor
 from luban.serving.windows import WindowFigures, Windows
 from luban.store import Workspace
+from luban.store.chunks import Chunks
 from luban.store.predictions import COLUMNS
 from luban.surfaces.render import html
 
@@ -53,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, 
             target="diagnosis",
             name="tumours",
             learners=("linear",),
-            budget=4.0,
+            rounds=2,  # not a time: a busy machine makes the same model
         )
         workspace.deployments.set("tumours", {"tumours/1": 1.0})
         yield workspace, table.take(pa.array(order[320:]))
@@ -157,6 +158,28 @@ def test_the_window_before_may_be_what_is_compared_with(made: tuple[Workspace, p
     assert found.report.figures["drift"]["drifted"] == [rows.column_names[0]]
     with pytest.raises(InputError, match="no window before"):
         monitor(workspace, "windows", against="previous")
+
+
+def test_only_the_newest_rows_of_a_long_log_are_read(
+    made: tuple[Workspace, pa.Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year of predictions does not make a look at the last hundred slower; the window is the same."""
+    workspace, rows = made
+    days = [START + timedelta(days=day) for day in (3, 0, 1, 4, 2)]  # chunks need not come in the order of time
+    for day in days:
+        logged(workspace, rows, "long", begin=day)
+    whole = workspace.predictions.read("long").sort_by("moment")
+    read: list[Any] = []
+    chunk_rows = Chunks.rows
+    monkeypatch.setattr(Chunks, "rows", lambda self, chunk, *more: read.append(chunk) or chunk_rows(self, chunk, *more))
+    found = monitor(workspace, "long", last=100)
+    assert {one.first for one in read} == {max(days)}  # others need not even be opened
+    newest = whole.slice(whole.num_rows - 100)
+    assert found.rows == 100
+    assert found.report.figures["since"] == newest["moment"][0].as_py().isoformat()
+    assert monitor(workspace, "long", last=300).rows == 300
+    assert workspace.predictions.newest("long", whole.num_rows) == min(days)
+    assert workspace.predictions.newest("long", whole.num_rows + 1) is None
 
 
 def test_a_file_is_compared_without_a_server(made: tuple[Workspace, pa.Table], tmp_path: Path) -> None:

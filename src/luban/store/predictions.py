@@ -93,6 +93,20 @@ class Predictions:
         """Return how many rows of a deployment are stored."""
         return self._chunks.count(valid_name("deployment", deployment))
 
+    def newest(self, deployment: str, rows: int) -> datetime | None:
+        """Return a moment from which on at least so many rows of a deployment are stored; None where all are needed.
+
+        It costs one query, so that whoever wants the newest rows need not read the others.
+        """
+        found = 0
+        for chunk in sorted(
+            self._chunks.named(valid_name("deployment", deployment)), key=lambda one: one.first, reverse=True
+        ):
+            found += chunk.rows
+            if found >= rows:
+                return chunk.first
+        return None
+
     def erase(self, subject: str) -> int:
         """Erase every row about a person, the labels of those rows too, and return how many predictions that were.
 

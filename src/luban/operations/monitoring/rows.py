@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pyarrow as pa
 
     from luban.core.model import Deployment, ModelVersion
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 LAST = 1000
 """Rows of a window, where nothing else is said."""
+
+HISTORY = 100_000
+"""The newest rows whose labels the streaming detectors look at, and those of the window."""
 
 FEWEST = 30
 """Rows below which there is nothing to say."""
@@ -39,14 +44,13 @@ def of_log(
 
     deployment = _deployment(workspace, name)
     version = workspace.models.get(deployment.champion)
-    log = _answered(workspace, deployment)
-    chosen, before = _cut(log, window, last)
+    chosen, before = _cut(_answered(workspace, deployment, window, last), window, last)
     if chosen.num_rows < FEWEST:
         raise InputError(
             f"the window of {name!r} has too few rows to say anything",
-            seen=f"{chosen.num_rows} rows of {log.num_rows} in the prediction log",
+            seen=f"{chosen.num_rows} rows of {workspace.predictions.count(name)} in the prediction log",
             remedy="Take a longer --window or a larger --last, or wait."
-            if log.num_rows
+            if workspace.predictions.count(name)
             else "Send requests to the server first: luban serve; predictions are stored within a second.",
         )
     if against == "previous":
@@ -170,13 +174,22 @@ def _model(workspace: Workspace, name: str) -> ModelVersion:
         raise
 
 
-def _answered(workspace: Workspace, deployment: Deployment) -> pa.Table:
-    """Return what was answered, in the order of time; what a shadow said is left out."""
+def _answered(workspace: Workspace, deployment: Deployment, window: float | None, last: int | None) -> pa.Table:
+    """Return what was answered in the window and the one before it, or more, in the order of time; no shadow's rows."""
     import pyarrow.compute as pc
 
-    log = workspace.predictions.read(deployment.name)
-    log = log.filter(pc.not_equal(log["arm"], "shadow"))
-    return log.sort_by("moment")
+    from luban.store.clock import now
+
+    wanted = 2 * (last or LAST)
+    while True:
+        since = workspace.predictions.newest(deployment.name, wanted)
+        if window is not None:
+            since = now() - timedelta(seconds=2 * window)
+        log = workspace.predictions.read(deployment.name, since=since)
+        log = log.filter(pc.not_equal(log["arm"], "shadow"))
+        if since is None or window is not None or log.num_rows >= 2 * (last or LAST):
+            return log.sort_by("moment")
+        wanted *= 2  # a shadow said as much
 
 
 def _cut(log: pa.Table, window: float | None, last: int | None) -> tuple[pa.Table, pa.Table]:
@@ -227,7 +240,8 @@ def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion,
     from luban.monitoring.window import Window
 
     moments = pc.min_max(chosen["moment"]).as_py()
-    history = _labelled(workspace, deployment, version)
+    newest = workspace.predictions.newest(deployment.name, HISTORY)
+    history = _labelled(workspace, deployment, version, newest and min(newest, moments["min"]))
     since = np.datetime64(moments["min"].replace(tzinfo=None))
     until = np.datetime64(moments["max"].replace(tzinfo=None))
     return Window(
@@ -254,14 +268,18 @@ def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _labelled(workspace: Workspace, deployment: Deployment, version: ModelVersion) -> Labelled | None:
-    """Return all that this version answered and that has a label, in the order of time."""
+def _labelled(
+    workspace: Workspace, deployment: Deployment, version: ModelVersion, since: datetime | None
+) -> Labelled | None:
+    """Return what this version has answered since and that has a label, in the order of time."""
     import numpy as np
     import pyarrow.compute as pc
 
     from luban.monitoring.quality import labelled
 
-    joined = workspace.labels.joined(deployment.name)
+    if not workspace.labels.count(deployment.name):
+        return None
+    joined = workspace.labels.joined(deployment.name, since=since)
     mine = pc.and_(pc.equal(joined["model"], version.reference), pc.not_equal(joined["arm"], "shadow"))
     joined = joined.filter(mine)
     moments = joined["moment"].to_numpy().astype("datetime64[us]") if joined.num_rows else np.zeros(0, "datetime64[us]")
