@@ -104,10 +104,7 @@ def test_a_folder_of_one_class(luban: CommandLine) -> None:
 
 
 def test_a_class_with_one_example(luban: CommandLine) -> None:
-    answer = fit(luban, folder(luban.folder, a=GOOD, b=GOOD[:7], c=[picture(99)]))
-    assert answer.code in (0, 2)
-    assert "'c'" in answer.out or "c" in answer.json["error"]["seen"]
-    assert "Traceback" not in answer.err
+    done(fit(luban, folder(luban.folder, a=GOOD, b=GOOD[:7], c=[picture(99)])), "left out: 'c'")
 
 
 def test_classes_that_differ_by_case_only_are_said(luban: CommandLine) -> None:
@@ -115,7 +112,7 @@ def test_classes_that_differ_by_case_only_are_said(luban: CommandLine) -> None:
 
 
 def test_pictures_in_every_mode_are_read_alike(luban: CommandLine) -> None:
-    """CMYK, 16 bits, a palette, grey, transparency and an animation are pictures like others, to learn and to predict."""
+    """CMYK, 16 bits, a palette, grey, transparency and an animation are pictures like others, for fit and predict."""
     from PIL import Image
 
     frames = [Image.open(io.BytesIO(one)).convert("P") for one in GOOD[:3]]
@@ -149,9 +146,8 @@ def test_a_path_that_leaves_the_folder_of_the_table(luban: CommandLine) -> None:
 @pytest.mark.parametrize("share", ["some", "all"])
 def test_empty_texts(luban: CommandLine, share: str) -> None:
     """Some are rows like others; a column of nothing but empty texts is no input."""
-    texts = [
-        f"a text of number {place} and a few words" if share == "some" and place % 3 else " " for place in range(40)
-    ]
+    text = "a text of number {} and a few words"
+    texts = [text.format(place) if share == "some" and place % 3 else " " for place in range(40)]
     lines = ["text,y", *(f'"{text}",{"ab"[place % 2]}' for place, text in enumerate(texts))]
     (luban.folder / "rows.csv").write_text("\n".join(lines))
     answer = fit(luban, "rows.csv", "--target", "y")
