@@ -62,6 +62,8 @@ def test_without_tensorflow_the_error_says_what_to_install(tmp_path: Path) -> No
     with pytest.raises(MissingExtra, match=r"luban\[tensorflow\]"):
         TensorFlowServingExporter().export(small.fitted(small.BINARY), str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+    with pytest.raises(MissingExtra, match=r"pip install 'luban\[tensorflow\]'"):
+        plugins.create("exporters", "tfserving")
 
 
 @dataclass(frozen=True, kw_only=True)
