@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from luban.core.errors import InputError, NotFound
 from luban.core.run import Run, RunState
 from luban.core.serial import to_json
 from luban.store import entries, metrics
@@ -17,16 +16,15 @@ from luban.store.clock import new_run_id, now
 from luban.store.processes import is_gone
 from luban.store.recorder import Recorder
 from luban.store.run_query import Condition, pick, runs_query
+from luban.store.run_rows import by_prefix, not_found, read, read_all, row_of
 from luban.store.run_search import Clause, Order, search_query
-from luban.store.run_values import add_params, params_of, remove_tag, set_tags, tags_of, valid_key
+from luban.store.run_values import add_params, remove_tag, set_tags, tags_of, valid_key
 from luban.store.tables import EPOCH, artifacts, latest, microseconds, run_params, run_tags, runs
 from luban.store.tables import metrics as history
 from luban.store.upsert import upsert_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from sqlalchemy import Connection
 
     from luban.store.artifacts import Artifact
     from luban.store.database import Database
@@ -106,7 +104,7 @@ class Runs:
             experiment=experiment,
         )
         with self._database.writing() as connection:
-            connection.execute(insert(runs).values(_row(run)))
+            connection.execute(insert(runs).values(row_of(run)))
             add_params(connection, run.id, params or {})
             set_tags(connection, run.id, tags or {})
         self._known.add(run.id)
@@ -137,7 +135,7 @@ class Runs:
             name=name,
             experiment=experiment,
         )
-        self._recorder.add([entries.Begun(_row(run))])
+        self._recorder.add([entries.Begun(row_of(run))])
         self._known.add(run.id)
         return run
 
@@ -200,27 +198,27 @@ class Runs:
             ended = update(runs).where(runs.c.id == id)
             done = connection.execute(ended.values(state=state, ended=now(), error=to_json(error)))
             if done.rowcount == 0:
-                raise _not_found(id)
+                raise not_found(id)
             if scores:
                 last = metrics.steps(connection, id)
                 final = [metrics.value_of(id, name, last.get(name, 0), score) for name, score in scores.items()]
                 metrics.write(connection, final)
-            return _read(connection, id)
+            return read(connection, id)
 
     def reopen(self, id: str) -> Run:  # noqa: A002
         """Record that an ended or killed run is taken up again, and return it."""
         with self._database.writing() as connection:
             again = update(runs).where(runs.c.id == id).values(state="running", ended=None, error=None)
             if connection.execute(again).rowcount == 0:
-                raise _not_found(id)
-            return _read(connection, id)
+                raise not_found(id)
+            return read(connection, id)
 
     def get(self, id: str) -> Run:  # noqa: A002
         """Return a run by its identifier, or by the beginning of it where only one run has that."""
         self._recorder.flush()
         with self._database.reading() as connection:
             exact = connection.scalar(select(runs.c.id).where(runs.c.id == id))
-            return _read(connection, exact or _by_prefix(connection, id))
+            return read(connection, exact or by_prefix(connection, id))
 
     def count(
         self,
@@ -354,8 +352,8 @@ class Runs:
         self._recorder.flush()
         with self._database.writing() as connection:
             if connection.execute(update(runs).where(runs.c.id == id).values(**values)).rowcount == 0:
-                raise _not_found(id)
-            return _read(connection, id)
+                raise not_found(id)
+            return read(connection, id)
 
     def put(
         self,
@@ -367,7 +365,7 @@ class Runs:
     ) -> None:
         """Write a run that was made elsewhere, in place of all that was known of its identifier, in one transaction."""
         values = self._values(run.id, rows)
-        row = {**_row(run), "ended": run.ended, "error": to_json(run.error), "deleted": run.deleted}
+        row = {**row_of(run), "ended": run.ended, "error": to_json(run.error), "deleted": run.deleted}
         with self._database.writing() as connection:
             for table in (history, latest, run_params, run_tags, artifacts):
                 connection.execute(delete(table).where(table.c.run == run.id))
@@ -410,7 +408,7 @@ class Runs:
             without=without,
         )
         with self._database.reading() as connection:
-            return _runs(connection, connection.execute(query.limit(limit).offset(offset)).all())
+            return read_all(connection, connection.execute(query.limit(limit).offset(offset)).all())
 
     def close(self) -> None:
         """Write what waits and stop."""
@@ -421,7 +419,7 @@ class Runs:
             return
         with self._database.reading() as connection:
             if connection.scalar(select(runs.c.id).where(runs.c.id == id)) is None:
-                raise _not_found(id)
+                raise not_found(id)
         self._known.add(id)
 
     def list(
@@ -459,55 +457,4 @@ class Runs:
         )
         query = pick(query, order_by, descending=descending).limit(limit).offset(offset)
         with self._database.reading() as connection:
-            return _runs(connection, connection.execute(query).all())
-
-
-def _row(run: Run) -> dict[str, Any]:
-    columns = "id operation request state started parent environment actor name experiment"
-    return {name: getattr(run, name) for name in columns.split()}
-
-
-def _read(connection: Connection, id: str) -> Run:  # noqa: A002
-    return _runs(connection, connection.execute(select(runs).where(runs.c.id == id)).all())[0]
-
-
-def _runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
-    ids = [row.id for row in rows]
-    scores, params = metrics.scores(connection, ids), params_of(connection, ids)
-    return [_run(row, scores[row.id], params[row.id]) for row in rows]
-
-
-def _by_prefix(connection: Connection, prefix: str) -> str:
-    beginning = runs.c.id.startswith(prefix.lower(), autoescape=True)
-    found = connection.scalars(select(runs.c.id).where(beginning).order_by(runs.c.id).limit(4)).all() if prefix else []
-    if len(found) > 1:
-        raise InputError(
-            f"several runs begin with {prefix!r}", seen=", ".join(found[:3]), remedy="Give more of the identifier."
-        )
-    if not found:
-        raise _not_found(prefix)
-    only: str = found[0]
-    return only
-
-
-def _run(row: Row[Any], scores: Mapping[str, float], params: Mapping[str, Any]) -> Run:
-    return Run(
-        id=row.id,
-        operation=row.operation,
-        request={**row.request, **params},
-        state=row.state,
-        started=row.started,
-        parent=row.parent,
-        ended=row.ended,
-        environment=row.environment,
-        scores=scores,
-        error=row.error,
-        actor=row.actor,
-        name=row.name,
-        experiment=row.experiment,
-        deleted=row.deleted,
-    )
-
-
-def _not_found(id: str) -> NotFound:  # noqa: A002
-    return NotFound(f"no run is named {id!r}", remedy="List them: luban runs list")
+            return read_all(connection, connection.execute(query).all())
