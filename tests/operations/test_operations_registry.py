@@ -15,6 +15,8 @@ from sklearn.datasets import load_breast_cancer
 import luban
 from luban.core.errors import Conflict, InputError, LubanError, NotFound, Refused, Tampered
 from luban.core.lineage import Edge, Lineage, Node
+from luban.core.model import Signature
+from luban.core.task import Task
 from luban.learners import artifact
 from luban.operations.lineage.drawing import drawing
 from luban.operations.lineage.layout import HEIGHT, WIDTH, layout
@@ -424,3 +426,32 @@ def test_a_drawing_keeps_whatever_names_hold_as_text() -> None:
     assert not [one for one in root.iter() if one.tag.endswith("script")]
     told = lines(found, plain=True)
     assert sum("run b" in line and "see its own branch" not in line for line in told) == 2, "once each direction"
+
+
+@pytest.mark.long
+def test_a_card_explains_on_request(workspace: Workspace) -> None:
+    """With `--explain` the columns that matter stand in the card, with their intervals, though none was on record."""
+    card = luban.models.card("cancer/1", explain=True, workspace=workspace).card
+    section = card.partition("## Explanation")[2].partition("## Limits")[0]
+    assert "| loss of roc\\_auc | low | high |" in section
+    assert sum(line.startswith("| ") for line in section.splitlines()) > 10
+    assert "explanation" in card.partition("Checks on record: ")[2].splitlines()[0]
+
+
+def test_a_model_of_another_tool_has_a_card_and_a_lineage(workspace: Workspace) -> None:
+    """What the MLflow client registered is told as what it is; nothing is said of a target that is not known."""
+    file = workspace.blobs.put(b"weights")
+    manifest = {"protocol": 1, "foreign": "mlflow", "source": "x", "files": {"model": {"digest": file, "size": 7}}}
+    task = Task(kind="foreign", target="", inputs=(), metric="")
+    kept = workspace.blobs.put_json(manifest)
+    made = workspace.models.register(
+        name="theirs", artifact=kept, signature=Signature(inputs=(), outputs=()), task=task
+    )
+    workspace.notes.write("theirs", 1, {"description": "Ranks | leads"})
+    card = luban.models.card("theirs", workspace=workspace).card
+    assert "was made by another tool" in card
+    assert "> Ranks \\| leads" in card
+    assert "luban predict" not in card
+    assert luban.lineage("theirs", workspace=workspace).subject == "model:theirs/1"
+    assert workspace.models.delete(made.reference) == 2, "its manifest and its file"
+    assert workspace.notes.read("theirs") == {}

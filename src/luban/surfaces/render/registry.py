@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from luban.core.model import AliasChange
 from luban.operations.lineage.lines import lines as lineage_lines
 from luban.operations.lineage.show import LineageShown
 from luban.operations.models.card import ModelCard
@@ -73,6 +74,17 @@ def _shown(result: ModelShown, console: Console) -> None:
     if len(changes) > MOST_CHANGES:
         console.print(f"  and {len(changes) - MOST_CHANGES} more; --json has all", style="dim")
     terminal.lines("What could not be read", result.trouble, console)
+
+
+@render.register(AliasChange)
+def _moved(result: AliasChange, console: Console) -> None:
+    """Show where an alias went, and from where."""
+    from rich.text import Text
+
+    way = _from_to(result.before, result.after)
+    reason = f": {result.reason}" if result.reason else ""
+    told = f"{result.model}@{result.alias}  {way}{' (rollback)' if result.undo else ''}, {result.actor}{reason}"
+    console.print(Text(clean(told)), soft_wrap=True)
 
 
 def _made_with(result: ModelShown) -> str:

@@ -27,7 +27,11 @@ def what_it_is(record: Record) -> str:
     for learner, weight in record.parts:
         parts[learner] = parts.get(learner, 0.0) + weight
     what = f"{code(version.reference)} predicts {code(task.target)} ({task.kind}) from {_columns(len(task.inputs))}."
-    said = [f"{what} It was registered on {made}{by}; {code(task.metric)} is the metric that was optimised."]
+    registered = f"It was registered on {made}{by}"
+    if task.kind == "foreign":
+        said = [f"{code(version.reference)} was made by another tool and is kept as it came. {registered}."]
+    else:
+        said = [f"{what} {registered}; {code(task.metric)} is the metric that was optimised."]
     if record.description:
         said.append(f"Its description on record:\n\n> {text(record.description)}")
     if version.aliases:
@@ -48,6 +52,8 @@ def what_it_is(record: Record) -> str:
 def intended_use(record: Record) -> str:
     """Return what is known of what it is meant for."""
     task = record.version.task
+    if task.kind == "foreign" and not record.intended:
+        return "Nothing is on record of what it is meant for."
     known = f"On record is the task it was fitted for: to predict {code(task.target)}"
     known += f" from a row of {code(record.version.dataset)}." if record.version.dataset else "."
     if record.intended:
@@ -162,6 +168,8 @@ def limits(record: Record) -> str:
 def how_to_use(record: Record) -> str:
     """Return the commands, and the columns that go in and come out."""
     version = record.version
+    if version.task.kind == "foreign":
+        return f"Load it with the tool that made it: {code(f'models:/{version.reference}')} of a `luban server`."
     shell = [f"luban predict {version.reference} rows.csv -o predictions.parquet", f"luban serve {version.reference}"]
     python = ["import luban", "", f'model = luban.load("{version.reference}")', "predictions = model.predict(rows)"]
     columns = [(one.name, one.kind, one.nullable) for one in version.signature.inputs]
