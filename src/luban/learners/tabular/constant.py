@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.budget import Effort
+    from luban.core.preparation import Preparation
     from luban.core.protocols import Examples, Graph
     from luban.core.schema import Schema
     from luban.core.space import Space
@@ -147,7 +148,7 @@ class _Value:
 
 def _present(graph: Graph, column: str, *, words: bool = False) -> str:
     """Return the tensor that tells which values of a column are there, or which words."""
-    return graph.prepared(Presence(columns=(column,), words=words))["present"]
+    return graph.prepared(cast("Preparation", Presence(columns=(column,), words=words)))["present"]
 
 
 def _quantiles(target: np.ndarray, levels: tuple[float, ...], weight: np.ndarray | None) -> np.ndarray:
