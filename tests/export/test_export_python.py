@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import math
@@ -304,3 +305,35 @@ def test_dates_and_times_of_python_are_taken(model: Any, runtime: Runtime) -> No
     ):
         row = ROW | {"since": since}
         assert model.predict([row]) == [runtime.predict_row(row)]
+
+
+LISTED = {
+    "multilabel": (3,),
+    "tokens": (4, 3),
+    "matching": (3,),
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    kind=st.sampled_from(list(LISTED)),
+    seed=st.integers(0, 2**20),
+    threshold=st.one_of(st.none(), st.floats(0, 1)),
+    words=st.integers(0, 4),
+)
+def test_lists_of_labels_are_told_as_the_runtime_tells_them(
+    model: Any, kind: Any, seed: int, threshold: float | None, words: int
+) -> None:
+    """Labels of any number, a label a word (and words that were not read), answers that may be refused."""
+    from luban.core.task import Task
+    from luban.serving.answers import answer_row
+
+    task = Task(kind=kind, target="t", inputs=("note",), metric="accuracy", classes=("a", "b", "c"))
+    values = np.random.default_rng(seed).random(LISTED[kind])
+    if kind == "tokens":
+        values[words:] = np.nan
+        values[seed % 4] = np.nan
+    described = {"kind": kind, "classes": list(task.classes), "quantiles": []}
+    other = copy.copy(model)
+    other.task, other.signature = described, {"threshold": threshold}
+    assert other.told(values) == answer_row(task, values, threshold)
