@@ -66,6 +66,8 @@ def update(workspace: Workspace, body: Body) -> Body:
         if status not in STATES:
             raise InputError(f"the status of a run is one of {', '.join(STATES)}", seen=status[:40])
         changed["state"] = STATES[status]
+        if changed["state"] == "running":  # it is taken up again
+            changed["ended"] = None
     if body.get("end_time") is not None:
         changed["ended"] = moment(whole(body, "end_time", 0))
     if body.get("run_name"):
