@@ -114,6 +114,20 @@ def test_git_that_hangs_is_given_up(repository: Path, monkeypatch: pytest.Monkey
     assert time.monotonic() - began < 30, "a hanging git must not be waited for to its end"
 
 
+def test_a_commit_is_known_before_changes_are(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where looking for changes takes longer than there is time the commit is recorded all the same."""
+    monkeypatch.setattr(codes, "_changes", lambda *_: (_ for _ in ()).throw(subprocess.TimeoutExpired("git", 1)))
+    monkeypatch.chdir(repository)
+    blobs = Blobs(tmp_path / "blobs")
+    told = blobs.get_json(Origin().keep(blobs)["code"])
+    assert (told["state"], told["commit"]) == ("timed out", git(repository, "rev-parse", "HEAD"))
+    heard: list[codes.Code] = []
+    code(str(repository), early=heard.append)
+    assert [one.commit for one in heard] == [told["commit"]]
+
+
 def test_changes_that_are_too_large_are_left_out_and_said(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gigabyte of changes is neither read to its end nor kept."""
     monkeypatch.setattr(codes, "LARGEST", 1000)

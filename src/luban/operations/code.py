@@ -11,6 +11,10 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECONDS = 10.0
 """Time for all that git is asked; it is asked beside the work."""
@@ -54,8 +58,14 @@ class Code:
     note: str = ""
 
 
-def code(folder: str | None = None, *, seconds: float = SECONDS) -> Code:
-    """Return the commit of a folder, by default the current one, and what was changed since."""
+def code(folder: str | None = None, *, seconds: float = SECONDS, early: Callable[[Code], None] | None = None) -> Code:
+    """Return the commit of a folder, by default the current one, and what was changed since.
+
+    Parameters
+    ----------
+    early : callable, optional
+        Is told the commit as soon as it is known, before changes are looked for, which takes longer in a large folder.
+    """
     wish = os.environ.get("LUBAN_CODE", "").lower()
     if wish == "off":
         return Code(state="not asked")
@@ -74,6 +84,8 @@ def code(folder: str | None = None, *, seconds: float = SECONDS) -> Code:
         remote = _without_password(out.decode("utf-8", "replace").strip()) or None
         if wish == "commit":
             return Code(state="not asked", commit=commit, repository=remote, note="changes were not asked for")
+        if early is not None:
+            early(Code(state="timed out", commit=commit, repository=remote))
         return _changes(top, deadline, commit, remote)
     except FileNotFoundError:
         return Code(state="no git")

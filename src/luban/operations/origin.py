@@ -27,23 +27,27 @@ class Origin:
     """
 
     def __init__(self) -> None:
-        self._code: Code | None = None
+        self._code = Code(state="timed out")
         self._thread = threading.Thread(target=self._look, name="luban-code", daemon=True)
         self._thread.start()
         self.surroundings = surroundings()
 
     def _look(self) -> None:
-        self._code = code(seconds=SECONDS)
+        self._code = code(seconds=SECONDS, early=self._hear)
+
+    def _hear(self, found: Code) -> None:
+        self._code = found
 
     def code(self, wait: float = _SOON) -> Code:
         """Return what git said, after at most `wait` seconds."""
         self._thread.join(wait)
-        return self._code or Code(state="timed out")
+        return self._code
 
     def of_run(self) -> dict[str, Any]:
         """Return what the row of a run keeps."""
         found = self.code()
-        brief = {"commit": found.commit, "changed": found.state == "changed"} if found.commit else None
+        changed = {"clean": False, "changed": True}.get(found.state)
+        brief = {"commit": found.commit, "changed": changed} if found.commit else None
         return {**self.surroundings, "code": brief}
 
     def keep(self, blobs: Blobs) -> dict[str, Any]:
