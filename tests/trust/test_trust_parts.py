@@ -104,3 +104,16 @@ def test_a_slow_model_keeps_the_budget() -> None:
     report = explain(fitted(pause=0.01), many, np.tile(TARGET, 40), budget=2.5)
     assert time.monotonic() - begun < 2 * 2.5
     assert any("hint" in one.what for one in report.findings)
+
+
+def test_an_answer_that_is_a_text_of_its_own_is_cut_in_sentences() -> None:
+    """An answer of a page would hide what is said of it."""
+    from luban.learners.adapted.attributing import words_of
+    from luban.trust.explain.reasons import prediction_said
+
+    long = "The following documents\nare needed: " + 40 * "a certificate of registration, "
+    task = Task(kind="matching", target="y", inputs=("text",), metric="mrr", classes=(long, "none"))
+    said = prediction_said(task, 3, np.array([0.9, 0.1]), 0)
+    assert said.startswith("Row 3: predicted The following documents are needed: a certificate")
+    assert len(said) < 120
+    assert len(words_of(task, 0)[1]) <= 60

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from luban.learners.adapted.frozen import Frozen, Part
 
 _SMALLEST = 1e-6
+_LABEL = 60  # characters
 # Stands in the place of a word where each has a label, so that the others keep their places.
 _NO_WORD = "_"
 
@@ -43,13 +44,19 @@ def score_of(task: Task, margins: torch.Tensor, output: int) -> torch.Tensor:
     return margins[:, output]
 
 
+def named(label: object) -> str:
+    """Return a label as it is written in a title: an answer that is a text of its own is cut."""
+    text = " ".join(str(label).split())
+    return text if len(text) <= _LABEL else text[: _LABEL - 1].rstrip() + "…"
+
+
 def words_of(task: Task, output: int) -> tuple[str, str]:
     """Return (unit, what a larger score speaks for) of an output."""
     if task.kind == "tokens":
         word, label = divmod(output, len(task.classes))
-        return "of log-odds", f"{task.classes[label]} at word {word + 1}"
+        return "of log-odds", f"{named(task.classes[label])} at word {word + 1}"
     if task.classes:
-        return "of log-odds", str(task.classes[output])
+        return "of log-odds", named(task.classes[output])
     return f"of {task.target}", f"a higher {task.target}"
 
 

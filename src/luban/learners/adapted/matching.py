@@ -73,7 +73,7 @@ class MatchingModel:
             def score(matrix: torch.Tensor) -> torch.Tensor:
                 return (functional.normalize(matrix, dim=1) @ entries.T).amax(dim=1)
 
-            words = "of the cosine", str(self.task.classes[output])
+            words = "of the cosine", attributing.named(self.task.classes[output])
             return attributing.frozen_evidence(self.features, row, score, words=words, effort=own)
 
         return attributing.by_row(table, outputs, effort, explained)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 _SHOWN = 10
 _LONGEST = 40
+_LABEL = 60
 
 
 def explained_output(task: Task, prediction: np.ndarray) -> int:
@@ -128,19 +129,19 @@ def truth_said(task: Task, decision: Any, truth: Any) -> str:
         return ""
     if not task.classes:
         return f"; in truth {number(float(truth))}"
-    return "" if int(truth) == int(decision) else f"; in truth {task.classes[int(truth)]}"
+    return "" if int(truth) == int(decision) else f"; in truth {named(task.classes[int(truth)])}"
 
 
 def prediction_said(task: Task, row: int, prediction: np.ndarray, decision: Any) -> str:
     """Return what is predicted of a row, for tasks of any kind; `decision` is what the model decides for."""
     if task.kind == "multilabel":
-        names = [str(label) for label, given in zip(task.classes, np.asarray(decision), strict=True) if given]
-        likeliest = f"{task.classes[int(prediction.argmax())]} {percent(float(prediction.max()))}"
+        names = [named(label) for label, given in zip(task.classes, np.asarray(decision), strict=True) if given]
+        likeliest = f"{named(task.classes[int(prediction.argmax())])} {percent(float(prediction.max()))}"
         return f"Row {row}: predicted {', '.join(names) or 'no label'} (likeliest {likeliest})"
     if task.kind == "tokens":
         return f"Row {row}: one of its words"
     if task.kind == "matching" and int(decision) < 0:
-        likeliest = f"{task.classes[int(prediction.argmax())]} {percent(float(prediction.max()))}"
+        likeliest = f"{named(task.classes[int(prediction.argmax())])} {percent(float(prediction.max()))}"
         return f"Row {row}: no answer is sure enough (likeliest {likeliest})"
     return f"Row {row}: {_said(task, prediction, explained_output(task, prediction), int(decision))}"
 
@@ -155,21 +156,27 @@ def plain(prediction: np.ndarray) -> Any:
 def _pushes(task: Task, output: int, push: float) -> str:
     """Return a push in words, with its unit: a person must not take it for a change of probability."""
     if task.kind == "binary":
-        return f"pushes towards {task.classes[1 if push > 0 else 0]} ({signed(push)} {short_unit(task)})"
+        return f"pushes towards {named(task.classes[1 if push > 0 else 0])} ({signed(push)} {short_unit(task)})"
     if task.classes:
         way = "towards" if push > 0 else "away from"
-        return f"pushes {way} {task.classes[output]} ({signed(push)} {short_unit(task)})"
+        return f"pushes {way} {named(task.classes[output])} ({signed(push)} {short_unit(task)})"
     return f"pushes {'up' if push > 0 else 'down'} by {number(abs(push))} ({short_unit(task)})"
 
 
 def _said(task: Task, prediction: np.ndarray, output: int, decision: int) -> str:
     """Return what is predicted: the class that the model decides for, and how probable the explained one is."""
     if task.kind == "binary":
-        return f"predicted {task.classes[decision]} ({task.classes[1]} {percent(float(prediction[1]))})"
+        return f"predicted {named(task.classes[decision])} ({named(task.classes[1])} {percent(float(prediction[1]))})"
     if task.classes:
-        return f"predicted {task.classes[output]} ({percent(float(prediction[output]))})"
+        return f"predicted {named(task.classes[output])} ({percent(float(prediction[output]))})"
     level = f" (quantile {task.quantiles[output]:g})" if task.quantiles else ""
     return f"predicted {task.target} = {number(float(prediction[output] if task.quantiles else prediction))}{level}"
+
+
+def named(label: Any) -> str:
+    """Return a label as it is written in a sentence: an answer that is a text of its own is cut."""
+    text = " ".join(str(label).split())
+    return text if len(text) <= _LABEL else text[: _LABEL - 1].rstrip() + "…"
 
 
 def written(value: Any) -> str:
