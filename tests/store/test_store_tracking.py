@@ -16,7 +16,7 @@ from hypothesis import strategies as some
 
 from luban.core.errors import Conflict, InputError, LubanError, NotFound, Refused
 from luban.core.run import Run
-from luban.store.artifacts import valid_path
+from luban.store.artifacts import Artifact, valid_path
 from luban.store.clock import run_id_of
 from luban.store.processes import is_gone, this_process
 from luban.store.run_search import Clause, Order
@@ -58,6 +58,32 @@ def test_runs_are_found_by_all_that_was_logged(workspace: Workspace) -> None:
     assert "Run 5" not in {run.name for run in workspace.runs.list()}
     with pytest.raises(InputError, match="searched by 'weight'"):
         workspace.runs.search([Clause(kind="attribute", key="weight", sign="=", value=1)])
+
+
+def test_what_the_thread_writes_is_what_a_write_would_be(workspace: Workspace) -> None:
+    """Begins, parameters, tags, files, values and ends that are queued arrive, in the order of a run's life."""
+    digest = workspace.blobs.put(b"x")
+    ids = []
+    with workspace._database.writing():  # so that all of it waits for one turn
+        whole = workspace.runs.begin("track", {}, name="whole", environment={"a": [1]})
+        for number in range(5):
+            run = workspace.runs.begin("track", {}, parent=whole.id, name=f"part {number}", experiment=7)
+            workspace.runs.tell(run.id, params={"n": number, "n2": None}, tags={"t": "old"})
+            workspace.runs.log(run.id, {"loss": number / 2}, step=3)
+            kept = Artifact(path="a/b", digest=digest, bytes=1)
+            workspace.runs.tell(run.id, tags={"t": {"new": number}}, kept=[kept, kept])
+            workspace.runs.end(run.id, "failed" if number else "finished", error={"code": "x"} if number else None)
+            ids.append(run.id)
+    workspace.runs.flush()
+    for number, id in enumerate(ids):  # noqa: A001
+        found = workspace.runs.get(id)
+        assert (found.parent, found.experiment, found.request) == (whole.id, 7, {"n": number, "n2": None})
+        assert (found.state, found.error) == (("failed", {"code": "x"}) if number else ("finished", None))
+        assert found.ended is not None
+        assert found.scores == {"loss": number / 2}
+        assert workspace.runs.tags(id) == {"t": {"new": number}}
+        assert [one.path for one in workspace.artifacts.list(id)] == ["a/b"]
+    assert workspace.runs.get(whole.id).environment == {"a": [1]}
 
 
 def test_a_write_is_whole_or_not_at_all(workspace: Workspace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from luban.core.errors import LubanError
@@ -56,7 +57,8 @@ class Recorder:
             if waiting >= BATCH:
                 state.due.set()
         if waiting >= BEHIND and state.error is None:
-            _write_out(state)
+            with suppress(LubanError):  # kept in `state.error`; the values wait, and the next flush raises it
+                _write_out(state)
 
     def flush(self) -> None:
         """Write what waits and return when it is on the disk; raise where it cannot be."""
