@@ -70,6 +70,7 @@ def test_all_built_in_parts_can_be_imported() -> None:
         "metrics",
         "checks",
         "exporters",
+        "run_exporters",
         "executors",
         "wires",
     ):

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import luban
+from luban.core import plugins
 from luban.core.errors import InputError, MissingExtra, NotFound
 from luban.store import Workspace
+from luban.testing.run_exporter import check_run_exporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,6 +216,12 @@ def test_offline_runs_hold_what_was_logged(workspace: Workspace, tracked: str, t
     assert (config["rate"], config["deep"], config["kind"]) == (0.1, True, "tree")
     assert (file.parent / "files" / "a" / "note.txt").read_text() == "hello"
     assert len(list((tmp_path / "wb").glob("wandb/offline-run-*"))) == 2
+
+
+@pytest.mark.parametrize("name", ["tensorboard", pytest.param("wandb", marks=pytest.mark.long)])
+def test_exporters_conform(name: str, tmp_path: Path) -> None:
+    pytest.importorskip(name)
+    assert check_run_exporter(plugins.create("run_exporters", name), tmp_path)["runs"] == 2
 
 
 def test_exporters_are_plug_ins(

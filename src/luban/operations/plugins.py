@@ -25,6 +25,7 @@ GROUPS = (
     "modalities",
     "operations",
     "preparations",
+    "run_exporters",
     "searchers",
     "sources",
     "wires",
