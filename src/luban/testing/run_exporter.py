@@ -18,8 +18,8 @@ _BEGAN = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 def check_run_exporter(exporter: RunExporter, folder: Path) -> dict[str, Any]:
     """Raise `AssertionError` unless an exporter writes a run with a part, and return what it said.
 
-    The run has a value that is no number, two values at one step, a step below zero, parameters of all kinds, a file, and
-    a part that still runs and has logged nothing.
+    The run has a value that is no number, two values at one step, a step below zero, parameters of all kinds, a file,
+    and a part that still runs and has logged nothing.
 
     Parameters
     ----------
