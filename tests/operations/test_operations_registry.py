@@ -114,7 +114,10 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+QUICK = ("load", "predict", "serve", "deploy")
+
+
+@pytest.mark.parametrize("way", [one if one in QUICK else pytest.param(one, marks=pytest.mark.long) for one in WAYS])
 def test_a_broken_signature_is_refused_before_anything_is_parsed(
     workspace: Workspace, table: Any, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
