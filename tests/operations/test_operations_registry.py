@@ -10,12 +10,15 @@ import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sklearn.datasets import load_breast_cancer
 
 import luban
+from luban.core import plugins
 from luban.core.errors import Conflict, InputError, LubanError, NotFound, Refused, Tampered
 from luban.core.lineage import Edge, Lineage, Node
 from luban.core.model import Signature
+from luban.core.paths import paths_refused
 from luban.core.task import Task
 from luban.learners import artifact
 from luban.operations.lineage.drawing import drawing
@@ -24,7 +27,8 @@ from luban.operations.lineage.lines import lines
 from luban.operations.loading import fitted, runtime
 from luban.operations.origin import Origin
 from luban.operations.registering import register, signer
-from luban.store import Workspace, private_keys
+from luban.store import Workspace, private_keys, signing
+from luban.surfaces.rest import openapi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -458,3 +462,24 @@ def test_a_model_of_another_tool_has_a_card_and_a_lineage(workspace: Workspace) 
     assert luban.lineage("theirs", workspace=workspace).subject == "model:theirs/1"
     assert workspace.models.delete(made.reference) == 2, "its manifest and its file"
     assert workspace.notes.read("theirs") == {}
+
+
+def test_a_request_cannot_have_a_file_read_as_a_key(workspace: Workspace, tmp_path: Path) -> None:
+    """Over the network a public key is given itself: no file of the machine is opened, and no name of a key here."""
+    luban_key(workspace)
+    path = tmp_path / "bob.pub"
+    path.write_text("AAAAC3NzaC1lZDI1NTE5AAAAIBob")
+    for key in (str(path), "ada", "/etc/passwd"):
+        with paths_refused(), pytest.raises(InputError) as refused:
+            luban.keys.trust(key, name="bob", workspace=workspace)
+        assert "Bob" not in str(refused.value)
+    public = signing.public_of(Ed25519PrivateKey.generate())
+    with paths_refused():
+        assert luban.keys.trust(public, name="bob", workspace=workspace).public == public
+    path.write_text(public)
+    luban.keys.remove("bob", workspace=workspace)
+    assert luban.keys.trust(str(path), workspace=workspace).name == "bob"
+    luban.keys.remove("bob", workspace=workspace)
+    verbs = {name: plugins.load("operations", name) for name in plugins.names("operations") if name.startswith("keys ")}
+    assert {name for name, one in verbs.items() if not one.remote} == {"keys create"}
+    assert {openapi.need(one) for one in verbs.values()} == {"admin"}
