@@ -76,7 +76,8 @@ def delete(workspace: Workspace, body: Body) -> Body:
 
 def search(workspace: Workspace, body: Body) -> Body:
     """Return a page of registered models."""
-    notes, found = workspace.notes.read(), [_shape(workspace, name) for name in _names(workspace)]
+    notes = workspace.notes.read()
+    found = [_model(workspace, name, notes) for name in _names(workspace)]
 
     def value(one: dict[str, Any], entity: str, key: str) -> Any:
         if entity == "tag":
@@ -228,7 +229,8 @@ def search_versions(workspace: Workspace, body: Body) -> Body:
     terms = parse(text(body, "filter", ""))
     named = [one.value for one in terms if one.entity == "attribute" and one.key == "name" and one.sign == "="]
     names = [name for name in _names(workspace) if not named or name in named]
-    found = [version_json(workspace, one) for name in names for one in _versions(workspace, name)]
+    notes = workspace.notes.read()
+    found = [version_json(workspace, one, notes) for name in names for one in _versions(workspace, name)]
 
     def value(one: dict[str, Any], entity: str, key: str) -> Any:
         if entity == "tag":
@@ -271,9 +273,10 @@ def delete_version_tag(workspace: Workspace, body: Body) -> Body:
     return {}
 
 
-def version_json(workspace: Workspace, version: ModelVersion) -> dict[str, Any]:
+def version_json(workspace: Workspace, version: ModelVersion, all_notes: Notes | None = None) -> dict[str, Any]:
     """Return a version as its message."""
-    notes: Mapping[str, tuple[str, Any]] = workspace.notes.read(version.name).get((version.name, version.version), {})
+    read = workspace.notes.read(version.name) if all_notes is None else all_notes
+    notes: Mapping[str, tuple[str, Any]] = read.get((version.name, version.version), {})
     made = milliseconds(version.created)
     changed = [milliseconds(moment) for _, moment in notes.values()]
     shape = {
@@ -295,13 +298,10 @@ def version_json(workspace: Workspace, version: ModelVersion) -> dict[str, Any]:
     return shape
 
 
-def _model(workspace: Workspace, name: str) -> dict[str, Any]:
-    return _shape(workspace, name)
-
-
-def _shape(workspace: Workspace, name: str) -> dict[str, Any]:
-    notes: Mapping[str, tuple[str, Any]] = workspace.notes.read(name).get((name, 0), {})
-    versions = [version_json(workspace, one) for one in _versions(workspace, name)]
+def _model(workspace: Workspace, name: str, all_notes: Notes | None = None) -> dict[str, Any]:
+    read = workspace.notes.read(name) if all_notes is None else all_notes
+    notes: Mapping[str, tuple[str, Any]] = read.get((name, 0), {})
+    versions = [version_json(workspace, one, read) for one in _versions(workspace, name)]
     moments = [milliseconds(moment) or 0 for _, moment in notes.values()]
     moments += [one["creation_timestamp"] or 0 for one in versions]
     newest = {one["current_stage"]: one for one in versions}
