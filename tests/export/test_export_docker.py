@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import small_models as small
+from certificates import make_certificate
 from isolated import environment
 from luban.core.protocols import Examples
 from luban.export.docker.exporter import DockerExporter
@@ -202,9 +204,14 @@ def install(command: list[str], home: Path, work: Path, variables: dict[str, str
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "how", [pytest.param("linked", marks=pytest.mark.long), pytest.param("installed", marks=pytest.mark.exhaustive)]
-)
+HOWS = [
+    pytest.param("linked", marks=pytest.mark.long),
+    pytest.param("encrypted", marks=pytest.mark.long),
+    pytest.param("installed", marks=pytest.mark.exhaustive),
+]
+
+
+@pytest.mark.parametrize("how", HOWS)
 def test_the_commands_of_the_image_serve(how: str, folder: Path, tmp_path: Path) -> None:
     """Docker is not needed: RUN, HEALTHCHECK and CMD of the Dockerfile are run in a fresh environment.
 
@@ -226,22 +233,28 @@ def test_the_commands_of_the_image_serve(how: str, folder: Path, tmp_path: Path)
     refused = subprocess.run(command, cwd=work, env=variables, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "LUBAN_TOKEN_SHA256" in refused.stderr
+    variables["LUBAN_TOKEN_SHA256"] = f"{'0' * 64},{DIGEST}"  # two are good
+    scheme, context = "http", None
+    if how == "encrypted":
+        certificate, key = make_certificate(tmp_path)
+        variables |= {"LUBAN_CERTIFICATE": str(certificate), "LUBAN_KEY": str(key)}
+        scheme, context = "https", ssl.create_default_context(cafile=str(certificate))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [port if word == "8080" else word for word in command]
-    server = subprocess.Popen(command, cwd=work, env=variables | {"LUBAN_TOKEN_SHA256": DIGEST}, stderr=subprocess.PIPE)
+    server = subprocess.Popen(command, cwd=work, env=variables, stderr=subprocess.PIPE)
     try:
         while subprocess.run([*health, "--port", port], cwd=work, env=variables, check=False).returncode:
             assert server.poll() is None
             time.sleep(0.1)
-        url = f"http://127.0.0.1:{port}{PATH}"
+        url = f"{scheme}://127.0.0.1:{port}{PATH}"
         body = json.dumps({"rows": ROWS}).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, body, GOOD)) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body, GOOD), context=context) as answer:
             (told,) = json.load(answer)["predictions"]
         assert told["prediction"] == small.fitted(small.BINARY).predict(ROWS).prediction.to_pylist()[0]
         with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(urllib.request.Request(url, body, {"Authorization": "Bearer x"}))
+            urllib.request.urlopen(urllib.request.Request(url, body, {"Authorization": "Bearer x"}), context=context)
     finally:
         server.terminate()
         said = server.communicate(timeout=60)[1].decode()

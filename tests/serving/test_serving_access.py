@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import io
-import ipaddress
 import json
 import ssl
 import time
@@ -19,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 import small_models as small
+from certificates import make_certificate
 from luban.core.errors import InputError, NotFound, Refused, Unavailable
 from luban.serving import app as serving_app
 from luban.serving.access.buckets import Buckets
@@ -390,34 +390,6 @@ def test_pages_of_other_origins_and_forged_hosts_are_refused(url: str) -> None:
     assert ask(url, origin=url).status_code == 200
     for host in ("evil.example", "127.0.0.1.evil.example", "localhost:80@evil.example", "[::1].evil"):
         assert ask(url, host=host).status_code == 421, host
-
-
-def make_certificate(folder: Path, name: str = "one", password: bytes | None = None) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1, signed by itself."""
-    x509 = pytest.importorskip("cryptography.x509", reason="cryptography is not installed")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    moment = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - datetime.timedelta(days=1))
-        .not_valid_after(moment + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / f"{name}.crt", folder / f"{name}.key"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    hide = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, hide))
-    return paths
 
 
 def test_a_certificate_makes_it_https(workspace: Workspace, binary: Runtime, tmp_path: Path) -> None:

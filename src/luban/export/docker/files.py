@@ -34,7 +34,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /srv/model
 COPY requirements.txt ./
 RUN python -m pip install --no-cache-dir --no-deps --only-binary=:all: -r requirements.txt
-COPY model/ ./
+COPY --chown={user}:{user} model/ ./
 
 USER {user}:{user}
 EXPOSE {port}
