@@ -322,23 +322,21 @@ def test_buckets_are_bounded_and_apart() -> None:
 
 
 def test_a_token_has_a_rate_and_is_told_when_to_come_again(workspace: Workspace, url: str) -> None:
-    _, slow = workspace.tokens.create("slow", scopes=["infer"], rate=2.0)
+    _, slow = workspace.tokens.create("slow", scopes=["infer"], rate=0.02)  # one, and the next after 50 s
     _, free = workspace.tokens.create("free", scopes=["infer"])
     until(401, url, None)
-    answers = [ask(url, slow) for _ in range(4)]
-    assert [one.status_code for one in answers][:2] == [200, 200]
-    assert answers[-1].status_code == 429
-    assert answers[-1].headers["retry-after"] == "1"
+    assert [ask(url, slow).status_code for _ in range(3)] == [200, 429, 429]
+    assert 1 <= int(ask(url, slow).headers["retry-after"]) <= 50
     assert ask(url, free).status_code == 200
 
 
 def test_a_server_has_rates_for_tokens_and_addresses(workspace: Workspace, binary: Runtime) -> None:
     _, text = workspace.tokens.create("ci", scopes=["infer"])
-    with running([binary], tokens=workspace.tokens, rates=Rates(token=3.0)) as url:
-        assert 429 in [ask(url, text).status_code for _ in range(6)]
+    with running([binary], tokens=workspace.tokens, rates=Rates(token=0.02)) as url:
+        assert 429 in [ask(url, text).status_code for _ in range(3)]
         assert ask(url).status_code == 401
-    with running([binary], rates=Rates(address=3.0)) as url:
-        forged = [ask(url, path="/v2/health/live", **{"x-forwarded-for": f"10.0.0.{n}"}).status_code for n in range(6)]
+    with running([binary], rates=Rates(address=0.02)) as url:
+        forged = [ask(url, path="/v2/health/live", **{"x-forwarded-for": f"10.0.0.{n}"}).status_code for n in range(3)]
         assert 429 in forged  # an address that is only said changes nothing
     with pytest.raises(InputError):
         Rates(token=0.0)
@@ -347,9 +345,11 @@ def test_a_server_has_rates_for_tokens_and_addresses(workspace: Workspace, binar
 def test_whoever_guesses_tokens_is_slowed_and_others_are_not(workspace: Workspace, url: str) -> None:
     _, text = workspace.tokens.create("ci", scopes=["infer"])
     until(401, url, None)
-    found = [ask(url, f"luban_{n:010d}_{43 * 'x'}").status_code for n in range(WRONG_AT_ONCE + 5)]
-    assert found[0] == 401
+    found = [401]
+    while found[-1] == 401 and len(found) < 20 * WRONG_AT_ONCE:  # one more is allowed each second that this takes
+        found.append(ask(url, f"luban_{len(found):010d}_{43 * 'x'}").status_code)
     assert found[-1] == 429
+    assert len(found) > WRONG_AT_ONCE
     assert ask(url, text).status_code == 200
 
 

@@ -229,19 +229,19 @@ def test_a_bad_canary_is_rolled_back_and_the_reason_is_on_record(
 
 
 def test_a_canary_that_labels_prove_wrong_is_rolled_back(folder: Path, workspace: Workspace) -> None:
-    workspace.deployments.set("shop", {"small/1": 0.5, "small/5": 0.5})
+    workspace.deployments.set("shop", {"small/6": 0.5, "small/5": 0.5})
     with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=30) as client:
         for number in range(300):
             ask(client, number, id=f"request {number}")
         log = until(lambda: _log(workspace, 300))
-        truth = {"small/1": lambda told: told, "small/5": lambda told: "high" if told == "low" else "low"}
+        truth = {"small/6": lambda told: told, "small/5": lambda told: "high" if told == "low" else "low"}
         workspace.labels.add(
             "shop",
             [row["request_id"] for row in log],
             None,
             [truth[row["model"]](row["output.prediction"]) for row in log],
         )
-        until(lambda: workspace.deployments.get("shop").traffic == {"small/1": 1.0})
+        until(lambda: workspace.deployments.get("shop").traffic == {"small/6": 1.0})
     assert "labelled predictions were wrong" in workspace.deployments.history("shop")[-1].detail["reason"]
 
 
