@@ -117,3 +117,32 @@ def test_an_answer_that_is_a_text_of_its_own_is_cut_in_sentences() -> None:
     assert said.startswith("Row 3: predicted The following documents are needed: a certificate")
     assert len(said) < 120
     assert len(words_of(task, 0)[1]) <= 60
+
+
+def test_where_a_file_lies_is_not_said() -> None:
+    """Of a picture its column is named, not the path of a copy on this machine; numbers are said as ever."""
+
+    class Long:
+        """The size decides, and the length of the reference a little."""
+
+        learner = "long"
+        learned: Any = None
+
+        def predict(self, table: pa.Table) -> np.ndarray:
+            lengths = np.array([len(one or "") for one in table["photo"].to_pylist()])
+            return np.asarray(table["size"].to_numpy() + 0.1 * lengths, dtype=float)
+
+    columns = (Column(name="photo", kind="image"), Column(name="size", kind="number"))
+    task = Task(kind="regression", target="y", inputs=("photo", "size"), metric="rmse")
+    model = Fitted(task=task, signature=Signature(inputs=columns, outputs=columns), model=Long())
+    field = pa.field("photo", pa.string(), metadata={"luban.kind": "image", "luban.sound": "1"})
+    paths = [f"/tmp/secret/{'x' * (place % 5)}.png" for place in range(30)]
+    table = pa.table(
+        [pa.array([*paths[:29], None], pa.string()), np.arange(30.0)], schema=pa.schema([field, ("size", pa.float64())])
+    )
+    report = explain(model, table, np.arange(30.0), rows=(3, 29), budget=5)
+    told = repr(report)
+    assert "/tmp/secret" not in told
+    row = next(one.what for one in report.findings if one.what.startswith("Row 3"))
+    assert "photo pushes" in row
+    assert "size = 3" in row

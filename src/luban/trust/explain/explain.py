@@ -12,6 +12,7 @@ from luban.core.errors import InputError, Unsupported
 from luban.core.progress import Progress, tell
 from luban.core.report import Evidence, Finding, Report, worst
 from luban.data.conform import conform
+from luban.data.media.endings import KINDS
 from luban.trust.explain.closely import limits, look, of_rows
 from luban.trust.explain.dependence import dependence, grid
 from luban.trust.explain.findings import additivity_finding, contribution_finding, importance_finding
@@ -33,6 +34,8 @@ _NOT_EXPLAINED = {
     "matching": "an answer is given for its likeness to one text, which no column takes a share of",
     "multilabel": "each label has reasons of its own; contributions are computed for one decision a row",
 }
+# Kinds of columns whose values come again, so that one can say which of them push where.
+_OF_KINDS = frozenset(("number", "date", "category", "boolean"))
 _AVERAGED = 500
 _LEAST_AVERAGED = 20
 
@@ -117,7 +120,8 @@ def explain(
     findings = [importance_finding(lost, inputs.num_columns, inputs.num_rows)]
     # Of a single column it needs no saying that all comes from it.
     if looked is None or inputs.num_columns > 1:
-        findings += [contribution_finding(task, inputs, told, by_column, order), additive]
+        free = {column.name for column in fitted.signature.inputs if column.kind not in _OF_KINDS}
+        findings += [contribution_finding(task, inputs, told, by_column, order, free=free), additive]
     if curves:
         what = (
             f"How the average prediction moves with the columns that matter (on {resting(averaged, inputs.num_rows)})"
@@ -131,6 +135,7 @@ def explain(
         findings.append(Finding(what=what, remedy="Give a longer budget to have them too."))
     single, rows_found = [], []
     codes = decided(model, task, predictions)
+    files = {column.name for column in fitted.signature.inputs if column.kind in KINDS}
     for place, row in enumerate(asked):
         found, figures = reasons(
             task,
@@ -140,6 +145,7 @@ def explain(
             told.values[place],
             told.base,
             decision=int(codes[place]),
+            files=files,
         )
         if looked is not None:
             found = looked.finding(place, found, alone=inputs.num_columns == 1)

@@ -12,6 +12,8 @@ from luban.evaluation.words import number, signed, significant, within
 from luban.trust.explain.subject import from_margins, resting, short_unit, shown_output, unit
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from luban.core.task import Task
     from luban.trust.explain.importance import Importance
     from luban.trust.explain.shapley import Contributions
@@ -69,13 +71,25 @@ def importance_finding(lost: Importance, columns: int, rows: int) -> Finding:
 
 
 def contribution_finding(
-    task: Task, inputs: pa.Table, told: Contributions, by_column: np.ndarray, order: np.ndarray
+    task: Task,
+    inputs: pa.Table,
+    told: Contributions,
+    by_column: np.ndarray,
+    order: np.ndarray,
+    *,
+    free: Collection[str] = (),
 ) -> Finding:
-    """Return how much each column moves predictions, and in which direction."""
+    """Return how much each column moves predictions, and in which direction.
+
+    `free` names columns whose values are each its own (texts, files), which have no direction.
+    """
     shown = order[:_SHOWN]
     names = inputs.column_names
     sample = inputs.take(pa.array(told.rows))
-    directions = {int(i): _direction(task, sample.column(int(i)), told.values[:, int(i), :]) for i in shown}
+    directions: dict[int, tuple[str, float | None]] = {
+        int(i): ("", None) if names[i] in free else _direction(task, sample.column(int(i)), told.values[:, int(i), :])
+        for i in shown
+    }
     most = number(float(by_column[order[0]]))
     return Finding(
         what=f"{names[order[0]]} moves predictions most, by {most} {short_unit(task)} on average ({told.note})",

@@ -14,7 +14,7 @@ from luban.trust.explain.parts import because
 from luban.trust.explain.subject import output_names, short_unit, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import pyarrow as pa
 
@@ -42,6 +42,7 @@ def reasons(
     base: np.ndarray,
     *,
     decision: int = 0,
+    files: Collection[str] = (),
 ) -> tuple[Finding, dict[str, Any]]:
     """Return why one row is predicted as it is.
 
@@ -57,6 +58,8 @@ def reasons(
         Its contributions (columns, outputs) and what they start from (outputs,).
     decision : int
         Code of the class that the model decides for.
+    files : collection of str
+        Columns whose values are references to files: where these lie says nothing, and is nobody's business.
 
     Returns
     -------
@@ -67,14 +70,14 @@ def reasons(
     pushes = values[:, output]
     names = inputs.column_names
     seen = [inputs.column(i)[0].as_py() for i in range(len(names))]
-    ranked = np.argsort(-np.abs(pushes), kind="stable")
-    told = [
-        f"{names[i]} = {written(seen[i])} {_pushes(task, output, float(pushes[i]))}"
-        for i in ranked[:_NAMED]
-        if pushes[i] != 0
+    values_said = [
+        name if name in files and value else f"{name} = {written(value)}"
+        for name, value in zip(names, seen, strict=True)
     ]
+    ranked = np.argsort(-np.abs(pushes), kind="stable")
+    told = [f"{values_said[i]} {_pushes(task, output, float(pushes[i]))}" for i in ranked[:_NAMED] if pushes[i] != 0]
     because = f", because {'; '.join(told)}" if told else ", as for the average row"
-    bars = [(f"{names[i]} = {written(seen[i])}", significant(pushes[i])) for i in ranked[:_SHOWN]]
+    bars = [(values_said[i], significant(pushes[i])) for i in ranked[:_SHOWN]]
     if len(ranked) > _SHOWN:
         bars.append((f"{len(ranked) - _SHOWN} other columns", significant(pushes[ranked[_SHOWN:]].sum())))
     of = output_names(task)[output]
