@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +114,25 @@ def test_a_batch_above_a_megabyte_is_refused(client: TestClient, run: str) -> No
     refused(
         client.post(f"{API}/runs/log-batch", json={"run_id": run, "metrics": metrics}), 413, "REQUEST_LIMIT_EXCEEDED"
     )
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    client: TestClient, run: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload for which there is no room is refused as one to try again; what came of it is removed."""
+    from luban.surfaces.rest import bodies
+
+    async def full(_request: object, path: Path, **_more: object) -> int:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(bodies, "receive", full)
+    left = workspace.root / "incoming" / "left"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    refused(client.put(f"{FILES}/0/{run}/artifacts/x", content=b"whole"), 503, "TEMPORARILY_UNAVAILABLE")
+    assert list((workspace.root / "incoming").iterdir()) == []
+    assert [one.path for one in workspace.artifacts.list(run)] == ["model/MLmodel"]
 
 
 ELSEWHERE = [

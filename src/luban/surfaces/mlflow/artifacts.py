@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from luban.store.disk import writing_to
 from luban.surfaces.mlflow.fields import text
 from luban.surfaces.mlflow.places import place
 from luban.surfaces.mlflow.shapes import run_of
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 MOST = 16 << 30
 """Bytes of a file at most."""
 
+STALE = 24 * 3600.0
 _HEADERS = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
 
 
@@ -43,12 +48,22 @@ async def upload(request: Request, workspace: Workspace) -> Response:
     """Keep a file under its address."""
     run, path = await run_in_threadpool(lambda: place(workspace, request.path_params["path"]).writable())
     incoming = workspace.root / "incoming"
-    await run_in_threadpool(lambda: incoming.mkdir(parents=True, exist_ok=True))
-    with tempfile.TemporaryDirectory(dir=incoming) as folder:
-        file = Path(folder) / "content"
-        await bodies.receive(request, file, most=MOST)
-        await run_in_threadpool(workspace.artifacts.put_file, run, path, file)
+    with writing_to(incoming):
+        await run_in_threadpool(_prepare, incoming)
+        with tempfile.TemporaryDirectory(dir=incoming) as folder:
+            file = Path(folder) / "content"
+            await bodies.receive(request, file, most=MOST)
+            await run_in_threadpool(workspace.artifacts.put_file, run, path, file)
     return JSONResponse({})
+
+
+def _prepare(incoming: Path) -> None:
+    """Make the folder of uploads that are on their way, and remove what a server that was killed left there."""
+    incoming.mkdir(parents=True, exist_ok=True)
+    for left in incoming.iterdir():
+        with suppress(FileNotFoundError):  # another upload is done, or sweeps too
+            if time.time() - left.stat().st_mtime > STALE:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 async def remove(request: Request, workspace: Workspace) -> Response:
