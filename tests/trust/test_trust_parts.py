@@ -146,3 +146,15 @@ def test_where_a_file_lies_is_not_said() -> None:
     row = next(one.what for one in report.findings if one.what.startswith("Row 3"))
     assert "photo pushes" in row
     assert "size = 3" in row
+
+
+def test_of_words_the_one_that_is_explained_is_named() -> None:
+    """Which word, what it is labelled and how surely; a row without words says so."""
+    from luban.trust.explain.reasons import prediction_said
+
+    task = Task(kind="tokens", target="y", inputs=("text",), metric="accuracy", classes=("other", "name"))
+    prediction = np.array([[0.9, 0.1], [0.2, 0.8], [np.nan, np.nan]])
+    said = prediction_said(task, 4, prediction, None, entry=3, text="hello Anna")
+    assert said == "Row 4: word 2, “Anna”, is labelled name (80 %)"
+    assert prediction_said(task, 4, prediction[2:], None, entry=0, text="") == "Row 4: it has no word"
+    assert prediction_said(task, 4, prediction[:0], None, entry=0, text="") == "Row 4: it has no word"

@@ -47,12 +47,16 @@ def look(
     predictions = model.predict(chosen)
     codes = decided(model, task, predictions)
     entries = explained_entries(task, predictions, codes)
+    texts = [str(one or "") for one in chosen.column(task.inputs[0]).to_pylist()]
     parts = shown_parts(
         model, chosen, entries, clock=clock.share(_SHOWING if inputs.num_columns > 1 else _ALONE), seed=seed
     )
     return Looked(
         rows=asked,
-        said=tuple(prediction_said(task, int(row), *one) for row, *one in zip(asked, predictions, codes, strict=True)),
+        said=tuple(
+            prediction_said(task, int(row), prediction, code, entry=int(entry), text=text)
+            for row, prediction, code, entry, text in zip(asked, predictions, codes, entries, texts, strict=True)
+        ),
         truth=tuple(
             truth_said(task, code, None if target is None else target[row])
             for row, code in zip(asked, codes, strict=True)

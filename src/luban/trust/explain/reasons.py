@@ -135,14 +135,31 @@ def truth_said(task: Task, decision: Any, truth: Any) -> str:
     return "" if int(truth) == int(decision) else f"; in truth {named(task.classes[int(truth)])}"
 
 
-def prediction_said(task: Task, row: int, prediction: np.ndarray, decision: Any) -> str:
-    """Return what is predicted of a row, for tasks of any kind; `decision` is what the model decides for."""
+def prediction_said(
+    task: Task, row: int, prediction: np.ndarray, decision: Any, *, entry: int = 0, text: str = ""
+) -> str:
+    """Return what is predicted of a row, for tasks of any kind.
+
+    Parameters
+    ----------
+    decision
+        What the model decides for.
+    entry : int
+        Of labels of words the place, in the flattened prediction, of the one that is explained.
+    text : str
+        The words, one blank between them.
+    """
     if task.kind == "multilabel":
         names = [named(label) for label, given in zip(task.classes, np.asarray(decision), strict=True) if given]
         likeliest = f"{named(task.classes[int(prediction.argmax())])} {percent(float(prediction.max()))}"
         return f"Row {row}: predicted {', '.join(names) or 'no label'} (likeliest {likeliest})"
     if task.kind == "tokens":
-        return f"Row {row}: one of its words"
+        word, label = divmod(entry, len(task.classes))
+        if word >= len(prediction) or not np.isfinite(prediction[word, label]):
+            return f"Row {row}: it has no word"
+        written_word = named(([*text.split(), *[""] * len(prediction)])[word])
+        share = percent(float(prediction[word, label]))
+        return f"Row {row}: word {word + 1}, “{written_word}”, is labelled {named(task.classes[label])} ({share})"
     if task.kind == "matching" and int(decision) < 0:
         likeliest = f"{named(task.classes[int(prediction.argmax())])} {percent(float(prediction.max()))}"
         return f"Row {row}: no answer is sure enough (likeliest {likeliest})"
