@@ -21,9 +21,11 @@ import small_models as small
 from isolated import closure, environment
 from luban.core.errors import Conflict, LubanError, Unsupported
 from luban.core.protocols import Examples, Unsuitable
+from luban.data.conform import conform
 from luban.data.row import row_reader
 from luban.export.onnx.build import build
 from luban.export.python.exporter import PythonExporter
+from luban.learners.graph.columns import feeds
 from luban.serving.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -132,6 +134,32 @@ def test_a_row_is_read_as_the_runtime_reads_it(model: Any, runtime: Runtime, row
     assert all(same(found[name], value) for name, value in expected.items()), (found, expected)
     answered = runtime.predict_row(row, missing=missing)
     assert model.predict([row], missing=missing)[0]["prediction"] == answered["prediction"]
+
+
+OF_ONE_KIND = st.sampled_from(
+    [
+        st.one_of(st.none(), WORDS, NUMBERS, DATES),
+        st.one_of(st.none(), st.floats()),
+        st.one_of(st.none(), st.integers(-(2**53), 2**53)),
+        st.one_of(st.none(), st.booleans()),
+        st.one_of(st.none(), st.datetimes(min_value=datetime(1700, 1, 1), max_value=datetime(2200, 1, 1))),
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), rows=st.integers(1, 4))
+def test_rows_together_make_the_tensors_that_they_make_for_the_runtime(model: Any, data: Any, rows: int) -> None:
+    """Many rows are a table for the runtime, which finds the type of each column; the tensors are the same bits."""
+    columns = {name: data.draw(st.lists(data.draw(OF_ONE_KIND), min_size=rows, max_size=rows)) for name in small.NAMES}
+    given_rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    expected = outcome(lambda: feeds(conform(given_rows, small.COLUMNS).table, small.COLUMNS), LubanError)
+    found = outcome(lambda: model.feeds(model.read(given_rows)), ValueError)
+    if isinstance(expected, str) or isinstance(found, str):
+        assert found == expected
+        return
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
 
 
 @settings(max_examples=300, deadline=None)
