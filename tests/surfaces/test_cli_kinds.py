@@ -64,7 +64,7 @@ def test_by_command(kind: str, luban: CommandLine, shared_data: Callable[[str], 
     predicted = run("predict", "kind", given.file, "-o", "out.parquet")
     assert predicted["rows"] == len(pq.read_table(luban.folder / "out.parquet"))
     assert run("evaluate", "kind", given.file)["metrics"][fitted["metric"]] is not None
-    told = run("explain", "kind", given.file, "--budget", "20s", "--html", "page.html")
+    told = run("explain", "kind", given.file, "--budget", "90s", "--html", "page.html")
     drawn = {evidence["drawing"] for one in told["report"]["findings"] for evidence in one["evidence"]}
     assert drawn >= DRAWN.get(kind, {"spans"}), told["report"]
     assert (luban.folder / "page.html").stat().st_size > 5000
@@ -119,7 +119,7 @@ def test_over_rest(kind: str, luban: CommandLine, shared_data: Callable[[str], P
         assert answer["rows"] == 1
         assert "prediction" in answer["predictions"][0]
         assert asked(url, "/api/evaluate", {"model": "kind", "data": given.file})["metrics"]
-        assert job("explain", model="kind", budget="15s")["report"]["findings"]
+        assert job("explain", model="kind", budget="60s")["report"]["findings"]
         exported = asked(url, "/api/export", {"model": "kind", "output": "out"})
         assert exported["parity"] is not None
     finally:
