@@ -41,7 +41,10 @@ def _turned(task: Task, seed: int) -> Examples:
     return Examples(table=rows.table, target=target)
 
 
-@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize(
+    "kind",
+    ["binary", pytest.param("multiclass", marks=pytest.mark.long), pytest.param("regression", marks=pytest.mark.long)],
+)
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_what_goes_on_learning_mends_its_errors_on_new_rows(learner: Any, kind: str) -> None:
     """After a turn of the target the continued model is far better on rows that neither saw; it is saved and loaded

@@ -167,7 +167,7 @@ def test_two_do_not_update_at_once(workspace: Workspace) -> None:
     assert update(workspace, "weather", rows, **QUICK).outcome == "promoted"
 
 
-@pytest.mark.parametrize("moment", ["before judging", "after judging"])
+@pytest.mark.parametrize("moment", [pytest.param("before judging", marks=pytest.mark.long), "after judging"])
 def test_a_stalled_updater_moves_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """Its lease ran out and was taken over while it worked: its token is old, and its run ends as interrupted."""
     from luban.operations.updating import contest
@@ -205,6 +205,7 @@ def test_a_stalled_updater_moves_nothing(workspace: Workspace, monkeypatch: pyte
     assert updates_list(workspace).updates[0].outcome == "interrupted"
 
 
+@pytest.mark.long
 def test_what_a_dead_process_left_is_marked_and_the_next_update_goes_on(workspace: Workspace) -> None:
     """Runs that are still running when somebody else holds the lease are ended as interrupted, their parts too."""
     left = workspace.runs.start("update", {"name": "weather"})
