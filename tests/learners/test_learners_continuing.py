@@ -21,11 +21,22 @@ from luban.learners.tabular.xgboost import XGBoostLearner
 from luban.testing.learner import SCHEMA, examples_of, loss_of, task_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from luban.core.protocols import Learner, Model
     from luban.core.task import Task
 
 ROWS = 400
 LEARNERS = (LightGBMLearner, XGBoostLearner, CatBoostLearner)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Learning leaves no files in the folder that the user is in."""
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not list(tmp_path.iterdir())
 
 
 def _fitted(learner: Learner, task: Task) -> Model:

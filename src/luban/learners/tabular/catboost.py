@@ -127,6 +127,7 @@ class CatBoostKernel:
     ) -> CatBoostKernel:
         """Return a kernel with more trees, see `luban.learners.tabular.continuing`, made as the others were."""
         import catboost
+        from catboost.utils import eval_metric
 
         before = self.model
         known = json.loads(dict(before.get_metadata()).get("params", "{}")).get("flat_params", {})
@@ -139,9 +140,13 @@ class CatBoostKernel:
         model = catboost.CatBoost(settings)
         data = catboost.Pool(_filled(features), examples.target, weight=examples.weight)
         seen = None if held is None else catboost.Pool(_filled(held[0]), held[1].target, weight=held[1].weight)
-        if seen is not None:
-            told = before.eval_metrics(seen, [settings["loss_function"]], thread_count=effort.threads)
-            goes_on(0, next(iter(told.values()))[-1])
+        if held is not None:
+            # `CatBoost.eval_metrics` would write files into the folder that the user is in.
+            raw = np.asarray(before.predict(seen, prediction_type="RawFormulaVal", thread_count=effort.threads))
+            told = eval_metric(
+                held[1].target, raw.T if raw.ndim > 1 else raw, settings["loss_function"], weight=held[1].weight
+            )
+            goes_on(0, told[0])
         try:
             model.fit(data, eval_set=seen, init_model=before, callbacks=[_Asked(goes_on)])
         except catboost.CatBoostError as error:
