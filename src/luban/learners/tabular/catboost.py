@@ -143,9 +143,7 @@ class CatBoostKernel:
         if held is not None:
             # `CatBoost.eval_metrics` would write files into the folder that the user is in.
             raw = np.asarray(before.predict(seen, prediction_type="RawFormulaVal", thread_count=effort.threads))
-            told = eval_metric(
-                held[1].target, raw.T if raw.ndim > 1 else raw, settings["loss_function"], weight=held[1].weight
-            )
+            told = eval_metric(held[1].target, raw, settings["loss_function"], weight=held[1].weight)
             goes_on(0, told[0])
         try:
             model.fit(data, eval_set=seen, init_model=before, callbacks=[_Asked(goes_on)])
