@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=45_312, help="rows of the stream, the first ones among them")
     parser.add_argument("--seconds", type=float, default=200.0, help="that the stream is played in")
     parser.add_argument("--budget", type=float, default=12.0, help="seconds of an update")
+    parser.add_argument("--window", default="auto", help="of the policy")
     parser.add_argument("--on", default="drift", choices=("drift", "labels"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--folder", type=Path, help="where the workspace stays to be looked at")
@@ -51,7 +52,7 @@ def measured(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with Workspace.open(folder) as workspace:
         fit(workspace, first, target=target, metric="accuracy", name="elec", budget=Duration(20))
         deploy(workspace, "elec", "elec")
-        updates_set(workspace, "elec", on=chosen.on, labels=500, budget=Duration(chosen.budget))
+        updates_set(workspace, "elec", on=chosen.on, labels=500, window=chosen.window, budget=Duration(chosen.budget))
     told: list[dict[str, Any]] = []
     with answering(folder, "elec", told) as serve, taking_labels(folder) as server:
         pace = len(stream) / chosen.seconds

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 pytestmark = pytest.mark.long
-PATIENCE = 600.0
+PATIENCE = 250.0
 """Seconds after which something that should come is said not to come."""
 
 
@@ -150,19 +150,20 @@ def _post(url: str, body: dict[str, Any], request_id: str = "") -> dict[str, Any
     return found
 
 
+@pytest.mark.timeout(900)
 def test_unattended_the_loop_is_better_than_the_model_that_is_never_updated(
     shared_data: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """Electricity prices in their own order through `luban serve`, labels a day later through `luban server`, and
     nobody does anything else: over the stream the loop is right more often than the first model alone."""
     pandas = pytest.importorskip("pandas")
-    whole: pd.DataFrame = pandas.read_parquet(shared_data("elec2_stream") / "data.parquet")[:6000]
-    first, stream = whole[:1500], whole[1500:]
+    whole: pd.DataFrame = pandas.read_parquet(shared_data("elec2_stream") / "data.parquet")[:5500]
+    first, stream = whole[:1000], whole[1000:]
     folder = tmp_path / ".luban"
     with Workspace.open(folder) as workspace:
-        fit(workspace, first, target="class", metric="accuracy", name="price", learners=("lightgbm",), rounds=1)
+        fit(workspace, first, target="class", metric="accuracy", name="price", learners=("linear",), rounds=1)
         deploy(workspace, "price", "price")
-        updates_set(workspace, "price", on="drift", rounds=1, way="retrain", gate=("latency=off",))
+        updates_set(workspace, "price", on="drift", rounds=1, way="retrain", window="all", gate=("latency=off",))
         right: list[bool] = []
         answered: list[str] = []
         waiting: list[dict[str, Any]] = []
@@ -189,7 +190,7 @@ def test_unattended_the_loop_is_better_than_the_model_that_is_never_updated(
         lines = updates_list(workspace, "price").updates
         assert any(line.outcome == "promoted" for line in lines), lines
         assert len({*answered}) > 1
-        assert np.mean(right) > still.mean() + 0.005, (np.mean(right), still.mean(), lines)
+        assert np.mean(right) > still.mean() + 0.02, (np.mean(right), still.mean(), lines)
         assert not workspace.runs.list(operation="update", state="running")
         assert workspace.predictions.count("price") == len(stream)
         assert workspace.audit.verify() > 0
