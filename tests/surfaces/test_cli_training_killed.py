@@ -37,7 +37,7 @@ def learnt(workspace: Path) -> Any:
 def test_resumed_weights_are_those_of_a_fit_that_was_not_killed(
     tmp_path: Path, shared_data: Callable[[str], Path]
 ) -> None:
-    """`luban fit` is killed after its first checkpoint; `luban fit --resume` ends bit for bit where another one ends."""
+    """`luban fit` is killed after its first checkpoint; `luban fit --resume` ends bit for bit where another does."""
     import torch
 
     table = pq.read_table(shared_data("sst2") / "data.parquet", columns=["text", "label"])
