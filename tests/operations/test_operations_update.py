@@ -11,6 +11,7 @@ import pytest
 import turning_rows as turning
 
 from luban.core.errors import Conflict, InputError, NotFound, Unsupported
+from luban.core.progress import listening, stopping
 from luban.core.update import UpdatePolicy
 from luban.data import versions
 from luban.execution.inline import InlineExecutor
@@ -20,6 +21,7 @@ from luban.operations.approvals.list_ import approvals_list
 from luban.operations.approvals.reject import approvals_reject
 from luban.operations.approvals.show import approvals_show
 from luban.operations.deploy import deploy
+from luban.operations.deployments.remove import deployments_remove
 from luban.operations.update import update
 from luban.operations.updates.list_ import updates_list
 from luban.operations.updates.remove import updates_remove
@@ -295,6 +297,24 @@ def test_policies_are_set_listed_and_removed(workspace: Workspace, tmp_path: Pat
     deploy(workspace, "shop", "weather", update="drift")
     assert workspace.policies.list() == {"shop": UpdatePolicy(on="drift")}
     deploy(workspace, "shop", "weather", update="off")
+    assert workspace.policies.list() == {}
+
+
+def test_a_watch_looks_until_it_is_stopped(workspace: Workspace) -> None:
+    """It tells what each look came to, and the last result is returned."""
+    deploy(workspace, "weather", "weather")
+    turning.logged(workspace, turning.rows(60, turned=True, seed=4))
+    looks, told = iter([False] * 8 + [True] * 50), []
+    with stopping(lambda: next(looks)), listening(lambda news: told.append(news.message)):
+        done = update(workspace, "weather", on="labels", watch=1.0, **QUICK)
+    assert done.outcome == "waiting"
+    assert sum("60 new labelled rows" in message for message in told) >= 2
+
+
+def test_a_deployment_that_is_gone_is_updated_no_more(workspace: Workspace) -> None:
+    """Its policy goes with it."""
+    deploy(workspace, "shop", "weather", update="labels")
+    deployments_remove(workspace, "shop")
     assert workspace.policies.list() == {}
 
 

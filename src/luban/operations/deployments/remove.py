@@ -20,7 +20,7 @@ class DeploymentRemoved:
 
 @operation(permission="deployments:write", name="deployments remove")
 def deployments_remove(workspace: Workspace, name: str, *, reason: str = "") -> DeploymentRemoved:
-    """Remove a deployment; servers answer 404 for its name from then on.
+    """Remove a deployment; servers answer 404 for its name, and update it no more, from then on.
 
     Parameters
     ----------
@@ -30,4 +30,6 @@ def deployments_remove(workspace: Workspace, name: str, *, reason: str = "") -> 
         Why.
     """
     workspace.deployments.remove(name, reason=reason)
+    if name in workspace.policies.list():
+        workspace.policies.remove(name)
     return DeploymentRemoved(deployment=name)
