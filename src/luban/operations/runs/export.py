@@ -37,7 +37,7 @@ def runs_export(workspace: Workspace, run: str, *, output: Path, to: str = "tens
     run
         Its identifier, or the beginning of it.
     output
-        Folder to write into.
+        Folder to write into, such as `-o run_events` (output="run_events" in Python).
     to
         The form: tensorboard (event files) or wandb (W&B's offline form), and what other packages add.
     """
