@@ -93,7 +93,8 @@ def test_an_updater_that_is_killed_at_any_moment_leaves_nothing_half_done(tmp_pa
         assert _whole(workspace) != "weather/1"
         states = [line.outcome for line in updates_list(workspace).updates]
         assert states.count("promoted") == 1
-        assert set(states) <= {"promoted", "interrupted"}
+        # One that ended before it was killed may have been made once more, and be no better than what took over.
+        assert set(states) <= {"promoted", "interrupted", "refused"}
         assert not workspace.runs.list(state="running")
 
 

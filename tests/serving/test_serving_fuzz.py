@@ -68,7 +68,9 @@ def test_no_request_that_the_page_allows_or_forbids_makes_the_server_fail(url: s
                 if model is not None and case.path_parameters:
                     case.path_parameters.update({k: v for k, v in (("model", model),) if k in case.path_parameters})
                 answer = case.call(session=None, base_url=url, timeout=180)
-                assert answer.status_code < 500, (case.method, case.formatted_path, answer.text)
+                # 504 answers a deadline of the request's own that had passed.
+                late = answer.status_code == 504 and "timeout" in repr(case.body)
+                assert answer.status_code < 500 or late, (case.method, case.formatted_path, answer.text)
                 asked += 1
 
             ask()

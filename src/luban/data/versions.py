@@ -365,9 +365,14 @@ def _parquet(chunk: pa.Table) -> bytes:
     fields = [marks.marked(pa.field(one.name, one.type), marks.kind(one)) for one in chunk.schema]
     chunk = pa.Table.from_arrays(chunk.columns, schema=pa.schema(fields))
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        chunk, sink, compression="zstd", compression_level=3, row_group_size=chunk.num_rows, write_statistics=False
-    )
+    try:
+        pq.write_table(
+            chunk, sink, compression="zstd", compression_level=3, row_group_size=chunk.num_rows, write_statistics=False
+        )
+    except pa.ArrowNotImplementedError as error:
+        raise InputError(
+            "a column cannot be kept", seen=str(error)[:300], remedy="Leave it out, or give it plain values."
+        ) from error
     return bytes(sink.getvalue().to_pybytes())
 
 

@@ -137,6 +137,8 @@ class Database:
             yield
         except PoolTimeout as error:
             raise Unavailable("too many threads use the database at once", seen=self.shown) from error
+        except OverflowError as error:  # SQLite's driver, before anything is asked
+            raise _too_large(str(error)) from error
         except DBAPIError as error:
             told = _translate(error, self.shown)
             if told is None:
@@ -240,7 +242,13 @@ def _translate(error: DBAPIError, where: str) -> LubanError | None:
         )
     if state == "25006":
         return read_only(where)
+    if state == "22003":
+        return _too_large(str(error.orig).strip().splitlines()[0])
     return None
+
+
+def _too_large(seen: str) -> InputError:
+    return InputError("a number is too large for the database", seen=seen, remedy="Give a smaller one.")
 
 
 def _from_sqlite(error: BaseException | None, where: str) -> LubanError | None:
