@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# The same examples every time, so that a run tells of the change and not of chance; LUBAN_EXPLORE=1 looks for new ones.
+settings.register_profile("same", derandomize=True)
+if not os.environ.get("LUBAN_EXPLORE"):
+    settings.load_profile("same")
 
 
 @pytest.fixture
