@@ -19,6 +19,7 @@ import pytest
 from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 import media_models as media
 import small_models as small
@@ -53,6 +54,13 @@ def protobuf() -> Any:
 def parsed(protobuf: Any, folder: Path, name: str) -> Any:
     text = (folder / "model_repository" / name / "config.pbtxt").read_text(encoding="utf-8")
     return text_format.Parse(text, protobuf.ModelConfig())
+
+
+def test_the_client_asks_for_packages_that_exist(tmp_path: Path) -> None:
+    """A package a line, each as pip reads it; the graph runs elsewhere, so no ONNX Runtime."""
+    TritonExporter().export(small.fitted(small.BINARY), str(tmp_path), EXAMPLES, reference="income/1")
+    lines = (tmp_path / "client" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [Requirement(line).name for line in lines] == ["numpy", "tritonclient"]
 
 
 @pytest.mark.parametrize("task", [small.BINARY, small.THREE, small.NUMBER, small.QUANTILES])

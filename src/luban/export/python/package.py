@@ -75,6 +75,11 @@ def requirements(described: Mapping[str, Any], more: Sequence[str] = ()) -> str:
     return "".join(f"{name}=={pinned(name)}\n" for name in (*needed(described), *more))
 
 
+def without_runtime(content: bytes) -> list[str]:
+    """Return the lines of ``requirements.txt`` for a client: the graph runs elsewhere."""
+    return [line for line in content.decode().splitlines() if not line.startswith("onnxruntime=")]
+
+
 def pinned(name: str) -> str:
     """Return the installed version of a package, without a local label such as ``+cpu``.
 

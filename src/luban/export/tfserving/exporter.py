@@ -15,7 +15,7 @@ from luban.export import folder as folders
 from luban.export.names import folder_name
 from luban.export.onnx.made import make
 from luban.export.onnx.parity import Parity, largest_difference
-from luban.export.python.package import REQUIREMENTS, needed, package, source, supports
+from luban.export.python.package import REQUIREMENTS, needed, package, source, supports, without_runtime
 from luban.export.tfserving import saved
 from luban.export.tfserving.readme import readme
 from luban.learners.graph.feeding import Feeding
@@ -87,7 +87,7 @@ class TensorFlowServingExporter:
                 for path in where.rglob("*")
                 if path.is_file()
             }
-        lines = [one for one in inside[REQUIREMENTS].decode().split() if not one.startswith("onnxruntime=")]
+        lines = without_runtime(inside[REQUIREMENTS])
         contents |= {
             "client/ask.py": source("luban.export.tfserving", "alone.py"),
             "client/tfserving.json": json.dumps({"name": name}).encode(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from luban.export import folder as folders
 from luban.export.names import folder_name
 from luban.export.onnx.made import make
-from luban.export.python.package import REQUIREMENTS, needed, package, source, supports
+from luban.export.python.package import REQUIREMENTS, needed, package, source, supports, without_runtime
 from luban.export.triton.config import PREPARED_ROWS, ROWS, config
 from luban.export.triton.readme import readme
 
@@ -53,15 +53,13 @@ class TritonExporter:
         name = folder_name(reference.partition("/")[0])
         rows = PREPARED_ROWS if described["preparations"] else ROWS
         contents = {f"client/{path}": content for path, content in inside.items() if path != _SERVED}
-        lines = "".join(
-            f"{one}\n" for one in inside[REQUIREMENTS].decode().split() if not one.startswith("onnxruntime=")
-        )
+        lines = [*without_runtime(inside[REQUIREMENTS]), CLIENT]
         contents |= {
             f"{REPOSITORY}/{name}/config.pbtxt": config(name, reference, made.graph, rows).encode(),
             f"{REPOSITORY}/{name}/1/{_SERVED}": made.graph,
             "client/ask.py": source("luban.export.triton", "alone.py"),
             "client/triton.json": json.dumps({"name": name}).encode(),
-            f"client/{REQUIREMENTS}": "".join(f"{one}\n" for one in (*lines, CLIENT)).encode(),
+            f"client/{REQUIREMENTS}": "".join(f"{one}\n" for one in lines).encode(),
             "README.md": readme(described, name).encode(),
         }
         del contents["client/README.md"]  # the one beside tells of both
