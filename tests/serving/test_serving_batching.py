@@ -180,12 +180,27 @@ def test_a_bad_request_fails_alone(bad: str, error: type[Exception]) -> None:
     assert isinstance(found[5], error)
 
 
-def test_a_request_that_hangs_is_given_up_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("luban.serving.lanes._SUSPICIOUS", 0.1)
+def test_a_request_that_hangs_is_given_up_and_others_go_on() -> None:
     runtime = Fake()
-    found = gathered(runtime, Limits(threads=1, seconds=0.6), 0, 1, "hang", 2, 3)
+    found = gathered(runtime, Limits(threads=1, seconds=0.6, suspicious=0.1), 0, 1, "hang", 2, 3)
     assert [found[place] for place in (0, 1, 3, 4)] == [0.0, 2.0, 4.0, 6.0]
     assert isinstance(found[2], ModelHangs)
+
+
+def test_a_call_that_takes_long_keeps_no_other_waiting() -> None:
+    """With one thread, others are answered while a request hangs that may take a minute."""
+    runtime = Fake()
+
+    async def run() -> None:
+        lane = Lane(runtime, Limits(threads=1, suspicious=0.05))  # type: ignore[arg-type]
+        long = [asyncio.ensure_future(ask(lane, "hang")) for _ in range(3)]
+        assert [(await ask(lane, value))[0] for value in range(5)] == [2.0 * value for value in range(5)]
+        assert not any(one.done() for one in long)
+        runtime.released.set()
+        await asyncio.gather(*long, return_exceptions=True)
+        assert (await ask(lane, 7))[0] == 14.0
+
+    asyncio.run(run())
 
 
 def test_a_model_of_which_too_many_calls_hang_is_asked_no_more_until_they_end() -> None:

@@ -48,7 +48,7 @@ class Moody(small.ByHand):
 def url() -> Iterator[str]:
     quick, moody = small.fitted(small.NUMBER), small.fitted(small.NUMBER, Moody(task=small.NUMBER))
     runtimes = [Runtime.from_fitted(quick, build(quick), name="quick"), Runtime.from_fitted(moody, name="moody")]
-    limits = Limits(body=200_000, bodies=500_000, patience=1.0, seconds=1.5)
+    limits = Limits(body=200_000, bodies=500_000, patience=1.0, seconds=3.0, suspicious=0.3)
     with running(runtimes, limits=limits) as url:
         yield url
         RELEASED.set()

@@ -2,8 +2,9 @@
 
 Requests that wait are computed together (`luban.serving.batching`). Each is read by itself, so what is wrong with one
 is its own error; where a model fails on several at once, or takes suspiciously long, each is tried again alone. A call
-that does not end in time is given up: its request is answered 504, and another thread takes the place of the one that
-is lost, which ends when the call does. All of it but the calls themselves happens on the event loop, without locks.
+of one request that takes suspiciously long goes on while another thread takes its place; where it does not end in time
+either, it is given up and its request is answered 504. All of it but the calls themselves happens on the event loop,
+without locks.
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from luban.serving.limits import Limits
     from luban.serving.runtime import Missing, Runtime
 
-_SUSPICIOUS = 1.0  # seconds, or ten times what was expected, after which requests of one call are tried alone
-
 
 @dataclass(kw_only=True, eq=False)
 class _Asked(Job):
@@ -55,6 +54,7 @@ class _Call:
     pieces: list[Piece[_Asked]]
     loop: asyncio.AbstractEventLoop
     began: float
+    beside: bool = False
     lost: bool = False
     timer: asyncio.TimerHandle | None = None
 
@@ -96,6 +96,7 @@ class Lane:
         self._pace = Pace()
         self._free: list[_Thread] = []
         self._working = 0
+        self._beside = 0
         self._lost = 0
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -187,22 +188,31 @@ class Lane:
     def _begin(self, call: _Call) -> None:
         rows = sum(piece.stop - piece.start for piece in call.pieces)
         several = len(call.pieces) > 1
-        most = self._limits.seconds
-        if several:
-            most = min(most, max(_SUSPICIOUS, 10 * self._pace.expected(rows)))
-        else:
+        if not several:
             call.pieces[0].job.alone = True
         for piece in call.pieces:
             piece.job.running = True
         thread = self._free.pop() if self._free else _Thread(self._compute, self._done)
         self._working += 1
-        call.timer = call.loop.call_later(most, self._lose, call)
+        suspicious = max(self._limits.suspicious, 10 * self._pace.expected(rows))
+        act = self._lose if several else self._step_aside
+        call.timer = call.loop.call_later(min(suspicious, self._limits.seconds), act, call)
         thread.calls.put(call)
+
+    def _step_aside(self, call: _Call) -> None:
+        """Let others go on beside a call of one request that takes long, so that it does not keep them waiting."""
+        left = call.began + self._limits.seconds - time.perf_counter()
+        call.timer = call.loop.call_later(max(0.0, left), self._lose, call)
+        if self._beside + self._lost < self._limits.lost:
+            call.beside = True
+            self._beside += 1
+            self._working -= 1
+            self._go()
 
     def _lose(self, call: _Call) -> None:
         """Go on without a call that does not end; requests that were in it together are tried alone."""
         call.lost = True
-        self._working -= 1
+        self._leave(call)
         self._lost += 1
         self._tell("model-hangs", model=self._runtime.name, version=self._runtime.version, requests=len(call.pieces))
         for piece in call.pieces:
@@ -211,6 +221,12 @@ class Lane:
             elif not piece.job.future.done():
                 piece.job.future.set_exception(ModelHangs("the model did not answer in time"))
         self._go()
+
+    def _leave(self, call: _Call) -> None:
+        if call.beside:
+            self._beside -= 1
+        else:
+            self._working -= 1
 
     def _again(self, piece: Piece[_Asked]) -> None:
         job = piece.job
@@ -226,8 +242,11 @@ class Lane:
             return
         assert call.timer is not None
         call.timer.cancel()
-        self._working -= 1
-        self._free.append(thread)
+        self._leave(call)
+        if call.beside:
+            thread.calls.put(None)
+        else:
+            self._free.append(thread)
         seconds = time.perf_counter() - call.began
         if call.pieces[0].job.function is None:
             self._pace.took(sum(piece.stop - piece.start for piece in call.pieces), seconds)

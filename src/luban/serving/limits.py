@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
 from luban.core.errors import InputError, LubanError, OutOfTime
@@ -38,8 +38,11 @@ class Limits:
         Rows that wait for a model; a request of more is taken where nothing waits.
     threads : int
         Calls of one model at once.
+    suspicious : float
+        Seconds (or ten times what was expected, if that is more) after which a call of several requests is given up
+        and each tried alone, and a call of one no longer keeps others waiting.
     lost : int
-        Calls of one model that hang before no more are begun.
+        Calls of one model that hang before no more are begun; as many may take long beside the others.
     """
 
     body: int = 32 * MIB
@@ -51,10 +54,11 @@ class Limits:
     delay: float = 0.002
     waiting: int = 20_000
     threads: int = 2
+    suspicious: float = 1.0
     lost: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("body", "bodies", "requests", "patience", "seconds", "rows", "waiting", "threads", "lost"):
+        for name in (field.name for field in fields(self) if field.name != "delay"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f"the limit {name} must be above 0", seen=repr(value))
