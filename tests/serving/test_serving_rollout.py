@@ -64,6 +64,37 @@ def test_evidence_grows_with_the_canarys_events_and_falls_with_the_champions(a: 
     assert evidence(a, b + 1, share) <= evidence(a, b, share)
 
 
+@given(st.integers(0, 300), st.integers(0, 300), st.floats(0.001, 0.999))
+def test_the_evidence_is_a_martingale(canary: int, champion: int, share: float) -> None:
+    """After one more event, which falls to the canary with its share, it is on average what it was."""
+    now = evidence(canary, champion, share)
+    after = share * math.exp(evidence(canary + 1, champion, share) - now)
+    after += (1 - share) * math.exp(evidence(canary, champion + 1, share) - now)
+    assert after == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.2, 0.5])
+def test_evidence_of_arms_alike_has_mean_one_after_any_number_of_events(share: float) -> None:
+    """Computed, not drawn: summed over every way in which so many events can fall to the two arms."""
+    for events in (1, 3, 10, 60):
+        mean = sum(
+            math.comb(events, canary)
+            * share**canary
+            * (1 - share) ** (events - canary)
+            * math.exp(evidence(canary, events - canary, share))
+            for canary in range(events + 1)
+        )
+        assert mean == pytest.approx(1.0, rel=1e-9)
+
+
+def test_three_failures_of_a_canary_suffice_where_the_champion_has_none() -> None:
+    """At a share of 5 %; two do not, nor three where the champion has failed too."""
+    champion = Tally(requests=1900)
+    assert judge("failed", Tally(requests=100, events=3), champion, 0.05)
+    assert not judge("failed", Tally(requests=100, events=2), champion, 0.05)
+    assert not judge("failed", Tally(requests=100, events=3), Tally(requests=1900, events=1), 0.05)
+
+
 @pytest.mark.parametrize(
     ("canary", "champion", "expected"),
     [

@@ -14,8 +14,12 @@ from __future__ import annotations
 
 import math
 
-TIMES = (1.5, 2.0, 4.0, 8.0, 16.0, 64.0)
-"""How many times as likely the event may be in the canary, all equally probable beforehand."""
+TIMES = (1.5, 2.0, 4.0, 8.0, 16.0, 64.0, math.inf)
+"""How many times as likely the event may be in the canary, all equally probable beforehand.
+
+The last is a new version that breaks where the champion never does: then every event falls to the canary, and one
+event of the champion refutes it.
+"""
 
 
 def evidence(canary: int, champion: int, share: float) -> float:
@@ -32,16 +36,21 @@ def evidence(canary: int, champion: int, share: float) -> float:
     --------
     >>> evidence(0, 0, 0.05)
     0.0
-    >>> evidence(4, 0, 0.05) > math.log(1000)
+    >>> evidence(3, 0, 0.05) > math.log(1000)
     True
+    >>> evidence(3, 1, 0.05) > math.log(1000)
+    False
     >>> evidence(5, 95, 0.05) < 0
     True
     """
-    if not canary and not champion:
-        return 0.0
-    logs = []
-    for times in TIMES:
-        theirs = share * times / (share * times + 1 - share)
-        logs.append(canary * math.log(theirs / share) + champion * math.log((1 - theirs) / (1 - share)))
+    logs = [_ratio(canary, champion, share, times) for times in TIMES]
     largest = max(logs)
     return largest + math.log(sum(math.exp(one - largest) for one in logs) / len(logs))
+
+
+def _ratio(canary: int, champion: int, share: float, times: float) -> float:
+    """Return the logarithm of the ratio of likelihoods, which is minus infinity where the alternative is refuted."""
+    found = -canary * math.log(share + (1 - share) / times)
+    if champion:
+        found -= champion * math.log(share * times + 1 - share)
+    return found
