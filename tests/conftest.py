@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# No example has a time limit of its own: a machine that is busy for a moment says nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples every time, so that a run tells of the change and not of chance; LUBAN_EXPLORE=1 looks for new ones.
-settings.register_profile("same", derandomize=True)
-if not os.environ.get("LUBAN_EXPLORE"):
-    settings.load_profile("same")
+settings.register_profile("same", settings.get_profile("patient"), derandomize=True)
+settings.load_profile("patient" if os.environ.get("LUBAN_EXPLORE") else "same")
 
 
 @pytest.fixture

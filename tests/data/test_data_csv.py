@@ -129,7 +129,9 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, st.one_of(st.none(), st.integers(-(2**62), 2**62))), min_size=1, max_size=30),
     delimiter=st.sampled_from([",", ";", "\t", "|"]),

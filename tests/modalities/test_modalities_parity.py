@@ -66,7 +66,9 @@ def table_of(some: list[tuple[object, ...]]) -> pa.Table:
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(training=st.lists(rows, min_size=3, max_size=30), new=st.lists(rows, min_size=1, max_size=12))
 def test_graph_equals_transform(name, through_onnx, training, new):
     """To the bit: trees split at values that they saw, and the least difference sends a row the other way."""

@@ -138,7 +138,9 @@ def held(workspace: Workspace) -> tuple[Any, Any]:
     return fitted(workspace, made.model), runtime(workspace, made.model)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     base=some.tuples(*[some.floats(-3, 3)] * 3, some.sampled_from(["a", "b", "c", "new"])),
     column=some.sampled_from([("age", 1), ("income", -1)]),

@@ -200,7 +200,9 @@ _LINES = st.sampled_from(
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(parts=st.lists(_LINES | st.binary(max_size=40), max_size=8))
 def test_bytes_that_are_no_request_harm_nobody(server: str, parts: list[bytes]) -> None:
     """Whatever comes over a connection is no failure of the server, and others are answered as before."""

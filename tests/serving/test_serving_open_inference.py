@@ -283,7 +283,9 @@ VALUES = st.recursive(
 FIELDS = st.sampled_from(["name", "shape", "datatype", "data", "parameters"])
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(place=st.integers(0, 4), field=FIELDS, value=VALUES)
 def test_no_request_makes_the_server_fail(client: httpx.Client, place: int, field: str, value: Any) -> None:
     """Whatever stands in one field of a good request, the answer is 200 or 400 with an error."""
@@ -294,7 +296,9 @@ def test_no_request_makes_the_server_fail(client: httpx.Client, place: int, fiel
     assert answer.status_code == 200 or answer.json()["error"]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(body=st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_no_body_makes_the_server_fail(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/v2/models/binary/infer", content=body)

@@ -44,7 +44,9 @@ def test_threads_lose_nothing(workspace: Workspace) -> None:
         assert values == [float(number) for number in range(500)]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     rows=some.lists(
         some.tuples(

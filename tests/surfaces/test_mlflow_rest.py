@@ -353,7 +353,9 @@ _VALUES = (
 )  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=some.data())
 def test_no_body_makes_the_server_fail(client: TestClient, run: str, data: some.DataObject) -> None:
     """Whatever fields of whatever kinds a request has, it is answered or refused; nothing is a fault of the server."""
