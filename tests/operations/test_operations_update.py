@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import turning_rows as turning
 
-from luban.core.errors import Conflict, InputError, NotFound, Unsupported
+from luban.core.errors import Conflict, InputError, LubanError, NotFound, Unsupported
 from luban.core.progress import listening, stopping
 from luban.core.update import UpdatePolicy
 from luban.data import versions
@@ -282,8 +282,19 @@ def test_boosted_trees_may_go_on_instead(workspace: Workspace) -> None:
     made = workspace.models.get("trees/2")
     assert made.recipe is not None
     assert made.recipe.steps[-1].parameters["from"] == "trees/1"
-    with pytest.raises(Exception, match="cannot go on learning"):
-        update(workspace, "weather", turning.rows(600, turned=True, seed=2), **{**QUICK, "way": "continue"})
+    turning.champion(workspace, "nearest_neighbours", name="near")
+    with pytest.raises(LubanError, match="cannot go on learning"):
+        update(workspace, "near", turning.rows(600, turned=True, seed=2), **{**QUICK, "way": "continue"})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("learner", ["linear", "neural_network"])
+def test_lines_and_networks_may_go_on_instead(workspace: Workspace, learner: str) -> None:
+    """They learn from the new rows alone, old ones beside them where they need that, and the version answers."""
+    turning.champion(workspace, learner, name="other")
+    done = update(workspace, "other", turning.rows(600, turned=True, seed=2), **{**QUICK, "way": "continue"})
+    assert (done.outcome, done.way, done.learnt) == ("promoted", "went on learning", 450)
+    assert workspace.models.get("other").reference == "other/2"
 
 
 def test_policies_are_set_listed_and_removed(workspace: Workspace, tmp_path: Path) -> None:

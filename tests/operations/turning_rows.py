@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SCHEMA = Schema(columns=(Column(name="x", kind="number"), Column(name="y", kind="number")))
 TASK = Task(kind="binary", target="goal", inputs=("x", "y"), metric="accuracy", classes=("no", "yes"))
 
+QUICK: dict[str, dict[str, Any]] = {"lightgbm": {"rounds": 20}, "neural_network": {"epochs": 40, "width": 32}}
+"""Parameters that make a fit quick."""
+
 
 def rows(count: int, *, turned: bool, seed: int, chance: bool = False) -> pa.Table:
     """Rows whose goal follows from x with a tenth of errors; turned round, or from chance alone."""
@@ -46,7 +49,7 @@ def champion(workspace: Workspace, learner: str = "linear", name: str = "weather
     )
     target = np.array([TASK.classes.index(one) for one in table["goal"].to_pylist()])
     examples = Examples(table=table.select(["x", "y"]), target=target)
-    parameters: dict[str, Any] = {} if learner == "linear" else {"rounds": 20}
+    parameters = QUICK.get(learner, {})
     model = learner_named(learner).fit(TASK, SCHEMA, examples, None, parameters=parameters, effort=Effort())
     whole = fitted(Composite(members=(model,), weights=(1.0,), task=TASK), SCHEMA)
     version = workspace.models.register(

@@ -322,8 +322,18 @@ class Preparing(Protocol):
 class Updatable(Protocol):
     """Ability of a model: it can go on learning from new rows."""
 
-    def update(self, examples: Examples, *, effort: Effort) -> Model:
-        """Return a new model that has also learnt from `examples`."""
+    def update(self, examples: Examples, *, replay: Examples | None = None, effort: Effort) -> Model:
+        """Return a new model that has also learnt from `examples`, or this one where they teach it nothing.
+
+        What lies before the kernel, such as an encoding, stays as it is.
+
+        Parameters
+        ----------
+        examples : Examples
+            New rows; in the order of time, where they have one.
+        replay : Examples, optional
+            A sample of the rows that it learnt from, for models that forget what they are not shown again.
+        """
 
 
 # --- search and checks --------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class Composite:
         able = (isinstance(member, Updatable) for member in self.members)
         return float(sum(share for share, goes_on in zip(self.shares, able, strict=True) if goes_on)) >= 0.5
 
-    def update(self, examples: Examples, *, effort: Effort) -> Composite:
+    def update(self, examples: Examples, *, replay: Examples | None = None, effort: Effort) -> Composite:
         """Return a composite whose members, where they can, have also learnt from `examples`.
 
         Weights, calibration and threshold stay; each member may take its share of the time.
@@ -113,7 +113,7 @@ class Composite:
             mine = replace(effort, deadline=now + (effort.deadline - now) / (len(able) - number))
             member = members[place]
             assert isinstance(member, Updatable)
-            members[place] = member.update(examples, effort=mine)
+            members[place] = member.update(examples, replay=replay, effort=mine)
         return replace(self, members=tuple(members))
 
     def decide(self, predictions: np.ndarray) -> np.ndarray:

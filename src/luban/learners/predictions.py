@@ -134,6 +134,11 @@ def of_values(
     return Predictions(task=task, prediction=pa.array(values), notes=notes)
 
 
+def of_target(task: Task, target: np.ndarray) -> pa.Array:
+    """Return a target, as learners take it, in the user's own labels or numbers, as `encode_target` reads it."""
+    return _decided(task, target.astype(np.int64), None) if task.classes else pa.array(target)
+
+
 def _decided(task: Task, codes: np.ndarray, words: np.ndarray | None) -> pa.Array:
     known = labels(task)
     if task.kind == "multilabel":

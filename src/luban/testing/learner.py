@@ -22,7 +22,7 @@ import pytest
 
 from luban.core.budget import Effort
 from luban.core.errors import InputError, LubanError, Unsupported
-from luban.core.protocols import Examples, Explainable, Exportable, Learner, Suitable, Unsuitable
+from luban.core.protocols import Examples, Explainable, Exportable, Learner, Suitable, Unsuitable, Updatable
 from luban.core.schema import Column, Schema
 from luban.core.space import Choice, Integer, Real
 from luban.core.task import Task
@@ -93,6 +93,12 @@ def loss_of(task: Task, target: np.ndarray, prediction: np.ndarray) -> float:
         error, levels = target[:, None] - prediction, np.array(task.quantiles)
         return float(np.maximum(levels * error, (levels - 1.0) * error).mean())
     return float(np.sqrt(np.mean((target - prediction) ** 2)))
+
+
+def turned(task: Task, examples: Examples) -> Examples:
+    """Return rows whose target means the opposite: what was learnt from the others is wrong for them."""
+    target = len(task.classes) - 1 - examples.target if task.classifies else -examples.target
+    return Examples(table=examples.table, target=target)
 
 
 class LearnerConformance:
@@ -313,6 +319,25 @@ class LearnerConformance:
         found = Feeding(session, SCHEMA.columns).run(session, ["output"], table)[0].reshape(expected.shape)
         scale = 1.0 if task.classifies else max(float(np.abs(expected).max()), 1.0)
         assert np.abs(found - expected).max() <= self.parity * scale
+
+    def test_it_goes_on_learning(self, task: Task, model: Model) -> None:
+        """Where it can: rows whose target means the opposite turn its predictions, to the same bytes when loaded.
+
+        It stays itself as it was.
+        """
+        if not isinstance(model, Updatable):
+            pytest.skip("it cannot go on learning")
+        saved = dict(model.save())
+        if task.kind not in ("binary", "regression"):
+            pytest.skip("the others are continued alike")
+        new, unseen = turned(task, examples_of(task, 160, 12)), turned(task, examples_of(task, 400, 13))
+        after = model.update(new, replay=examples_of(task, 20, 1), effort=Effort(threads=1, seed=3))
+        losses = [loss_of(task, unseen.target, one.predict(unseen.table)) for one in (model, after)]
+        assert losses[1] < 0.9 * losses[0]
+        assert dict(model.save()) == saved
+        again = self.made().load(dict(after.save()))
+        assert isinstance(again, Updatable)
+        assert again.predict(unseen.table).tobytes() == after.predict(unseen.table).tobytes()
 
     def test_contributions_add_up(self, task: Task, model: Model) -> None:
         """Where it can explain itself: rows and base sum to the margin."""

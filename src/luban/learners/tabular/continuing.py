@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 FEWEST = 20
 """Rows below which nothing is learnt."""
 
-_HELD = 0.2  # of the rows, the last, tell when to stop
+HELD = 0.2
+"""Share of the rows, the last, that tells when to stop."""
+
 _PATIENCE = 20
 _MOST = 500  # rounds
 
@@ -60,7 +62,13 @@ class ContinuingModel(ExplainableModel):
 
     kernel: ContinuingKernel
 
-    def update(self, examples: Examples, *, effort: Effort) -> ContinuingModel:
+    def update(
+        self,
+        examples: Examples,
+        *,
+        replay: Examples | None = None,  # noqa: ARG002 - its own trees stay, so that it forgets nothing
+        effort: Effort,
+    ) -> ContinuingModel:
         """Return a model with more trees, which mend the errors on `examples`; its own trees stay.
 
         The last fifth of the rows tells how many rounds are good, then they are made from all rows. Where none is
@@ -75,14 +83,14 @@ class ContinuingModel(ExplainableModel):
         if rows < FEWEST or effort.expired:
             return self
         features = self.encoding.transform(examples.table)
-        cut = rows - max(1, int(_HELD * rows))
+        cut = rows - max(1, int(HELD * rows))
         watch = _Rest()
         self.kernel.boosted(
             self.task,
             self.encoding,
             features[:cut],
-            _part(examples, 0, cut),
-            (features[cut:], _part(examples, cut, rows)),
+            part(examples, 0, cut),
+            (features[cut:], part(examples, cut, rows)),
             rounds=_MOST,
             goes_on=lambda done, loss: watch.goes_on(done, loss) and not effort.expired,
             effort=effort,
@@ -132,7 +140,8 @@ def loss_on(task: Task, margins: np.ndarray, examples: Examples) -> float:
     return float(np.average(losses, weights=examples.weight))
 
 
-def _part(examples: Examples, start: int, end: int) -> Examples:
+def part(examples: Examples, start: int, end: int) -> Examples:
+    """Return the rows from `start` and before `end`."""
     return replace(
         examples,
         table=examples.table.slice(start, end - start),

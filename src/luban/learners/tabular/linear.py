@@ -1,12 +1,14 @@
 """Linear models: logistic, ridge and quantile regression, the strength of the penalty chosen on validation.
 
 Ridge is solved in closed form for all strengths from one eigendecomposition; the others by L-BFGS from the strongest
-penalty to the weakest, each starting where the last one ended.
+penalty to the weakest, each starting where the last one ended. Going on learning, it is the change of the
+coefficients that is penalised (Kienzle and Chellapilla 2006, "Personalized handwriting recognition via biased
+regularization").
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from luban.core.task import PLAIN
 from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
+from luban.learners.tabular.continuing import FEWEST, HELD, part
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.linear_losses import Loss, loss_of
 from luban.learners.tabular.suitability import rounds_fit, unreadable
@@ -24,6 +27,7 @@ from luban.modalities.tabular.options import LINEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples, Graph
@@ -32,7 +36,8 @@ if TYPE_CHECKING:
     from luban.core.task import Task
 
 STRENGTHS: tuple[float, ...] = (1e4, 1e3, 1e2, 1e1, 1e0, 1e-1, 1e-2)
-DEFAULTS: Mapping[str, Any] = {"strength": None, "iterations": 100}
+ITERATIONS = 100
+DEFAULTS: Mapping[str, Any] = {"strength": None, "iterations": ITERATIONS}
 """`strength` is the weight of half the squared coefficients against the sum of the rows' losses; None chooses it."""
 _WITHOUT_VALIDATION = 1.0
 _WORTH_THREADS = 500_000
@@ -77,6 +82,54 @@ class LinearKernel:
         return tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinearModel(ExplainableModel):
+    """A linear kernel behind an encoding: a `luban.core.protocols.Updatable`."""
+
+    kernel: LinearKernel
+
+    def update(
+        self,
+        examples: Examples,
+        *,
+        replay: Examples | None = None,  # noqa: ARG002 - the penalty keeps what it knows
+        effort: Effort,
+    ) -> LinearModel:
+        """Return a model whose coefficients have moved towards what `examples` say, see the head of this file.
+
+        The last fifth of the rows tells how far, then they move by all rows. Where no move is better than none, the
+        model is returned as it is. The encoding, and the mean that explanations measure from, stay.
+        """
+        rows = len(examples.target)
+        if rows < FEWEST or effort.expired:
+            return self
+        features = self.encoding.transform(examples.table)
+        cut = rows - max(1, int(HELD * rows))  # the last tell how far to move
+        earlier, latest = part(examples, 0, cut), part(examples, cut, rows)
+        loss = loss_of(self.task, earlier.target, earlier.weight)
+        stays = loss.value(self.kernel.margins(features[cut:]), latest.target, latest.weight)
+        told = _Lowest()
+        with limited(features, effort):
+            tried = path(features[:cut], loss, STRENGTHS, iterations=ITERATIONS, effort=effort, start=self.kernel)
+            strength, _ = best_of(tried, loss, latest, features[cut:], told, effort)
+            if told.lowest >= stays or effort.expired:
+                return self
+            loss = loss_of(self.task, examples.target, examples.weight)
+            _, kernel = next(path(features, loss, (strength,), iterations=ITERATIONS, effort=effort, start=self.kernel))
+        return replace(self, kernel=kernel)
+
+
+class _Lowest:
+    """The lowest loss that was reported."""
+
+    def __init__(self) -> None:
+        self.lowest = np.inf
+
+    def __call__(self, _step: int, loss: float) -> bool:
+        self.lowest = min(self.lowest, loss)
+        return True
+
+
 class LinearLearner:
     """A penalised linear model over scaled numbers and one-hot categories: quick, and hard to beat on small data."""
 
@@ -109,22 +162,19 @@ class LinearLearner:
         parameters: Mapping[str, Any],
         effort: Effort,
         report: Callable[[int, float], bool] | None = None,
-    ) -> ExplainableModel:
+    ) -> LinearModel:
         """Solve for the strength given, or for each until the validation loss rises."""
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
         own, options = split_parameters(parameters, DEFAULTS, LINEAR)
         encoding, matrix, held_out = encode(task, schema, training, validation, options, effort.seed)
         strengths = STRENGTHS
         if own["strength"] is not None or validation is None:
             strengths = (float(own["strength"] or _WITHOUT_VALIDATION),)
         loss = loss_of(task, training.target, training.weight)
-        # Threads that wait for each other cost more than small products do.
-        with threadpool_limits(limits=effort.threads if matrix.size > _WORTH_THREADS else 1):
+        with limited(matrix, effort):
             solved = path(matrix, loss, strengths, iterations=int(own["iterations"]), effort=effort)
             strength, kernel = best_of(solved, loss, validation, held_out, report, effort)
         learned = {"strength": strength}
-        return ExplainableModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
+        return LinearModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
 
     def load(self, payloads: Mapping[str, bytes]) -> EncodedModel:
         """Return the model that was saved."""
@@ -137,22 +187,49 @@ class LinearLearner:
                 mean=arrays.take("mean", "float64", (features,)),
             )
 
-        model: EncodedModel = read_model(self.name, payloads, kernel, ExplainableModel)
+        model: EncodedModel = read_model(self.name, payloads, kernel, LinearModel)
         return model
 
 
+def limited(matrix: np.ndarray, effort: Effort) -> AbstractContextManager[Any]:
+    """Return a context with as many threads as pay: those that wait for each other cost more than small products do."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    found: AbstractContextManager[Any] = threadpool_limits(limits=effort.threads if matrix.size > _WORTH_THREADS else 1)
+    return found
+
+
 def path(
-    matrix: np.ndarray, loss: Loss, strengths: tuple[float, ...], *, iterations: int, effort: Effort
+    matrix: np.ndarray,
+    loss: Loss,
+    strengths: tuple[float, ...],
+    *,
+    iterations: int,
+    effort: Effort,
+    start: LinearKernel | None = None,
 ) -> Iterator[tuple[float, LinearKernel]]:
-    """Yield each strength and its solution, coefficients in units of centred and scaled features turned back."""
+    """Yield each strength and its solution, coefficients in units of centred and scaled features turned back.
+
+    Parameters
+    ----------
+    start : LinearKernel, optional
+        Then the strength is that of the penalty on the change of its coefficients.
+    """
     mean = matrix.mean(axis=0, dtype=np.float64)
     scale = matrix.std(axis=0, dtype=np.float64)
     # A rare one-hot level is not blown up: its coefficient stays as costly as that of a common one.
     scale = np.maximum(scale, 0.1)
     scaled = ((matrix - mean) / scale).astype(np.float32)
-    for strength, weights, intercept in loss.solve(scaled, strengths, iterations=iterations, effort=effort):
+    offset = None if start is None else start.margins(matrix)
+    for strength, weights, intercept in loss.solve(
+        scaled, strengths, iterations=iterations, effort=effort, offset=offset
+    ):
         plain = weights / scale[:, None]
-        yield strength, LinearKernel(weights=plain, intercept=intercept - mean @ plain, mean=mean)
+        shift = intercept - mean @ plain
+        if start is None:
+            yield strength, LinearKernel(weights=plain, intercept=shift, mean=mean)
+        else:
+            yield strength, replace(start, weights=start.weights + plain, intercept=start.intercept + shift)
 
 
 def best_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -26,9 +26,21 @@ class Loss(Protocol):
         """Return the mean loss of margins on any rows."""
 
     def solve(
-        self, matrix: np.ndarray, strengths: tuple[float, ...], *, iterations: int, effort: Effort
+        self,
+        matrix: np.ndarray,
+        strengths: tuple[float, ...],
+        *,
+        iterations: int,
+        effort: Effort,
+        offset: np.ndarray | None = None,
     ) -> Iterator[Solution]:
-        """Yield the solution for each strength, given float32 features of zero mean over the training rows."""
+        """Yield the solution for each strength, given float32 features of zero mean over the training rows.
+
+        Parameters
+        ----------
+        offset : numpy.ndarray, optional
+            Shape (n, width): margins that the rows have already; the solution is what is added to them.
+        """
 
 
 def loss_of(task: Task, target: np.ndarray, weight: np.ndarray | None) -> Loss:
@@ -61,8 +73,13 @@ class Squared:
         *,
         iterations: int,
         effort: Effort,
+        offset: np.ndarray | None = None,
     ) -> Iterator[Solution]:
         """Yield solutions: exact, all from one eigendecomposition; of a sparse matrix, which is wide, by descent."""
+        if offset is not None:
+            left = replace(self, target=self.target - offset[:, 0])
+            yield from left.solve(matrix, strengths, iterations=iterations, effort=effort)
+            return
         if not isinstance(matrix, np.ndarray):
             yield from self._descend(matrix, strengths, iterations, effort)
             return
@@ -122,7 +139,13 @@ class Logistic:
         return np.log(total) - shifted[rows, codes], slope
 
     def solve(
-        self, matrix: np.ndarray, strengths: tuple[float, ...], *, iterations: int, effort: Effort
+        self,
+        matrix: np.ndarray,
+        strengths: tuple[float, ...],
+        *,
+        iterations: int,
+        effort: Effort,
+        offset: np.ndarray | None = None,
     ) -> Iterator[Solution]:
         """Yield solutions, starting from the class frequencies."""
         counts = np.bincount(self.codes, weights=self.weight, minlength=max(self.width, 2))
@@ -132,9 +155,14 @@ class Logistic:
             start = np.log(safe[:, 1] / safe[:, 0])
         else:
             start = np.log(np.clip(frequencies, link.SMALLEST, 1.0))[0]
-        yield from _descend(
-            matrix, lambda margins: self._losses(margins, self.codes), self.weight, start, strengths, iterations, effort
-        )
+        before = np.zeros(self.width) if offset is None else offset
+
+        def losses(margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self._losses(before + margins, self.codes)
+
+        if offset is not None:
+            start = np.zeros(self.width)
+        yield from _descend(matrix, losses, self.weight, start, strengths, iterations, effort)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,16 +177,24 @@ class Labels:
         return float(np.average((np.logaddexp(0.0, margins) - target * margins).mean(axis=1), weights=weight))
 
     def solve(
-        self, matrix: np.ndarray, strengths: tuple[float, ...], *, iterations: int, effort: Effort
+        self,
+        matrix: np.ndarray,
+        strengths: tuple[float, ...],
+        *,
+        iterations: int,
+        effort: Effort,
+        offset: np.ndarray | None = None,
     ) -> Iterator[Solution]:
         """Yield solutions, starting from the frequencies of the labels."""
+        before = np.zeros(self.target.shape[1]) if offset is None else offset
 
         def losses(margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            margins = before + margins
             each = np.logaddexp(0.0, margins) - self.target * margins
             return each.sum(axis=1), link.sigmoid(margins) - self.target
 
         shares = np.clip(np.average(self.target, axis=0, weights=self.weight), 1e-4, 1.0 - 1e-4)
-        start = np.log(shares / (1.0 - shares))
+        start = np.log(shares / (1.0 - shares)) if offset is None else np.zeros(len(shares))
         yield from _descend(matrix, losses, self.weight, start, strengths, iterations, effort)
 
 
@@ -177,11 +213,19 @@ class Pinball:
         return float(np.average(losses, weights=weight))
 
     def solve(
-        self, matrix: np.ndarray, strengths: tuple[float, ...], *, iterations: int, effort: Effort
+        self,
+        matrix: np.ndarray,
+        strengths: tuple[float, ...],
+        *,
+        iterations: int,
+        effort: Effort,
+        offset: np.ndarray | None = None,
     ) -> Iterator[Solution]:
         """Yield solutions, found in units of the target's spread and turned back."""
-        centre, spread = float(np.median(self.target)), float(self.target.std()) or 1.0
-        scaled = ((self.target - centre) / spread)[:, None]
+        spread = float(self.target.std()) or 1.0
+        centre = float(np.median(self.target)) if offset is None else 0.0
+        before = np.zeros(len(self.levels)) if offset is None else offset
+        scaled = (self.target[:, None] - centre - before) / spread
         width = 0.02  # of the smoothing, in the same units
 
         def losses(margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +233,7 @@ class Pinball:
             smooth = self.levels * error + width * np.logaddexp(0.0, -error / width)
             return smooth.sum(axis=1), link.sigmoid(-error / width) - self.levels
 
-        start = np.quantile(scaled[:, 0], self.levels)
+        start = np.array([np.quantile(one, level) for one, level in zip(scaled.T, self.levels, strict=True)])
         for strength, weights, intercept in _descend(matrix, losses, self.weight, start, strengths, iterations, effort):
             yield strength, weights * spread, intercept * spread + centre
 

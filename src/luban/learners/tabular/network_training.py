@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import torch
 from luban.learners import link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
 _CYCLES = 4
 _TRIAL_STEPS = 8
 
+_SMALLER = 0.2
+"""Share of the rate with which a network that was trained before goes on."""
+
+_EPOCHS, _PATIENCE, _BATCH = 30, 8, 64
+
 Losses = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The weights of the best epoch, the scale of the target, and the epochs planned and used."""
+    """The weights of the best epoch, the scale of the target, and the epochs planned and used.
+
+    Where training went on from a network, 0 epochs used are its own weights.
+    """
 
     weights: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
@@ -49,12 +58,34 @@ def train(
     report: Callable[[int, float], bool] | None,
 ) -> Trained:
     """Return the trained weights; the same seed and threads give the same ones where the deadline is not met."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(effort.threads)
-    try:
+    with _threads(effort.threads):
         return _Training(task, matrix, training, held, own, effort).run(report)
+
+
+def go_on(
+    task: Task,
+    start: Trained,
+    matrix: np.ndarray,
+    training: Examples,
+    held: tuple[np.ndarray, Examples] | None,
+    own: Mapping[str, Any],
+    effort: Effort,
+) -> Trained:
+    """Train a network a little further, in few epochs of a low rate; with `held` the best of them, or none."""
+    rate = own["learning_rate"] or _rate(task)
+    few = {"epochs": _EPOCHS, "patience": _PATIENCE, "batch": _BATCH, "learning_rate": _SMALLER * rate}
+    with _threads(effort.threads):
+        return _Training(task, matrix, training, held, {**own, **few}, effort, start).run(None)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 class _Training:
@@ -66,18 +97,24 @@ class _Training:
         held: tuple[np.ndarray, Examples] | None,
         own: Mapping[str, Any],
         effort: Effort,
+        start: Trained | None = None,
     ) -> None:
-        self.task, self.own, self.effort = task, own, effort
+        self.task, self.own, self.effort, self.start = task, own, effort, start
         self.random = torch.Generator().manual_seed(effort.seed)
         self.centre, self.spread = 0.0, 1.0
-        if not task.classifies:
+        if start is not None:
+            self.centre, self.spread = start.centre, start.spread
+        elif not task.classifies:
             self.centre, self.spread = float(training.target.mean()), float(training.target.std()) or 1.0
         self.features, self.target, self.weight = self._tensors(matrix, training)
         self.held = None if held is None else self._tensors(*held)
         self.losses = _losses(task)
-        sizes = [matrix.shape[1], *[int(own["width"])] * int(own["layers"]), link.width(task)]
-        self.layers = [self._layer(a, b) for a, b in pairwise(sizes)]
-        self.rate = float(own["learning_rate"] or (0.04 if task.classifies else 0.07))
+        if start is None:
+            sizes = [matrix.shape[1], *[int(own["width"])] * int(own["layers"]), link.width(task)]
+            self.layers = [self._layer(a, b) for a, b in pairwise(sizes)]
+        else:
+            self.layers = [self._stored(*layer) for layer in zip(start.weights, start.biases, strict=True)]
+        self.rate = float(own["learning_rate"] or _rate(task))
         self.optimiser = self._optimiser()
 
     def _tensors(self, matrix: np.ndarray, examples: Examples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -92,6 +129,11 @@ class _Training:
         weights = torch.randn(inputs, outputs, generator=self.random)
         biases = torch.randn(outputs, generator=self.random)
         return weights.requires_grad_(), biases.requires_grad_()
+
+    def _stored(self, weights: np.ndarray, biases: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return a layer of a plain network in the same parametrisation, see `_copy`."""
+        scaled = torch.from_numpy(weights * math.sqrt(len(weights)))
+        return scaled.requires_grad_(), torch.from_numpy(biases.copy()).requires_grad_()
 
     def _optimiser(self) -> torch.optim.Optimizer:
         # The paper's: biases learn at a tenth of the rate.
@@ -150,7 +192,8 @@ class _Training:
         """Train and return the best epoch's weights."""
         epochs = self._epochs_in_time()
         stop = min(epochs, int(self.own["stop"] or epochs))
-        best, lowest, kept = 0, math.inf, self._copy()
+        before = None if self.start is None else self._held_loss()
+        best, lowest, kept = 0, math.inf if before is None else before, self._copy()
         for epoch in range(1, stop + 1):
             for step, rows in enumerate(self._batches()):
                 progress = (epoch - 1 + step * len(rows) / len(self.features)) / epochs
@@ -158,7 +201,7 @@ class _Training:
                 if self.effort.expired:
                     break
             loss = self._held_loss()
-            if loss is None or loss < lowest or best == 0:
+            if loss is None or loss < lowest or (best == 0 and self.start is None):
                 best, lowest, kept = epoch, math.inf if loss is None else loss, self._copy()
             wanted = report is None or loss is None or report(epoch, loss)
             if self.effort.expired or not wanted or epoch - best >= int(self.own["patience"]):
@@ -172,6 +215,10 @@ class _Training:
             ((weights / math.sqrt(len(weights))).detach().numpy().copy(), biases.detach().numpy().copy())
             for weights, biases in self.layers
         ]
+
+
+def _rate(task: Task) -> float:
+    return 0.04 if task.classifies else 0.07
 
 
 def _schedule(progress: float) -> float:

@@ -5,17 +5,21 @@ PyTorch trains it; predictions need NumPy alone, so that a model serves where Py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
-from luban.core.protocols import Suggestion, Suitable, Unsuitable
+from luban.core.errors import MissingExtra
+from luban.core.protocols import Examples, Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
 from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
+from luban.learners.tabular.continuing import FEWEST, HELD, part
 from luban.learners.tabular.encoded import EncodedModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import unreadable
 from luban.modalities.tabular.options import NETS
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Examples, Graph
+    from luban.core.protocols import Graph
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
@@ -106,6 +110,69 @@ def _mish(values: np.ndarray) -> np.ndarray:
     return np.asarray(values * np.tanh(np.logaddexp(np.float32(0.0), values)), dtype=np.float32)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NetworkModel(EncodedModel):
+    """A network behind an encoding: a `luban.core.protocols.Updatable` where PyTorch is installed."""
+
+    kernel: NetworkKernel
+
+    def update(self, examples: Examples, *, replay: Examples | None = None, effort: Effort) -> NetworkModel:
+        """Return a model that was trained a little further, on `examples` and those of `replay` mixed.
+
+        The last fifth of the rows tells after how many epochs to stop, then it is trained so long on all. Where none is
+        better than none, the model is returned as it is.
+
+        Raises
+        ------
+        MissingExtra
+            If PyTorch is not installed.
+        """
+        rows = len(examples.target)
+        if rows < FEWEST or effort.expired:
+            return self
+        if find_spec("torch") is None:
+            raise MissingExtra("a network needs PyTorch to go on learning", remedy="Run: pip install 'luban[torch]'")
+        from luban.learners.tabular.network_training import Trained, go_on
+
+        cut = rows - max(1, int(HELD * rows))
+        earlier, latest = part(examples, 0, cut), part(examples, cut, rows)
+        kernel = self.kernel
+        start = Trained(
+            weights=kernel.weights,
+            biases=kernel.biases,
+            centre=kernel.centre,
+            spread=kernel.spread,
+            epochs=0,
+            stop=0,
+        )
+        now = time.monotonic()
+        half = replace(effort, deadline=now + 0.45 * (effort.deadline - now))
+        held = self.encoding.transform(latest.table), latest
+        mixed = _mixed(earlier, replay)
+        features = self.encoding.transform(mixed.table)
+        found = go_on(self.task, start, features, mixed, held, DEFAULTS, half)
+        if not found.stop or effort.expired:
+            return self
+        mixed = _mixed(examples, replay)
+        features = self.encoding.transform(mixed.table)
+        own = {**DEFAULTS, "stop": found.stop}
+        found = go_on(self.task, start, features, mixed, None, own, effort)
+        return replace(self, kernel=replace(kernel, weights=found.weights, biases=found.biases))
+
+
+def _mixed(examples: Examples, replay: Examples | None) -> Examples:
+    """Return new and old rows together."""
+    if replay is None or not len(replay.target):
+        return examples
+    weights = [np.ones(len(one.target)) if one.weight is None else one.weight for one in (examples, replay)]
+    old = replay.table.cast(examples.table.schema)
+    return Examples(
+        table=pa.concat_tables([examples.table, old]),
+        target=np.concatenate([examples.target, replay.target]),
+        weight=np.concatenate(weights),
+    )
+
+
 class NeuralNetworkLearner:
     """A perceptron of three layers over robustly scaled numbers and one-hot categories."""
 
@@ -146,7 +213,7 @@ class NeuralNetworkLearner:
         parameters: Mapping[str, Any],
         effort: Effort,
         report: Callable[[int, float], bool] | None = None,
-    ) -> EncodedModel:
+    ) -> NetworkModel:
         """Train until the validation loss rests, the epochs are done or the time is up."""
         from luban.learners.tabular.network_training import train
 
@@ -162,7 +229,7 @@ class NeuralNetworkLearner:
             spread=trained.spread,
         )
         learned = {"epochs": trained.epochs, "stop": trained.stop}
-        return EncodedModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
+        return NetworkModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
 
     def load(self, payloads: Mapping[str, bytes]) -> EncodedModel:
         """Return the model that was saved; PyTorch is not needed."""
@@ -179,5 +246,5 @@ class NeuralNetworkLearner:
             centre, spread = arrays.take("scale", "float64", (2,)).tolist()
             return NetworkKernel(task=task, weights=tuple(weights), biases=tuple(biases), centre=centre, spread=spread)
 
-        model: EncodedModel = read_model(self.name, payloads, kernel, EncodedModel)
+        model: EncodedModel = read_model(self.name, payloads, kernel, NetworkModel)
         return model

@@ -155,10 +155,11 @@ class _Maker:
             effort = Effort(deadline=half, threads=threads, seed=self.policy.seed)
             tested = max(1, len(material.new) // 3)
             task = self.champion.task
-            earlier = self.champion.model.update(examples(rows.part(0, -tested)), effort=effort)
+            replay = examples(material.replay(len(rows), self.policy.seed))
+            earlier = self.champion.model.update(examples(rows.part(0, -tested)), replay=replay, effort=effort)
             prediction = earlier.predict(rows.part(-tested).table)
             effort = Effort(deadline=self.plan.study_deadline, threads=threads, seed=self.policy.seed)
-            composite = self.champion.model.update(examples(rows), effort=effort)
+            composite = self.champion.model.update(examples(rows), replay=replay, effort=effort)
             target = rows.target[-tested:]
             seconds = time.monotonic() - began
             score = metric(task.metric)(task, target, prediction)
@@ -249,9 +250,11 @@ def _kept(workspace: Workspace, subject: Subject, rows: Rows) -> Dataset:
     """Keep rows as a version of a data set, whose parent is the one that the champion learnt from."""
     from luban.data import versions
 
+    from luban.data.infer import kind_of_type
+
     table = _whole(subject.champion, rows)
     target = subject.champion.task.target
-    kind: Kind = "category" if subject.champion.task.classifies else "number"
+    kind: Kind = "category" if subject.champion.task.classifies else kind_of_type(table.schema.field(target).type)
     columns = (
         *subject.champion.signature.inputs,
         Column(name=target, kind=kind, role="target", storage=str(table.schema.field(target).type)),
@@ -273,13 +276,9 @@ def _pool(workspace: Workspace, subject: Subject, everything: Rows, rows: Rows, 
 
 def _whole(version: ModelVersion, rows: Rows) -> Any:
     """Return the inputs with the target as its labels or numbers."""
-    import pyarrow as pa
+    from luban.learners.predictions import of_target
 
-    from luban.learners.predictions import labels
-
-    task = version.task
-    target = labels(task).take(pa.array(rows.target)) if task.classifies else pa.array(rows.target)
-    return rows.table.append_column(task.target, target)
+    return rows.table.append_column(version.task.target, of_target(version.task, rows.target))
 
 
 def described(challenger: Challenger) -> dict[str, Any]:

@@ -174,7 +174,9 @@ def _made(
     """Return a quick model of one way, which has not seen the rows that the choice rests on."""
     if window is None:
         assert isinstance(champion.model, Updatable)
-        return champion.model.update(examples(material.new.part(0, -tested)), effort=effort)
+        mine = material.new.part(0, -tested)
+        replay = examples(material.replay(len(mine), effort.seed))
+        return champion.model.update(examples(mine), replay=replay, effort=effort)
     from luban.search.learners import learner_named
 
     mine = Window(words=window.words, rows=max(1, window.rows - tested)).of(rows.part(0, -tested))

@@ -22,6 +22,9 @@ FEWEST = 50
 MOST = 20_000
 """Rows that judge, at most."""
 
+REPLAYED = 0.5
+"""Old rows that are shown again where a model goes on learning, for each new one."""
+
 _CONTINUED = 0.9  # a file that holds so much of what was learnt from is its continuation
 
 
@@ -39,6 +42,16 @@ class Rows:
         """Return the rows from `start` and before `end`; negative numbers count from the end."""
         first, last, _ = slice(start, end).indices(len(self))
         return Rows(table=self.table.slice(first, max(0, last - first)), target=self.target[first : max(first, last)])
+
+    def sample(self, count: int, seed: int) -> Rows:
+        """Return so many rows, or all, drawn without return; their order stays."""
+        import numpy as np
+        import pyarrow as pa
+
+        if count >= len(self):
+            return self
+        places = np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False))
+        return Rows(table=self.table.take(pa.array(places)), target=self.target[places])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +89,10 @@ class Material:
     def enough(self) -> bool:
         """Whether there are rows to judge and new ones to learn from."""
         return len(self.fresh) >= FEWEST and len(self.new) > 0
+
+    def replay(self, rows: int, seed: int) -> Rows:
+        """Return the old rows to show again beside so many new ones."""
+        return self.known.sample(round(REPLAYED * rows), seed)
 
 
 def of_log(workspace: Workspace, subject: Subject, share: float) -> Material:
