@@ -86,6 +86,15 @@ def test_no_fold_may_take_longer_than_what_is_left(left: float) -> None:
         finish(plan, unit, seconds=0.2)
 
 
+def test_what_is_fitted_once_may_take_all_the_time_where_nothing_waits_behind_it() -> None:
+    once = [Candidate(learner=name, once=True, share=0.6) for name in ("first", "second")]
+    plan = Schedule(once, Exploration({}, "random", seed=0), folds=FOLDS)
+    for most in (60.0, 98.0):
+        unit = plan.next(clock(left=100.0), plan.trials)
+        assert unit.seconds == pytest.approx(most)
+        finish(plan, unit)
+
+
 def test_rounds_are_candidates_on_all_folds() -> None:
     done = walk(schedule(rounds=5), 100, clock(left=math.inf))
     assert len(done) == 5 * FOLDS

@@ -33,6 +33,8 @@ SOLID_FOLDS = 3
 SOLID_TRIALS = 4
 # Share of the time left that the first fold of one candidate may take.
 FIRST_FOLD_SHARE = 0.35
+# That of a candidate which is fitted once, where no other of the portfolio waits: what it leaves is no use to others.
+LAST_SHARE = 0.98
 # A fold may take so many times what the folds of its candidate have taken so far.
 LATER_FOLD_SLACK = 2.0
 # Less than this share of the budget (or this many seconds) left: nothing more is begun.
@@ -196,7 +198,8 @@ class Schedule:
         while self._portfolio:
             candidate = self._portfolio.pop(0)
             trial = self._begin(candidate)
-            seconds = max(1.0, (candidate.share or FIRST_FOLD_SHARE) * clock.left)
+            last = candidate.once and not self._portfolio
+            seconds = max(1.0, (LAST_SHARE if last else candidate.share or FIRST_FOLD_SHARE) * clock.left)
             likely = max(self._likely_seconds(candidate.learner), candidate.needs)
             if likely > (seconds if candidate.needs else 0.9 * clock.left):
                 trial.state = "out of time"
