@@ -193,7 +193,7 @@ def find(location: str | Path | None = None) -> Path:
 def _make(root: Path) -> None:
     if root.is_dir():
         return
-    if root.exists():
+    if root.exists() and not root.is_dir():  # another process may have made the folder since the first look
         raise InputError("the workspace must be a folder", seen=str(root), remedy="Choose another LUBAN_WORKSPACE.")
     with writing_to(root):
         root.mkdir(parents=True, exist_ok=True)
