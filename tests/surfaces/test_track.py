@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,6 +157,55 @@ def test_threads_lose_nothing(workspace: Workspace) -> None:
     for thread in range(6):
         values = [value for _, value, _ in workspace.runs.history(run.id, f"m{thread}")]
         assert values == list(range(400))
+
+
+def test_the_workspace_stays_open_from_one_run_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open it takes longer than a run. Another place, or a folder that was made anew, is another workspace."""
+    opened, real = [], Workspace.open
+
+    def counted(location: Path) -> Workspace:
+        opened.append(location)
+        return real(location)
+
+    monkeypatch.setattr(Workspace, "open", counted)
+    one, two = tmp_path / "one", tmp_path / "two"
+    monkeypatch.setenv("LUBAN_WORKSPACE", str(one))
+    for _ in range(3):
+        with luban.track("first"):
+            pass
+    with luban.track("around"), luban.track("elsewhere", workspace=two), luban.track("back", workspace=one):
+        pass
+    assert opened == [one, two, one]
+    shutil.rmtree(one)
+    with luban.track("anew"):
+        pass
+    assert opened == [one, two, one, one]
+    monkeypatch.undo()
+    names = []
+    for place in (one, two):
+        with Workspace.open(place) as workspace:
+            names.append([run.name for run in workspace.runs.list()])
+    assert names == [["anew"], ["elsewhere"]]
+
+
+@pytest.mark.long
+def test_runs_that_have_ended_survive_a_kill(command: CommandLine) -> None:
+    """Top-level runs one after the other, without a flush: each is whole when its context has ended, then kill -9."""
+    program = """
+import os, signal
+import luban
+for number in range(60):
+    with luban.track(f"run {number}", params={"number": number}) as run:
+        run.log({"loss": number / 2})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = {**os.environ, "LUBAN_WORKSPACE": str(command.folder / ".luban")}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == -signal.SIGKILL
+    with Workspace.open(command.folder / ".luban") as workspace:
+        found = workspace.runs.list(descending=False)
+    assert [(run.name, run.state, run.request["number"], run.scores) for run in found] == [
+        (f"run {number}", "finished", number, {"loss": number / 2}) for number in range(60)
+    ]
 
 
 _LOGS = """

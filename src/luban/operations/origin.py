@@ -38,6 +38,11 @@ class Origin:
     def _hear(self, found: Code) -> None:
         self._code = found
 
+    @property
+    def settled(self) -> bool:
+        """Whether git has said all that it will."""
+        return not self._thread.is_alive()
+
     def code(self, wait: float = _SOON) -> Code:
         """Return what git said, after at most `wait` seconds."""
         self._thread.join(wait)

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from luban.core.errors import InputError, LubanError, MissingExtra, Tampered, Unavailable, Unsupported
-from luban.store.disk import disk_full, read_only
+from luban.store.disk import disk_full, read_only, writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,19 +94,38 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, lock: str | Sequence[str] | None = None) -> Iterator[Connection]:
+    def writing(self, lock: str | Sequence[str] | None = None, *, soon: bool = False) -> Iterator[Connection]:
         """Give a connection whose writes all last, or none.
 
         Parameters
         ----------
         lock : str or sequence of str, optional
             Writers that name the same lock take turns. (In SQLite all do anyway.) Several are taken in their order.
+        soon : bool
+            Do not wait for the disk: everybody sees the writes at once, and no end of this process undoes them, but a
+            loss of power does, until `secure`.
         """
-        with self._telling(), self._alive().execution_options(writes=True).begin() as connection:
+        options = {"writes": True, "soon": soon}
+        with self._telling(), self._alive().execution_options(**options).begin() as connection:
             if self.dialect == "postgresql":
+                if soon:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 for one in () if lock is None else (lock,) if isinstance(lock, str) else lock:
                     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": one})
             yield connection
+
+    def secure(self) -> None:
+        """Return when no loss of power undoes what was written before; PostgreSQL sees to that by itself, soon."""
+        if self.dialect != "sqlite":
+            return
+        path = Path(self._url.database or "")
+        # What is not in the log any more was made to last when it was moved. (SQLite's locks are on other files.)
+        with writing_to(path), suppress(FileNotFoundError):
+            log = os.open(path.with_name(path.name + "-wal"), os.O_RDWR)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
 
     def close(self) -> None:
         """Close the connections that are idle; others are closed when they come back."""
@@ -158,7 +177,7 @@ def _read_url(address: str | URL) -> URL:
     if url.get_backend_name() in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-        return url.set(drivername="sqlite")
+        return url.set(drivername="sqlite", database=str(Path(url.database or "").absolute()))
     raise Unsupported(
         "this kind of database is not supported",
         seen=url.render_as_string(hide_password=True),
@@ -167,7 +186,7 @@ def _read_url(address: str | URL) -> URL:
 
 
 def _sqlite_engine(url: URL, common: dict[str, Any]) -> Engine:
-    path = Path(url.database or "").absolute()
+    path = Path(url.database or "")
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(
@@ -187,7 +206,11 @@ def _sqlite_engine(url: URL, common: dict[str, Any]) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
+        options = connection.get_execution_options()
+        writes, soon = options.get("writes", False), options.get("soon", False)
+        if writes and connection.info.get("soon", False) != soon:
+            connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if soon else 'FULL'}")
+            connection.info["soon"] = soon
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -46,17 +46,19 @@ class Kept(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a run ended: its identifier, and the columns that change."""
+    """How a run ended: the columns that change."""
 
-    row: Mapping[str, Any]
+    run: str
+    columns: Mapping[str, Any]
 
 
 Entry = Value | Begun | Param | Tag | Kept | Ended
 
+_GOING: Mapping[str, Any] = {"ended": None, "error": None}
 _END = (
     update(runs)
-    .where(runs.c.id == bindparam("run"))
-    .values(state=bindparam("to"), ended=bindparam("at"), error=bindparam("why"))
+    .where(runs.c.id == bindparam("which"))
+    .values(state=bindparam("state"), ended=bindparam("ended"), error=bindparam("error"))
 )
 
 
@@ -65,8 +67,15 @@ def write(connection: Connection, entries: Sequence[Entry]) -> None:
     kinds: dict[type, list[Any]] = {kind: [] for kind in (Begun, Param, Tag, Value, Kept, Ended)}
     for entry in entries:
         kinds[type(entry)].append(entry)
-    if kinds[Begun]:
-        connection.execute(insert(runs), [one.row for one in kinds[Begun]])
+    begun = {one.row["id"]: {**one.row, **_GOING} for one in kinds[Begun]}
+    ended = []
+    for one in kinds[Ended]:
+        if one.run in begun:  # a run that begins and ends here is one row, written once
+            begun[one.run] |= one.columns
+        else:
+            ended.append({"which": one.run, **one.columns})
+    if begun:
+        connection.execute(insert(runs), list(begun.values()))
     for table, kind in ((run_params, Param), (run_tags, Tag)):
         last = {(one.run, one.key): one.value for one in kinds[kind]}
         # In one order, so that two writers never wait for each other.
@@ -75,8 +84,8 @@ def write(connection: Connection, entries: Sequence[Entry]) -> None:
     metrics.write(connection, kinds[Value])
     files = {(one.row["run"], one.row["path"]): one.row for one in kinds[Kept]}
     upsert_many(connection, artifacts, ("run", "path"), [files[key] for key in sorted(files)])
-    if kinds[Ended]:
-        connection.execute(_END, [one.row for one in kinds[Ended]])
+    if ended:
+        connection.execute(_END, ended)
 
 
 def _first(pair: tuple[tuple[str, str], Any]) -> tuple[str, str]:

@@ -1,4 +1,8 @@
-"""What is logged, on its way to the database: taken at once, written by a thread within a second."""
+"""What is logged, on its way to the database: taken at once, written by a thread within a second.
+
+Two things are told apart: what is *written* everybody sees, and no end of this process undoes it; what is *on the disk*
+no loss of power undoes either. The first costs a fraction of a millisecond, the second waits for the disk.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +37,8 @@ FULL = 1_000_000
 class Recorder:
     """A buffer with a thread that empties it.
 
-    What a writer that is killed had logged in its last second is lost; all else is on the disk. Nothing is
-    lost by a database that is away for a while: the values wait, and `flush` says why.
+    What a writer that is killed had logged in its last second is lost; all else is written, and on the disk a second
+    later at most. Nothing is lost by a database that is away for a while: the values wait, and `flush` says why.
     """
 
     def __init__(self, database: Database) -> None:
@@ -63,6 +67,10 @@ class Recorder:
     def flush(self) -> None:
         """Write what waits and return when it is on the disk; raise where it cannot be."""
         _write_out(self._state)
+
+    def write(self) -> None:
+        """Write what waits and return when everybody sees it; the thread sees to it that it is on the disk soon."""
+        _write_out(self._state, soon=True)
 
     def close(self) -> None:
         """Write what waits and stop the thread."""
@@ -94,22 +102,26 @@ class _State:
         self.error: LubanError | None = None
         self.lock = threading.Lock()  # guards `waiting`
         self.writing = threading.Lock()  # one batch at a time, so that values keep their order
+        self.unsafe = False  # whether something was written that a loss of power would undo
         self.due = threading.Event()
         self.closing = False
         self.thread: threading.Thread | None = None
 
 
-def _write_out(state: _State) -> None:
+def _write_out(state: _State, *, soon: bool = False) -> None:
     if state.pid != os.getpid():
         return
     with state.writing:
         with state.lock:
             batch, state.waiting = state.waiting, []
-        if not batch:
-            return
         try:
-            with state.database.writing() as connection:
-                write(connection, batch)
+            if batch:
+                with state.database.writing(soon=soon) as connection:
+                    write(connection, batch)
+                batch, state.unsafe = [], soon
+            elif state.unsafe and not soon:
+                state.database.secure()
+                state.unsafe = False
         except BaseException as error:
             with state.lock:
                 state.waiting[:0] = batch

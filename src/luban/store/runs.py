@@ -120,7 +120,13 @@ class Runs:
         name: str = "",
         experiment: int = 0,
     ) -> Run:
-        """Begin a run as `start` does, but leave the writing to the thread: for thousands of runs a second."""
+        """Begin a run as `start` does, but leave the writing to the thread: for thousands of runs a second.
+
+        Parameters
+        ----------
+        environment : mapping, optional
+            Of JSON values.
+        """
         if parent is not None:
             self._check_known(parent)
         run = Run(
@@ -130,7 +136,7 @@ class Runs:
             state="running",
             started=now(),
             parent=parent,
-            environment=to_json(environment or {}),
+            environment=environment or {},
             actor=self._actor,
             name=name,
             experiment=experiment,
@@ -141,7 +147,7 @@ class Runs:
 
     def end(self, id: str, state: RunState, *, error: Mapping[str, Any] | None = None) -> None:  # noqa: A002
         """Record how a run ended as `finish` does, but leave the writing to the thread."""
-        self._recorder.add([entries.Ended({"run": id, "to": state, "at": now(), "why": to_json(error)})])
+        self._recorder.add([entries.Ended(id, {"state": state, "ended": now(), "error": to_json(error)})])
 
     def tell(
         self,
@@ -270,6 +276,13 @@ class Runs:
     def flush(self) -> None:
         """Write what `log` took; when this returns it is on the disk."""
         self._recorder.flush()
+
+    def hand_over(self) -> None:
+        """Write what `log`, `begin`, `tell` and `end` took; when this returns everybody sees it, and no kill undoes it.
+
+        A thread sees to it that it is on the disk within a second.
+        """
+        self._recorder.write()
 
     def history(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.sqlite import insert
@@ -26,12 +27,18 @@ def upsert(connection: Connection, table: Table, key: Mapping[str, Any], values:
 
 def upsert_many(connection: Connection, table: Table, key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows; those whose key is there already replace what is. No key may come twice."""
-    if not rows:
-        return
+    if rows:
+        statement = _many(connection.dialect.name, table, tuple(key), tuple(rows[0]))
+        connection.execute(statement, [dict(row) for row in rows])
+
+
+@lru_cache(maxsize=64)
+def _many(dialect: str, table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> Any:
+    """Return the statement; to build it takes as long as to execute it for a row."""
     there: Any = insert(table)
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql
 
         there = postgresql.insert(table)
-    news = {name: there.excluded[name] for name in rows[0] if name not in key}
-    connection.execute(there.on_conflict_do_update(index_elements=list(key), set_=news), [dict(row) for row in rows])
+    news = {name: there.excluded[name] for name in names if name not in key}
+    return there.on_conflict_do_update(index_elements=list(key), set_=news)

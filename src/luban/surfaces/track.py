@@ -6,17 +6,19 @@ import json
 import os
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from luban.core.errors import Conflict, LubanError
 from luban.core.serial import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from contextvars import Token
     from types import TracebackType
 
@@ -43,7 +45,9 @@ def track(
     """Return a context in which code is recorded as a run.
 
     Values, parameters, tags and files are written by a thread of its own: a call takes microseconds, and a process that
-    is killed loses what it logged in its last second at most. When the context ends all is on the disk.
+    is killed loses what it logged in its last second at most. When the outermost context ends all is written: every
+    process sees it, and no kill undoes it. It is on the disk, safe from a loss of power, within a second, or when
+    `flush` returns.
 
     Parameters
     ----------
@@ -260,7 +264,7 @@ class Tracked:
                 interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
                 self.end("finished" if error is None else "interrupted" if interrupted else "failed", error)
             if self._around is None or self._alone:
-                self.flush()  # a part is on the disk within a second, or when the whole ends
+                self._workspace.runs.hand_over()  # a part is written within a second, or when the whole ends
         finally:
             self._open.close()
 
@@ -273,12 +277,11 @@ class Tracked:
         return f"<luban.track {self.name!r} {self._id or 'not begun'} {self._state or 'running'}>"
 
 
-def _opened(place: Workspace | Path | str | None) -> Any:
-    from contextlib import nullcontext
-
+def _opened(place: Workspace | Path | str | None) -> AbstractContextManager[Workspace]:
     from luban.store import Workspace
+    from luban.surfaces.kept_open import kept_open
 
-    return nullcontext(place) if isinstance(place, Workspace) else Workspace.open(place)
+    return nullcontext(place) if isinstance(place, Workspace) else kept_open(place)
 
 
 def _told(error: BaseException) -> dict[str, Any]:
@@ -291,7 +294,15 @@ def _environment(blobs: Blobs) -> dict[str, Any]:
     """Return what code here is run with; the records of code, with its changes, and packages are kept as content."""
     folder = str(Path.cwd())
     origin = _origin(folder, int(time.monotonic() / _FRESH))
-    return {**origin.of_run(), "records": origin.keep(blobs), "folder": folder, "command": _command()}
+    kept = _recorded.get(blobs)
+    if kept is None or kept[0] is not origin:
+        kept = origin, {**origin.of_run(), "records": origin.keep(blobs)}
+        if origin.settled:
+            _recorded[blobs] = kept
+    return {**kept[1], "folder": folder, "command": _command()}
+
+
+_recorded: WeakKeyDictionary[Blobs, tuple[Origin, dict[str, Any]]] = WeakKeyDictionary()
 
 
 @lru_cache(maxsize=1)
