@@ -199,7 +199,7 @@ def test_mlflow_bodies(single: httpx.Client) -> None:
 def test_mlflows_own_client_is_answered(single: httpx.Client) -> None:
     scoring = pytest.importorskip("mlflow.pyfunc.scoring_server.client")
     client = scoring.ScoringServerClient(single.base_url.host, single.base_url.port)
-    client.wait_server_ready(timeout=5)
+    client.wait_server_ready(timeout=120)
     frame = pd.DataFrame([ROW, ROW])
     found = client.invoke(frame)
     assert list(found.get_predictions()[0]) == ["high", "high"]

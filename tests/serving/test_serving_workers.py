@@ -75,7 +75,7 @@ def _up(url: str) -> bool:
 
 
 def _wait(reached: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(2400):
         if reached():
             return
         time.sleep(0.05)
@@ -88,7 +88,7 @@ def _children(process: int) -> list[int]:
 
 
 def _total(url: str) -> float:
-    for line in httpx.get(f"{url}/metrics", timeout=10).text.splitlines():
+    for line in httpx.get(f"{url}/metrics", timeout=120).text.splitlines():
         if line.startswith("luban_requests_total") and "predict" in line and 'code="200"' in line:
             return float(line.rsplit(" ", 1)[1])
     return 0.0

@@ -29,7 +29,7 @@ ANSWERS = {"matching": "alternatives", "mixture": "prediction", "tokens": "proba
 DRAWN = {"image": {"picture"}, "audio": {"picture"}, "mixture": {"picture", "bar"}}
 
 
-def asked(url: str, path: str, body: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
+def asked(url: str, path: str, body: dict[str, Any], seconds: float = 180) -> dict[str, Any]:
     """Return the answer of a server as soon as it has started."""
     until = time.monotonic() + seconds
     while True:
@@ -127,11 +127,11 @@ def test_over_rest(kind: str, luban: CommandLine, shared_data: Callable[[str], P
         server.wait(timeout=60)
 
 
-def _started(url: str, seconds: float = 60) -> None:
+def _started(url: str, seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while True:
         try:
-            httpx.get(f"{url}/health", timeout=10)
+            httpx.get(f"{url}/health", timeout=120)
         except httpx.ConnectError:
             assert time.monotonic() < until, "the server did not start"
             time.sleep(0.2)

@@ -54,7 +54,7 @@ def bearer(workspace: Workspace, name: str, *scopes: str, **more: Any) -> dict[s
 
 def needed(client: httpx.Client) -> None:
     """Wait until the server knows that a token was made."""
-    until = time.monotonic() + 3
+    until = time.monotonic() + 60
     while client.get("/").status_code != 401:
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -145,14 +145,14 @@ def test_tokens_are_made_and_ended_over_rest_by_administrators(workspace: Worksp
         needed(client)
         made = client.post("/api/tokens/create", json={"name": "ci", "scopes": ["read"]}, headers=headers).json()
         mine = {"authorization": f"Bearer {made['token']}"}
-        until = time.monotonic() + 3
+        until = time.monotonic() + 60
         while client.get("/", headers=mine).status_code != 200:
             assert time.monotonic() < until
         listed = client.get("/api/tokens/list", headers=headers)
         assert made["token"][17:] not in listed.text
         assert [(one["name"], one["actor"]) for one in listed.json()] == [("boss", "owner"), ("ci", "token/boss")]
         assert client.post("/api/tokens/revoke", json={"token": "ci"}, headers=headers).status_code == 200
-        until = time.monotonic() + 2
+        until = time.monotonic() + 60
         while client.get("/", headers=mine).status_code != 401:
             assert time.monotonic() < until
         assert client.get("/api/audit-log/verify", headers=headers).json()["entries"] > 4

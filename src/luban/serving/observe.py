@@ -38,7 +38,10 @@ class Observe:
         self._app = app
         self._metrics = metrics
         self._log = log
-        self._patterns: dict[Any, str] = {(one.endpoint, frozenset(one.param_convertors)): one.path for one in routes}
+        self.routes = tuple(routes)
+        self._patterns: dict[Any, str] = {
+            (one.endpoint, frozenset(one.param_convertors)): one.path for one in self.routes
+        }
         self.answered = 0
 
     def close(self) -> None:

@@ -38,6 +38,12 @@ GROUPS = {
     "roles": "Sets of scopes by name.",
     "keys": "Keys that models are signed with.",
     "audit-log": "The record of every change, which shows if somebody changed it.",
+    "deployments": "Names that models answer under: canaries, promotion, rollback.",
+    "predictions": "What deployments were asked and answered: export it, erase a person.",
+    "alerts": "Who is told when a monitored figure crosses a limit.",
+    "updates": "Updates of models by themselves: what is due, and what was done.",
+    "approvals": "Challengers that wait for a person's yes.",
+    "zoo": "Pre-trained backbones.",
 }
 
 
@@ -133,7 +139,7 @@ def _parameter(parameter: Parameter) -> inspect.Parameter:
         flags = [f"{option}/--no-{option[2:]}"] if kind is bool and default is True else [option]
         if parameter.name in SHORT:
             flags.append(SHORT[parameter.name])
-        shown = default is not None and default not in ((), False)
+        shown = default is not None and default not in ((), False, "")
         declared = typer.Option(*flags, help=parameter.description, show_default=str(default) if shown else False)
         optional = True  # a missing one is told by the operation's own check, in its own words
     if optional and kind is not bool:
@@ -210,7 +216,9 @@ def application() -> Command:
         address_rate: Annotated[float | None, typer.Option(help="Requests a second that one address may make.")] = None,
         workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="The workspace.")] = None,
     ) -> None:
-        """Serve the operations over REST, with their OpenAPI page.
+        """Serve all in one process: the operations over REST, MLflow's clients, and what is deployed by every wire.
+
+        The page of all routes is /docs.
 
         On 127.0.0.1 no token is needed until one is made; elsewhere one always is: luban tokens create.
         """

@@ -7,6 +7,7 @@ a JSON object. A long one answers 202 with the address of its job.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,9 @@ def operations() -> tuple[Operation, ...]:
     return tuple(operation for operation in found if operation.remote)
 
 
-def application(workspace: Workspace, *, gate: Gate | None = None) -> Starlette:
+def application(
+    workspace: Workspace, *, gate: Gate | None = None, more: Callable[[], dict[str, Any]] = dict
+) -> Starlette:
     """Return the ASGI application that serves one workspace.
 
     Parameters
@@ -53,21 +56,23 @@ def application(workspace: Workspace, *, gate: Gate | None = None) -> Starlette:
     workspace : Workspace
     gate : Gate, optional
         Says who asks; by default nobody has to say so until a token was made.
+    more : callable
+        Returns the OpenAPI paths of what answers beside the operations; by default there are none.
     """
     gate = gate or gate_of(workspace.tokens, loopback=True)
     offered = operations()
     jobs = Jobs()
     uploads = workspace.root / "files"
-    page = openapi.document(offered)
+    page = partial(_page, openapi.document(offered), more)
 
     async def root(_request: Request) -> Response:
         return JSONResponse({"luban": __version__, "openapi": "/openapi.json", "docs": "/docs"})
 
     async def schema(_request: Request) -> Response:
-        return JSONResponse(page)
+        return JSONResponse(page())
 
     async def docs(_request: Request) -> Response:
-        return HTMLResponse(openapi.html(page))
+        return HTMLResponse(openapi.html(page()))
 
     async def job(request: Request) -> Response:
         return JSONResponse(jobs.get(request.path_params["job"]).to_dict())
@@ -118,6 +123,10 @@ def application(workspace: Workspace, *, gate: Gate | None = None) -> Starlette:
     app.add_middleware(Access, gate=gate, routes=routes, answer=_refusal)
     app.add_middleware(Guard, loopback=gate.loopback)
     return app
+
+
+def _page(own: dict[str, Any], more: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return {**own, "paths": more() | own["paths"]}
 
 
 def _endpoint(
@@ -196,7 +205,8 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 async def _answer_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     seen = f"{request.method} {request.url.path}"
-    answer = {"code": "not-found", "happened": error.detail.lower(), "seen": seen, "remedy": "The routes: /docs."}
+    remedy = "The routes: /docs. A model answers once it is deployed: luban deploy NAME MODEL."
+    answer = {"code": "not-found", "happened": error.detail.lower(), "seen": seen, "remedy": remedy}
     return JSONResponse({"error": answer}, status_code=error.status_code, headers=error.headers)
 
 

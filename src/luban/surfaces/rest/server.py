@@ -1,4 +1,4 @@
-"""The process that answers REST requests."""
+"""The process that answers REST requests, MLflow's clients, and requests to what is deployed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from luban.serving.hosts import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from socket import socket
 
 GRACE = 30  # seconds that requests in flight are given
+PATIENCE = 30.0  # seconds that a client may take over the head of a request
 
 
 def serve(
@@ -24,7 +26,7 @@ def serve(
     rate: float | None = None,
     address_rate: float | None = None,
 ) -> None:
-    """Answer REST requests until interrupted.
+    """Answer REST requests, and requests to deployments by every wire, until interrupted.
 
     Parameters
     ----------
@@ -47,9 +49,21 @@ def serve(
     from luban.operations.updating.beside import updating
     from luban.serving.access.gate import Rates, gate_of
     from luban.serving.access.tls import certificate as checked
+    from luban.serving.access_log import AccessLog
+    from luban.serving.connection import connection
+    from luban.serving.light import without_pandas
+    from luban.serving.priority import turns_are_short
     from luban.serving.server import listen
     from luban.store import Workspace
     from luban.surfaces.rest.application import application
+    from luban.surfaces.rest.deployed import DeployedModels, Together
+
+    without_pandas()  # which is loaded when an operation needs it
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            deployed.stop()
+            await super().shutdown(sockets)
 
     files = checked(certificate, key)
     with Workspace.open(workspace) as opened, ExitStack() as listening:
@@ -57,9 +71,13 @@ def serve(
         gate = gate_of(opened.tokens, loopback=is_loopback(host), rates=rates)
         gate.check_start(host)
         listener = listening.enter_context(closing(listen(host, port)))
+        log = listening.enter_context(closing(AccessLog()))
+        deployed = listening.enter_context(DeployedModels(opened, gate, log))
         config = uvicorn.Config(
-            application(opened, gate=gate),
+            Together(application(opened, gate=gate, more=deployed.page), deployed),
+            http=connection(PATIENCE),
             log_level="warning",
+            server_header=False,
             proxy_headers=False,  # else whoever is on this machine could give an address as they like
             ssl_certfile=None if files is None else files.certificate,
             ssl_keyfile=None if files is None else files.key,
@@ -70,5 +88,10 @@ def serve(
         if files is None and not gate.loopback:
             sys.stderr.write("Tokens cross the network as they are; --certificate and --key make it HTTPS.\n")
         sys.stderr.write(f"Luban answers on {url}/ (API page: /docs); Ctrl-C stops it.\n")
-        with updating(opened), suppress(KeyboardInterrupt):  # uvicorn sends it on when it has stopped
-            uvicorn.Server(config).run(sockets=[listener])
+        sys.stderr.flush()
+        with (
+            updating(opened),
+            turns_are_short(),
+            suppress(KeyboardInterrupt),
+        ):  # uvicorn sends it on when it has stopped
+            Server(config).run(sockets=[listener])
