@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.automl.environments import peer_python
-from benchmarks.tracking.measures import fill, log_batches, log_one, pages, track_one, track_runs
+from benchmarks.tracking.measures import fill, log_batches, log_one, pages, track_alone, track_one, track_runs
 from benchmarks.tracking.mlflow_client import compare
-from benchmarks.tracking.processes import eight
+from benchmarks.tracking.processes import eight, eight_alone
 from luban.store import Workspace
 
 LIMITS = {
@@ -27,6 +27,8 @@ LIMITS = {
         "runs/s",
         ">= 1,000",
     ),
+    "track_alone_per_s": ("runs of `luban.track` that are part of none, one after the other", "runs/s", ">= 1,000"),
+    "eight_alone_per_s": ("the same by 8 processes at once", "runs/s", ""),
     "eight_values_per_s": ("8 processes log at once, all on the disk", "values/s", ""),
     "eight_lost": ("of these lost, or ended by an error", "", "0"),
     "log_p50_us": ("one value, `runs.log`, p50", "µs", "<= 20"),
@@ -65,7 +67,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder, Workspace.open(Path(folder) / ".luban") as workspace:
         figures |= track_one(workspace)
         figures |= track_runs(workspace)
+        figures |= track_alone(workspace)
         figures |= eight(workspace)
+        figures |= eight_alone(workspace)
         figures |= fill(workspace, runs=chosen.runs)
         figures |= pages(workspace)
         figures |= log_one(workspace)

@@ -68,6 +68,22 @@ def track_runs(workspace: Workspace, *, runs: int = 5000) -> dict[str, float]:
     return {"track_runs_per_s": runs / seconds}
 
 
+def track_alone(workspace: Workspace, *, runs: int = 3000) -> dict[str, float]:
+    """Count runs a second that are part of none, one after the other, each with a parameter and a value."""
+    before = workspace.runs.count(roots=True, state="finished")
+    place = workspace.root
+    with luban.track("warm", workspace=place):
+        pass
+    begin = time.perf_counter()
+    for number in range(runs):
+        with luban.track(f"run {number}", params={"number": number}, workspace=place) as run:
+            run.log({"loss": 0.5})
+    seconds = time.perf_counter() - begin
+    if workspace.runs.count(roots=True, state="finished") != before + 1 + runs:
+        raise AssertionError("runs were lost")
+    return {"track_alone_per_s": runs / seconds}
+
+
 def log_batches(workspace: Workspace, *, rows: int = 500_000, batch: int = 10_000) -> dict[str, float]:
     """Count rows a second of ``runs.log_many``, each batch on the disk before the next begins."""
     run = workspace.runs.start("benchmark", {})
