@@ -8,6 +8,7 @@ import io
 import json
 import ssl
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -65,17 +66,22 @@ def ask(url: str, token: str | None = None, path: str = ASK, **headers: str) -> 
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
     if path == ASK:
-        return httpx.post(url + path, json={"rows": [ROW]}, headers=headers)
-    return httpx.get(url + path, headers=headers)
+        return httpx.post(url + path, json={"rows": [ROW]}, headers=headers, timeout=180)
+    return httpx.get(url + path, headers=headers, timeout=180)
 
 
-def until(status: int, url: str, token: str | None, seconds: float = 2.0) -> float:
-    """Return how long it took until a request is answered so."""
-    began = time.monotonic()
+def until(status: int, url: str, token: str | None) -> None:
+    """Ask until a request is answered so."""
+    deadline = time.monotonic() + 180
     while ask(url, token).status_code != status:
-        assert time.monotonic() - began < seconds, f"no {status} within {seconds} s"
+        assert time.monotonic() < deadline, f"no {status} ever"
         time.sleep(0.02)
-    return time.monotonic() - began
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at the store is waited for as long as it takes: on a busy machine it may be longer than a server waits."""
+    monkeypatch.setattr("luban.serving.access.known._PATIENCE", 180.0)
 
 
 def routes_of(runtime: Runtime) -> list[tuple[str, Any, Any]]:
@@ -111,7 +117,7 @@ def test_no_route_answers_a_stranger(workspace: Workspace, binary: Runtime, url:
     """Asked without a token and with a wrong one, every route of the running server but the open ones refuses."""
     workspace.tokens.create("ci", scopes=["infer"])
     until(401, url, None)
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=180) as client:
         for path, route, declared in routes_of(binary):
             for method in sorted(route.methods):
                 filled = path.replace("{model}", "binary").replace("{version}", "1")
@@ -190,21 +196,21 @@ def test_on_loopback_it_works_until_a_token_is_made_and_then_needs_one(workspace
     assert ask(url, "luban_wrong", path="/v2/health/ready").status_code == 200
 
 
-def test_a_revoked_token_is_soon_refused_also_on_an_open_connection(
-    workspace: Workspace, url: str
-) -> None:
+def test_a_revoked_token_is_soon_refused_also_on_an_open_connection(workspace: Workspace, url: str) -> None:
+    """While requests come, without a pause among them that would make one wait for a look at the store."""
     _, text = workspace.tokens.create("ci", scopes=["infer"])
     until(401, url, None)
-    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {text}"}) as client:
+    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {text}"}, timeout=180) as client:
         assert client.post(ASK, json={"rows": [ROW]}).status_code == 200
         workspace.tokens.revoke("ci")
-        began = time.monotonic()
+        deadline = time.monotonic() + 180
         while client.post(ASK, json={"rows": [ROW]}).status_code == 200:
-            assert time.monotonic() - began < 60
+            assert time.monotonic() < deadline
             time.sleep(0.01)
     assert ask(url).status_code == 401  # and it is not open again because there is no good one
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_idle_server_honours_a_revocation_with_its_first_answer(workspace: Workspace, url: str) -> None:
     _, text = workspace.tokens.create("ci", scopes=["infer"])
     until(401, url, None)
@@ -214,12 +220,15 @@ def test_an_idle_server_honours_a_revocation_with_its_first_answer(workspace: Wo
     assert ask(url, text).status_code == 401
 
 
-def test_an_expired_token_is_refused_without_a_look_at_the_store(workspace: Workspace, url: str) -> None:
-    expires = now() + datetime.timedelta(seconds=1.2)
-    _, text = workspace.tokens.create("ci", scopes=["infer"], expires=expires)
+def test_an_expired_token_is_refused_without_a_look_at_the_store(
+    workspace: Workspace, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, text = workspace.tokens.create("ci", scopes=["infer"], expires=now() + datetime.timedelta(hours=1))
     until(401, url, None)
-    assert ask(url, text).status_code == 200 or now() > expires
-    until(401, url, text)
+    assert ask(url, text).status_code == 200
+    later = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + 3601)
+    monkeypatch.setattr("luban.serving.access.known.time", later)
+    assert ask(url, text).status_code == 401
 
 
 def test_a_scope_opens_its_routes_and_no_others(workspace: Workspace, url: str) -> None:
@@ -259,7 +268,7 @@ def test_what_is_no_token_is_refused(workspace: Workspace, url: str) -> None:
         "Bearer \xff\xfe",
         "Bearer a.b.c",
     ):
-        answer = httpx.get(url + "/", headers=[(b"authorization", header.encode("latin-1"))])
+        answer = httpx.get(url + "/", headers=[(b"authorization", header.encode("latin-1"))], timeout=180)
         assert answer.status_code == 401, header
         assert guess[20:] not in answer.text
 
@@ -343,15 +352,15 @@ def test_a_server_has_rates_for_tokens_and_addresses(workspace: Workspace, binar
         Rates(token=0.0)
 
 
-def test_whoever_guesses_tokens_is_slowed_and_others_are_not(workspace: Workspace, url: str) -> None:
+def test_whoever_guesses_tokens_is_slowed_and_others_are_not(
+    workspace: Workspace, binary: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luban.serving.access.gate.WRONG", 1e-6)  # so that it does not matter how long this takes
     _, text = workspace.tokens.create("ci", scopes=["infer"])
-    until(401, url, None)
-    found = [401]
-    while found[-1] == 401 and len(found) < 20 * WRONG_AT_ONCE:  # one more is allowed each second that this takes
-        found.append(ask(url, f"luban_{len(found):010d}_{43 * 'x'}").status_code)
-    assert found[-1] == 429
-    assert len(found) > WRONG_AT_ONCE
-    assert ask(url, text).status_code == 200
+    with running([binary], tokens=workspace.tokens) as url:
+        found = [ask(url, f"luban_{number:010d}_{43 * 'x'}").status_code for number in range(WRONG_AT_ONCE + 2)]
+        assert found == [401] * WRONG_AT_ONCE + [429] * 2
+        assert ask(url, text).status_code == 200
 
 
 def test_addresses_of_one_household_count_as_one() -> None:
@@ -399,15 +408,15 @@ def test_a_certificate_makes_it_https(workspace: Workspace, binary: Runtime, tmp
     with running([binary], tokens=workspace.tokens, certificate=certificate(*files)) as url:
         assert url.startswith("https://")
         context = ssl.create_default_context(cafile=str(files[0]))
-        with httpx.Client(base_url=url, verify=context) as client:
+        with httpx.Client(base_url=url, verify=context, timeout=180) as client:
             assert client.get("/v2/health/live").status_code == 200
             assert client.post(ASK, json={"rows": [ROW]}).status_code == 401
             bearer = {"authorization": f"Bearer {text}"}
             assert client.post(ASK, json={"rows": [ROW]}, headers=bearer).status_code == 200
         with pytest.raises(httpx.ConnectError):
-            httpx.get(url)  # whose certificate nobody vouches for
+            httpx.get(url, timeout=180)  # whose certificate nobody vouches for
         with pytest.raises(httpx.HTTPError):
-            httpx.get(url.replace("https", "http"))
+            httpx.get(url.replace("https", "http"), timeout=180)
 
 
 def test_certificates_that_cannot_be_used_say_why(tmp_path: Path) -> None:
@@ -449,7 +458,8 @@ def test_tokens_are_in_no_log_and_whose_they_are_is(
             ask(url, token, f"/v2/models/{token}")
             ask(url, token, f"/?key={token}")
             ask(url, text, **{"x-request-id": token, "x-luban-subject": token})
-            answer = httpx.post(url + ASK, json={"rows": [{token: 1}]}, headers={"authorization": f"Bearer {text}"})
+            bearer = {"authorization": f"Bearer {text}"}
+            answer = httpx.post(url + ASK, json={"rows": [{token: 1}]}, headers=bearer, timeout=180)
             assert token[17:] not in answer.text
     log = stream.getvalue() + "".join(capsys.readouterr())
     assert "token/ci" in log
