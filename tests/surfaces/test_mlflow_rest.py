@@ -241,6 +241,59 @@ def test_a_foreign_version_is_kept_listed_and_given_back_but_not_loaded(
     refused(client.get(f"{API}/registered-models/get", params={"name": "theirs"}), 404, ABSENT)
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"mlflow.source.git.commit": COMMIT, "mlflow.source.name": "train.py"}, {"commit": COMMIT, "state": "changes not told"}),
+        ({"mlflow.git.commit": COMMIT, "mlflow.git.dirty": "True"}, {"commit": COMMIT, "state": "changed"}),
+        ({"mlflow.source.git.commit": COMMIT, "mlflow.source.git.repoURL": "https://ada:secret@host/x.git"}, {"repository": "https://host/x.git"}),
+        ({"mlflow.source.git.commit": "../../x", "mlflow.source.name": "train.py"}, {"commit": None, "state": "no commit told"}),
+        ({"team": "a"}, None),
+    ],
+)  # fmt: skip
+def test_a_version_records_the_code_that_its_client_told_of(
+    client: TestClient, run: str, workspace: Workspace, tags: dict[str, str], expected: dict[str, Any] | None
+) -> None:
+    for key, value in tags.items():
+        post(client, "/runs/set-tag", run_id=run, key=key, value=value)
+    post(client, "/registered-models/create", name=f"coded-{run}")
+    post(client, "/model-versions/create", name=f"coded-{run}", source=f"runs:/{run}/model", run_id=run)
+    version = workspace.models.verify(f"coded-{run}/1")
+    if expected is None:
+        assert version.code is None
+    else:
+        assert version.code is not None
+        assert workspace.blobs.get_json(version.code).items() >= expected.items()
+        assert "secret" not in workspace.blobs.get(version.code).decode()
+        assert "code" in luban.models.verify(f"coded-{run}", workspace=workspace).records
+
+
+@pytest.mark.long
+def test_a_version_is_signed_and_unsigned_ones_are_kept_back_where_that_is_wanted(
+    client: TestClient, run: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a key at hand the server signs what clients register, as every version; `signed-only` counts for downloads."""
+    monkeypatch.setenv("LUBAN_KEYS", str(tmp_path))
+    name = f"signed-{run}"
+    post(client, "/registered-models/create", name=name)
+    post(client, "/model-versions/create", name=name, source=f"runs:/{run}/model")
+    luban.keys.create("ada", workspace=workspace)
+    monkeypatch.setenv("LUBAN_SIGNING_KEY", "ada")
+    post(client, "/model-versions/create", name=name, source=f"runs:/{run}/model")
+    signed = [luban.models.verify(f"{name}/{number}", workspace=workspace).signed_by for number in (1, 2)]
+    assert signed == [(), ("ada",)]
+    monkeypatch.setenv("LUBAN_SIGNED_ONLY", "1")
+    refused(client.get(f"{FILES}/registered/{name}/1/MLmodel"), 403, DENIED)
+    assert client.get(f"{FILES}/registered/{name}/2/MLmodel").status_code == 200
+    monkeypatch.setenv("LUBAN_SIGNING_KEY", "absent")
+    body = {"name": name, "source": f"runs:/{run}/model"}
+    assert client.post(f"{API}/model-versions/create", json=body).status_code == 404
+    assert [one.version for one in workspace.models.versions(name)] == [1, 2]
+
+
 def test_pages_hold_all_rows_once(client: TestClient) -> None:
     """Runs, experiments and values of a metric come in pages without a gap or a repetition."""
     experiment = post(client, "/experiments/create", name="pages")["experiment_id"]

@@ -81,7 +81,7 @@ def code(folder: str | None = None, *, seconds: float = SECONDS, early: Callable
             return Code(state="no commit yet")
         commit = out.decode().strip()
         _, out = _git(("config", "--get", "remote.origin.url"), top, deadline)
-        remote = _without_password(out.decode("utf-8", "replace").strip()) or None
+        remote = without_password(out.decode("utf-8", "replace").strip()) or None
         if wish == "commit":
             return Code(state="not asked", commit=commit, repository=remote, note="changes were not asked for")
         if early is not None:
@@ -146,7 +146,8 @@ def _git(arguments: tuple[str, ...], folder: str | None, deadline: float) -> tup
     return status, out
 
 
-def _without_password(address: str) -> str:
+def without_password(address: str) -> str:
+    """Return the address of a repository without the password that it may hold."""
     from urllib.parse import urlsplit, urlunsplit
 
     if "://" not in address:

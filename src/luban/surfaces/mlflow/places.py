@@ -118,8 +118,16 @@ def source(workspace: Workspace, uri: str) -> Place:
 
 
 def of_version(workspace: Workspace, reference: str) -> list[Artifact]:
-    """Return the files of a registered version: those of a foreign one, or the manifest and payloads of Luban's own."""
-    digest = workspace.models.get(reference).artifact
+    """Return the files of a registered version: those of a foreign one, or the manifest and payloads of Luban's own.
+
+    Raises
+    ------
+    Refused
+        If its signature is broken, or is wanted and not there.
+    """
+    version = workspace.models.get(reference)
+    workspace.signatures.check(version)
+    digest = version.artifact
     manifest = workspace.blobs.get_json(digest)
     if "foreign" in manifest:
         return [Artifact(path=path, digest=one["digest"], bytes=one["size"]) for path, one in manifest["files"].items()]

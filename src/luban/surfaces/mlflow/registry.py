@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError, NotFound, Refused, Unsupported
+from luban.operations.registering import signer
 from luban.store.names import valid_name
 from luban.surfaces.mlflow import foreign
+from luban.surfaces.mlflow.code import code_of
 from luban.surfaces.mlflow.errors import Exists
 from luban.surfaces.mlflow.fields import milliseconds, pairs, text, texts, whole
 from luban.surfaces.mlflow.filters import Sorting, arranged, holds, parse, parse_order
@@ -173,6 +175,7 @@ def create_version(workspace: Workspace, body: Body) -> Body:
     if keeper is not None and keeper.operation == LOGGED:  # its run and its identifier are known, asked for or not
         model, run = f"m-{keeper.id}", run or keeper.parent or ""
     made_by = run_of(workspace, run) if run else None
+    sign = signer(workspace)
     kept = {SOURCE: uri, MODEL_ID: model, LINK: text(body, "run_link", "")}
     version = workspace.models.register(
         name=name,
@@ -182,6 +185,8 @@ def create_version(workspace: Workspace, body: Body) -> Body:
         run=None if made_by is None else made_by.id,
         scores={} if made_by is None else made_by.scores,
         tags={key: value for key, value in kept.items() if value},
+        code=code_of(workspace, None if made_by is None else made_by.id),
+        sign=sign,
     )
     workspace.notes.write(name, version.version, {**_described(body), **_tags(pairs(body, "tags"))})
     return {"model_version": version_json(workspace, version)}
