@@ -55,12 +55,30 @@ def sound(seed: int, *, high: bool) -> str:
 
 
 def backbone(kind: str) -> Backbone:
-    """Return a tiny backbone with random weights."""
+    """Return a tiny backbone with random weights; ``convolutions`` is a net for pictures without attention."""
     from luban.foundation.backbones import tiny
 
     if kind == "text":
         return tiny.text(texts(200))
+    if kind == "convolutions":
+        return convolutions()
     return tiny.image() if kind == "image" else tiny.audio(seconds=0.5)
+
+
+def convolutions() -> Backbone:
+    """Return a small EfficientNet with random weights for pictures of 32 by 32 points."""
+    from luban.foundation.backbone import Card, Prepares, assemble
+    from luban.foundation.backbones import CONVOLUTION_WAYS, TASKS
+
+    # Repeats, kernel, stride, expansion, channels.
+    blocks = [[1, 3, 1, 1, 8], [2, 5, 2, 2, 12]]
+    about = {"licence": "Apache-2.0", "source": "made on the spot", "words": "For tests.", "parameters": 0, "bytes": 0}
+    return assemble(
+        Card(name="tiny_convolutions", kind="image", tasks=TASKS, ways=CONVOLUTION_WAYS, **about),
+        architecture="efficientnet_lite",
+        configuration={"blocks": blocks, "stem": 8, "head": 24},
+        prepares=Prepares(name="image_pixels", settings={"size": [32, 32]}),
+    )
 
 
 def problem(kind: str, task: str, rows: int, *, seed: int = 0) -> tuple[Task, Examples]:
@@ -71,8 +89,8 @@ def problem(kind: str, task: str, rows: int, *, seed: int = 0) -> tuple[Task, Ex
     table = pa.table({"input": pa.array(values, type=pa.string())})
     if kind != "text":
         flags = np.arange(rows) % 2 == 0
-        make: Any = picture if kind == "image" else sound
-        name = "bright" if kind == "image" else "high"
+        make: Any = sound if kind == "audio" else picture
+        name = "high" if kind == "audio" else "bright"
         made = [make(100 * seed + row, **{name: bool(flags[row])}) for row in range(rows)]
         table = pa.table({"input": pa.array(made, type=pa.string())})
         mood = np.where(flags, 2, -2)

@@ -79,10 +79,13 @@ def test_pictures_and_sounds_come_back_the_same(kind: str) -> None:
     roundtrip(kind, "multilabel", "prefix")
 
 
-ADVERTISED = [*(("text", one) for one in ON_TEXT), *((kind, one) for kind in ("image", "audio") for one in TASKS)]
+ADVERTISED = [
+    *(("text", one) for one in ON_TEXT),
+    *((kind, one) for kind in ("image", "convolutions", "audio") for one in TASKS),
+]
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("kind", "task"), ADVERTISED)
 def test_all_that_is_advertised_comes_back_the_same(kind: str, task: str, way: str) -> None:

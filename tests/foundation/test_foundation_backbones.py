@@ -12,10 +12,13 @@ import torch
 
 from luban.core import plugins
 from luban.core.errors import InputError, NotFound, Unavailable, Unsupported
+from luban.core.protocols import Suitable
+from luban.core.task import Task
 from luban.foundation import backbone as backbones
 from luban.foundation import weights, zoo
 from luban.foundation.backbones import tiny
 from luban.foundation.features import encode
+from luban.foundation.setup import find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 WORDS = ["the quick brown fox", "jumps over the lazy dog"]
 TABLE = pa.table({"text": WORDS})
+TASK = Task(kind="binary", target="y", inputs=("text",), metric="log_loss", classes=("no", "yes"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -242,6 +246,8 @@ def test_real_backbones_are_what_their_cards_say(name: str) -> None:
         pytest.skip(card.needs)
     loaded = zoo.find(name).load()
     assert loaded.card.parameters == card.parameters
+    supported = {way for way in plugins.names("ways") if isinstance(find(way).supports(loaded, TASK), Suitable)}
+    assert supported == set(card.ways) - {"zero_shot"}  # which is no training of a network
     payloads = loaded.save()
     assert backbones.load(payloads).digest == loaded.digest
     assert abs(len(payloads["weights.safetensors"]) - card.bytes) < 0.1 * card.bytes or name == "whisper_tiny"

@@ -48,6 +48,32 @@ def test_labels_are_predicted_without_a_model(folder: Path) -> None:
     assert any("1 rows have no text" in note for note in done.notes)
 
 
+def test_a_description_says_what_a_label_means(folder: Path) -> None:
+    """The description stands in the place of the name; columns are called by the name."""
+    rows = pa.table({"text": ["billing delivery", "refund money parcel"]})
+    with Workspace.open(folder / ".luban") as workspace:
+
+        def chosen(labels: str) -> list[str]:
+            made = predict(workspace, data=rows, zero_shot=labels, backbone=str(folder / "tiny"))
+            assert made.columns == ("prediction", "probability_a", "probability_b")
+            return [row["prediction"] for row in made.predictions]
+
+        assert chosen("a=billing delivery, b=refund money parcel") == ["a", "b"]
+        assert chosen("a=refund money parcel，b=billing delivery") == ["b", "a"]
+        with pytest.raises(InputError, match="comes twice"):
+            predict(workspace, data=rows, zero_shot="a=billing,a=refund", backbone=str(folder / "tiny"))
+
+
+def test_pictures_are_not_compared_with_names(tmp_path: Path) -> None:
+    pictures = pytest.importorskip("PIL.Image")
+    for label in ("ants", "bees"):
+        (tmp_path / "rows" / label).mkdir(parents=True)
+        for place in range(3):
+            pictures.new("RGB", (20, 20), (place * 40, 0, 0)).save(tmp_path / "rows" / label / f"{place}.png")
+    with Workspace.open(tmp_path / ".luban") as workspace, pytest.raises(InputError, match="no column of texts"):
+        predict(workspace, str(tmp_path / "rows"), zero_shot="ants,bees")
+
+
 def test_what_is_missing_or_too_much_is_said(folder: Path) -> None:
     rows = pa.table({"a": ["some words are here", "and some more"], "b": ["words again over here", "and here too"]})
     with Workspace.open(folder / ".luban") as workspace:
@@ -70,6 +96,8 @@ def test_the_zoo_is_listed_and_shown(folder: Path) -> None:
         lines = {line.backbone: line for line in zoo_list(workspace).backbones}
         assert {"minilm", "multilingual_e5_small", "efficientnet_lite0"} <= set(lines)
         assert all(line.installed == (not line.needs) for line in lines.values())
+        assert "tokens" in lines["minilm"].tasks
+        assert "tokens" not in lines["efficientnet_lite0"].tasks
         assert {line.modality for line in zoo_list(workspace, "image").backbones} == {"image"}
         with pytest.raises(NotFound):
             zoo_list(workspace, "smell")

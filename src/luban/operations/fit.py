@@ -94,6 +94,8 @@ class PlanLine:
         Whether it would be tried.
     reason : str
         Why not.
+    note : str
+        What was measured, or that there was no time to.
     """
 
     learner: str
@@ -104,6 +106,7 @@ class PlanLine:
     memory: int | None = None
     runs: bool = True
     reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,8 @@ def predict(
     keep
         Columns of the rows to write before the predictions, such as an identifier: `--keep customerID`.
     zero_shot
-        Labels to choose from without any training: `--zero-shot "billing,delivery,refund"`.
+        Labels to choose from without any training: `--zero-shot "billing,delivery,refund"`. Where a name does not say
+        what it means, a description does: `"billing,refund=the customer wants money back"`.
     text
         With `--zero-shot`, the column of texts; by default the only one.
     backbone

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luban.core.errors import InputError, NotFound
+from luban.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -14,18 +15,40 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-def named(labels: str) -> tuple[str, ...]:
-    """Return the labels in a text with commas between them (ASCII or Chinese ones)."""
-    return tuple(one.strip() for one in labels.replace("，", ",").replace("、", ",").split(",") if one.strip())
+def named(labels: str) -> dict[str, str]:
+    """Return each label with its description, empty where it has none, in the order given.
+
+    Labels have commas (ASCII or Chinese ones) between them; what a label means may follow it after ``=``.
+
+    Examples
+    --------
+    >>> named("refund=the customer wants money back, delivery")
+    {'refund': 'the customer wants money back', 'delivery': ''}
+    """
+    found: dict[str, str] = {}
+    for one in labels.replace("，", ",").replace("、", ",").split(","):
+        name, _, description = (part.strip() for part in one.partition("="))
+        if not name and not description:
+            continue
+        if not name or name in found:
+            raise InputError(
+                "a label comes twice" if name else "a description has no label before it",
+                seen=repr(one.strip()),
+                remedy='Write each label once: "billing,delivery,refund=the customer wants money back".',
+            )
+        found[name] = description
+    return found
 
 
 def answers(
-    workspace: Workspace, rows: pa.Table, labels: tuple[str, ...], *, text: str | None, backbone: str | None
+    workspace: Workspace, rows: pa.Table, labels: Mapping[str, str], *, text: str | None, backbone: str | None
 ) -> tuple[pa.Table, str, tuple[str, ...]]:
     """Return (columns ``prediction`` and ``probability_<label>``, name of the backbone, notes).
 
     Parameters
     ----------
+    labels : mapping of str to str
+        Labels with their descriptions; of one without a description the name says what it means.
     text : str, optional
         The column to read; by default the only one of texts.
     backbone : str, optional
@@ -36,14 +59,15 @@ def answers(
 
     from luban.core.budget import Effort
     from luban.execution.resources import resources
-    from luban.foundation import zero_shot, zoo
+    from luban.foundation import zero_shot
+    from luban.foundation.texts import column_of, reader
 
-    column = text_column(rows, text)
+    column = column_of(rows, text)
     values = rows.column(column).cast(pa.string())
-    sample = [*values.slice(0, 200).to_pylist(), *labels]
-    loaded = (zoo.find(backbone) if backbone else zoo.default("text", sample)).load()
+    sample = [*values.slice(0, 200).to_pylist(), *labels, *labels.values()]
+    loaded = reader(backbone, sample)
     effort = Effort(threads=resources().cpus, cache=_cache(workspace))
-    found = zero_shot.labels(loaded, labels, effort=effort)
+    found = zero_shot.labels(loaded, tuple(labels), descriptions=labels, effort=effort)
     table = pa.table({column: values})
     shares, present = zero_shot.predict(loaded, found, table, column, effort=effort)
     best = np.array(found.names, dtype=object)[shares.argmax(axis=1)]
@@ -54,30 +78,6 @@ def answers(
     if not present.all():
         notes.append(f"{int((~present).sum()):,} rows have no text: they have no prediction.")
     return made, loaded.card.name, tuple(notes)
-
-
-def text_column(rows: pa.Table, text: str | None) -> str:
-    """Return the column of texts, or raise where it is not there or there are several."""
-    import pyarrow as pa
-
-    if text is not None:
-        if text not in rows.column_names:
-            raise NotFound.named("column", text, rows.column_names)
-        return text
-    from luban.data.infer import infer_schema
-
-    strings: list[str] = [
-        one.name for one in rows.schema if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)
-    ]
-    told = {one.name: one.kind for one in infer_schema(rows).columns}
-    texts = [name for name in strings if told.get(name) == "text"] or strings
-    if len(texts) != 1:
-        raise InputError(
-            "it cannot be told which column holds the texts",
-            seen=", ".join(texts or rows.column_names),
-            remedy="Name it: --text COLUMN.",
-        )
-    return texts[0]
 
 
 def _cache(workspace: Workspace) -> str | None:

@@ -39,7 +39,8 @@ class FolderSource:
         files = sorted(one for one in Path(location).expanduser().rglob("*") if one.is_file() and _plain(one))
         if not files:
             raise InputError(
-                f"the folder {str(location)!r} has no files", remedy="Give a folder of CSV or Parquet files."
+                f"the folder {str(location)!r} has no files",
+                remedy="Give a folder of CSV or Parquet files, or one with a folder of pictures or sounds a class.",
             )
         source = _source(files[0])
         endings = Counter(suffixes(one) for one in files)

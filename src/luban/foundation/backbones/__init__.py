@@ -21,8 +21,8 @@ ATTENTION_WAYS = (
 )
 """Ways that suit a text encoder made of attention layers."""
 
-CONVOLUTION_WAYS = ("linear_probe", "full", "bitfit", "few_shot")
+CONVOLUTION_WAYS = ("linear_probe", "full", "lora", "dora", "adalora", "bitfit", "few_shot")
 """Ways that suit a convolutional net."""
 
-SOUND_WAYS = ("linear_probe", "full", "lora", "dora", "adalora", "ia3", "adapter", "bitfit", "few_shot")
+SOUND_WAYS = ("linear_probe", "full", "lora", "dora", "adalora", "ia3", "adapter", "prefix", "bitfit", "few_shot")
 """Ways that suit an encoder of sounds made of attention layers."""

@@ -61,7 +61,7 @@ class Adalora:
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the body has a layer for it."""
         del task
-        return supports_low_rank(backbone)
+        return supports_low_rank(backbone, computed=True)
 
     def suggestions(self, task: Task) -> list[Suggestion]:
         """Return the published default."""
@@ -92,7 +92,7 @@ class Adalora:
             target_r=options.rank,
             lora_alpha=alpha,  # type: ignore[arg-type]
             lora_dropout=options.adapter_dropout,
-            target_modules=low_rank_layers(backbone.body),
+            target_modules=low_rank_layers(backbone.body, computed=True),
             # peft counts steps; here progress decides, which also a deadline can end.
             total_step=3,
             tinit=1,

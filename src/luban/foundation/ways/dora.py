@@ -37,7 +37,7 @@ class Dora:
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the body has a layer for it."""
         del task
-        return supports_low_rank(backbone)
+        return supports_low_rank(backbone, computed=True)
 
     def suggestions(self, task: Task) -> list[Suggestion]:
         """Return the published default."""

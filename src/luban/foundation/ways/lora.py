@@ -81,7 +81,7 @@ def put(backbone: Backbone, options: LoraOptions, *, dora: bool) -> Applied:
         r=options.rank,
         lora_alpha=alpha,  # type: ignore[arg-type]
         lora_dropout=options.adapter_dropout,
-        target_modules=low_rank_layers(backbone.body),
+        target_modules=low_rank_layers(backbone.body, computed=dora),
         use_dora=dora,
     )
     return Tuned(backbone.body, tune(backbone.body, LoraModel, configuration))

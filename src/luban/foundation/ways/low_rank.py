@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from luban.core.errors import InputError
 from luban.core.protocols import Suitable, Unsuitable
 from luban.foundation.way import Applied, Group, freeze, trained
 from luban.foundation.ways.structure import convolutions, linear_layers
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from luban.foundation.backbone import Backbone
 
 ADAPTER = "default"
 
 
-def low_rank_layers(body: nn.Module) -> list[str]:
-    """Return the names of the layers that a low-rank product can stand beside."""
-    return [*linear_layers(body), *convolutions(body)]
+def low_rank_layers(body: nn.Module, *, computed: bool = False) -> list[str]:
+    """Return the names of the layers that a low-rank product can stand beside.
+
+    Parameters
+    ----------
+    computed : bool
+        Whether the way computes what the layer itself gives from its weights, as `torch.nn.Conv2d` would: then
+        convolutions that pad in a manner of their own are left as they are, but for those of one point, which pad
+        nothing.
+    """
+    found = convolutions(body)
+    if computed:
+        found = {name: one for name, one in found.items() if type(one) is nn.Conv2d or set(one.kernel_size) == {1}}
+    return [*linear_layers(body), *found]
 
 
-def supports_low_rank(backbone: Backbone) -> Suitable | Unsuitable:
+def supports_low_rank(backbone: Backbone, *, computed: bool = False) -> Suitable | Unsuitable:
     """Return whether there is a dense layer, or a convolution over all channels, in the body."""
-    if not low_rank_layers(backbone.body):
+    if not low_rank_layers(backbone.body, computed=computed):
         return Unsuitable("the backbone has no dense layer or convolution that a low-rank product could stand beside")
     return Suitable()
 

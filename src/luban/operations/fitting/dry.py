@@ -66,6 +66,7 @@ def plan_alone(workspace: Workspace, data: Any, request: Request, *, began: floa
             memory=line.memory,
             runs=not line.reason,
             reason=line.reason,
+            note=line.note,
         )
         for line in ahead.plan
     )

@@ -219,10 +219,11 @@ def _part(log: pa.Table, prefix: str) -> pa.Table:
 def _inputs(version: ModelVersion, log: pa.Table) -> pa.Table:
     """Return the canonical inputs that were logged; a column that no row has any more is not there."""
     from luban.data.conform import conform
+    from luban.data.media.endings import KINDS
 
     logged = _part(log, "input.")
     columns = [column for column in version.signature.inputs if column.name in logged.column_names]
-    plain = [column for column in columns if column.kind not in ("image", "audio")]
+    plain = [column for column in columns if column.kind not in KINDS]
     return conform(logged.select([column.name for column in plain]), plain, infinities="missing").table
 
 
@@ -258,8 +259,10 @@ def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion,
 def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
     import pyarrow.compute as pc
 
+    from luban.data.media.endings import KINDS
+
     notes = []
-    media = [column.name for column in version.signature.inputs if column.kind in ("image", "audio")]
+    media = [column.name for column in version.signature.inputs if column.kind in KINDS]
     if media:
         notes.append(f"The log keeps no content of {', '.join(media)}; only the answers to it are watched.")
     others = chosen.num_rows - (pc.sum(pc.equal(chosen["model"], version.reference)).as_py() or 0)

@@ -18,6 +18,8 @@ class BackboneLine:
 
     Attributes
     ----------
+    tasks, ways : tuple of str
+        The kinds of task that it serves, and the ways in which it can be adapted to them.
     millions : float
         Of weights.
     megabytes : float
@@ -30,6 +32,8 @@ class BackboneLine:
 
     backbone: str
     modality: str
+    tasks: tuple[str, ...]
+    ways: tuple[str, ...]
     millions: float
     megabytes: float
     licence: str
@@ -65,6 +69,8 @@ def zoo_list(workspace: Workspace, modality: str | None = None) -> BackboneList:
             BackboneLine(
                 backbone=card.name,
                 modality=card.kind,
+                tasks=card.tasks,
+                ways=card.ways,
                 millions=round(card.parameters / 1e6, 1),
                 megabytes=round(card.bytes / 1e6, 1),
                 licence=card.licence,

@@ -84,7 +84,7 @@ def _planned(line: PlanLine) -> dict[str, Any]:
         "least s": None if line.seconds is None else round(line.seconds, 1),
         "memory GB": None if line.memory is None else round(line.memory / 1e9, 2),
         "runs": "yes" if line.runs else "no",
-        "": line.reason or line.parameters,
+        "": line.reason or line.note or line.parameters,
     }
 
 
@@ -143,8 +143,12 @@ def _models(result: ModelList, console: Console) -> None:
 
 @render.register(BackboneList)
 def _backbones(result: BackboneList, console: Console) -> None:
-    """Show the figures as a table, and under it where each comes from, which is too long for a column."""
+    """Show the figures as a table, and under it what is too long for a column: tasks, and where each comes from."""
     table("", [_backbone(one) for one in result.backbones], console)
+    served: dict[str, list[str]] = {}
+    for one in result.backbones:
+        served.setdefault(", ".join(one.tasks), []).append(one.backbone)
+    terminal.lines("What they serve", [f"{', '.join(names)}: {tasks}" for tasks, names in served.items()], console)
     told = [f"{one.backbone}: {one.source}" + (f"; {one.needs}" if one.needs else "") for one in result.backbones]
     terminal.lines("Where they come from", told, console)
 
