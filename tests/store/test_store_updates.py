@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from luban.core.errors import Conflict, NotFound
+from luban.core.errors import Conflict, NotFound, Refused
 from luban.core.model import Signature
 from luban.core.schema import Column
 from luban.core.task import Task
 from luban.core.update import Promotion, UpdatePolicy
 from luban.store import Workspace
+from luban.store.approvals import person
+from luban.store.clock import now
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 TASK = Task(kind="regression", target="price", inputs=("size",), metric="rmse")
@@ -30,13 +33,36 @@ def _register(workspace: Workspace, versions: int = 2) -> None:
     workspace.models.set_alias("house", "champion", 1)
 
 
-def test_a_lease_is_held_by_one_and_taken_over_when_it_has_run_out(workspace: Workspace) -> None:
+class Clock:
+    """The time as a test wants it: it stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self._moment = now()
+
+    def __call__(self) -> datetime:
+        return self._moment
+
+    def go_on(self, seconds: float) -> None:
+        self._moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    for module in ("leases", "approvals"):
+        monkeypatch.setattr(f"luban.store.{module}.now", made)
+    return made
+
+
+def test_a_lease_is_held_by_one_and_taken_over_when_it_has_run_out(workspace: Workspace, clock: Clock) -> None:
     """Nobody takes what is held; who takes over an expired lease bears a greater token."""
-    first = workspace.leases.take("update/house", "one", seconds=0.2)
+    first = workspace.leases.take("update/house", "one", seconds=30)
     assert first is not None
     assert workspace.leases.take("update/house", "two") is None
     assert workspace.leases.take("update/other", "two") is not None
-    time.sleep(0.25)
+    clock.go_on(29.9)
+    assert workspace.leases.take("update/house", "two") is None
+    clock.go_on(0.1)
     second = workspace.leases.take("update/house", "two")
     assert second is not None
     assert second.token > first.token
@@ -110,11 +136,11 @@ def test_what_is_compared_with_a_former_champion_is_not_promoted(workspace: Work
     assert workspace.deployments.get("shop").champion == "house/1"
 
 
-def test_a_zombie_cannot_promote(workspace: Workspace) -> None:
+def test_a_zombie_cannot_promote(workspace: Workspace, clock: Clock) -> None:
     """Who was stalled for longer than its lease is refused, whatever it believes, and nothing has moved."""
     _register(workspace)
-    zombie = workspace.leases.take("update/house", "zombie", seconds=0.05)
-    time.sleep(0.1)
+    zombie = workspace.leases.take("update/house", "zombie")
+    clock.go_on(31)
     assert workspace.leases.take("update/house", "another") is not None
     before = workspace.audit.head()
     with pytest.raises(Conflict, match="somebody else"):
@@ -140,7 +166,7 @@ def test_a_promotion_that_fails_half_way_moves_nothing(workspace: Workspace, mon
     assert workspace.audit.head() == before
 
 
-def test_an_approval_is_answered_once_by_somebody_and_is_in_the_audit_chain(workspace: Workspace) -> None:
+def test_an_approval_is_answered_once_by_somebody_and_is_in_the_audit_chain(workspace: Workspace, clock: Clock) -> None:
     """Who, when and why are kept; a second answer, a late one and one to an older question are refused."""
     _register(workspace)
     first = workspace.approvals.ask("promote", "house", "house/2", seconds=60, detail={"gain": 0.01})
@@ -165,14 +191,41 @@ def test_an_approval_is_answered_once_by_somebody_and_is_in_the_audit_chain(work
         ("approval.promote.ask", "ada"),
         ("approval.promote.approved", "bob"),
     ]
-    late = workspace.approvals.ask("promote", "house", "house/2", seconds=0.01)
-    time.sleep(0.05)
+    late = workspace.approvals.ask("promote", "house", "house/2", seconds=60)
+    clock.go_on(60)
     assert [one.id for one in workspace.approvals.list(state="expired")] == [late.id]
     with pytest.raises(Conflict, match="expired"):
         workspace.promotions.promote(Promotion(champion="house/2", challenger="house/1"), approval=late.id)
     assert workspace.models.get("house").version == 2
     with pytest.raises(NotFound):
         workspace.approvals.get("nothing")
+
+
+@pytest.mark.parametrize("control", ["token", "role", None])
+def test_who_asked_does_not_say_yes_where_there_is_access_control(workspace: Workspace, control: str | None) -> None:
+    """By whatever way they come in; they may say no, and another may say yes. A single user without tokens answers."""
+    _register(workspace)
+    if control == "token":
+        workspace.tokens.revoke(workspace.tokens.create("bob", scopes=["write"])[0].id)
+    if control == "role":
+        workspace.roles.set("writers", ["write"])
+    asked = workspace.acting("token/ada").approvals.ask("promote", "house", "house/2", seconds=600)
+    before = workspace.audit.head()
+    if control is None:
+        workspace.promotions.promote(TO_2, approval=asked.id)
+        return
+    for one in ("token/ada", "oidc/ada", "ada"):
+        with pytest.raises(Refused, match=rf"who asked.*luban approvals approve {asked.id}"):
+            workspace.acting(one).promotions.promote(TO_2, approval=asked.id)
+    assert (workspace.models.get("house").version, workspace.audit.head()) == (1, before)
+    workspace.acting("token/bob").promotions.promote(TO_2, approval=asked.id)
+    assert workspace.approvals.get(asked.id).decider == "token/bob"
+    again = workspace.acting("token/ada").approvals.ask("promote", "house", "house/2", seconds=600)
+    assert workspace.acting("token/ada").approvals.reject(again.id).state == "rejected"
+
+
+def test_what_the_loop_asks_is_asked_by_no_person() -> None:
+    assert person("updates/ada") != person("ada") == person("token/ada")
 
 
 def test_policies_are_kept_by_name(workspace: Workspace) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from luban.core.errors import Conflict, InputError, NotFound
+from luban.core.errors import Conflict, InputError, NotFound, Refused
 from luban.core.serial import to_json
 from luban.core.update import Approval
 from luban.store import audit
 from luban.store.clock import new_run_id, now
-from luban.store.tables import approvals
+from luban.store.tables import approvals, roles, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +91,8 @@ def answer(connection: Connection, actor: str, id: str, state: ApprovalState, re
     ------
     Conflict
         If it was answered before, or nobody can answer it any more.
+    Refused
+        If who asked says yes, where there is access control: then another has to.
     """
     row = _find(connection, id, held=True)
     before = _shown(row)
@@ -101,11 +103,30 @@ def answer(connection: Connection, actor: str, id: str, state: ApprovalState, re
             seen=f"{before.state}{by}",
             remedy="See those that are: luban approvals list",
         )
+    if state == "approved" and person(actor) == person(before.asker) and _controlled(connection):
+        raise Refused(
+            "who asked does not say yes: another has to",
+            seen=f"asked by {before.asker}, answered by {actor}",
+            remedy="Anybody else whose token has the scope write may (you may reject it): "
+            f"luban approvals approve {before.id}",
+        )
     values = {"state": state, "decided": now(), "decider": actor, "reason": reason}
     connection.execute(update(approvals).where(approvals.c.id == before.id).values(**values))
     said = {"id": before.id, "reference": before.reference, "reason": reason}
     audit.append(connection, actor, f"approval.{before.action}.{state}", before.subject, said)
     return Approval(**{**row._mapping, **values})
+
+
+def person(actor: str) -> str:
+    """Return who it is, however they came in: ``token/ada``, ``oidc/ada`` and ``ada`` at the machine are one."""
+    way, _, name = actor.partition("/")
+    return name if way in ("token", "oidc") else actor
+
+
+def _controlled(connection: Connection) -> bool:
+    """Return whether it is told who may do what: a token was ever made, or there is a role."""
+    made = (select(table.c.name).limit(1) for table in (tokens, roles))
+    return any(connection.scalar(one) is not None for one in made)
 
 
 def _find(connection: Connection, id: str, *, held: bool = False) -> Row[Any]:  # noqa: A002

@@ -24,7 +24,8 @@ class Approved:
 def approvals_approve(workspace: Workspace, approval: str, *, reason: str = "") -> Approved:
     """Say yes: the challenger takes its champion's place. Who said so, when and why is in the audit chain.
 
-    It is refused where the champion is another one by now, or the question has expired.
+    It is refused where the champion is another one by now, or the question has expired; and to who asked it, once there
+    are tokens or roles: then another person has to.
 
     Parameters
     ----------
