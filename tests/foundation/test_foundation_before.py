@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,13 +37,11 @@ if TYPE_CHECKING:
 
 
 def look(kind: str, task: Any, training: Examples, **options: Any) -> list[Finding]:
-    """Return what preflight finds, and see that it was quick."""
-    started = time.monotonic()
+    """Return what preflight finds."""
     way = options.pop("way", "full")
     memory = options.pop("memory", None)
     body = options.pop("body", None) or backbone(kind)
     found = preflight(body, way, task, task.inputs, training, None, parameters=options, effort=Effort(), memory=memory)
-    assert time.monotonic() - started < 10
     assert all(one.remedy for one in found)
     return found
 
@@ -105,6 +105,13 @@ def test_too_little_memory_is_said_with_what_helps() -> None:
     assert any("batch" in one.remedy for one in found)
 
 
+def test_what_would_come_too_late_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ten seconds are as good as over, the network is not built to see what it takes."""
+    task, training = problem("text", "binary", 30)
+    monkeypatch.setattr(sys.modules[preflight.__module__], "SECONDS", -1.0)
+    assert not look("text", task, training, memory=2**20)
+
+
 def test_a_way_that_a_backbone_does_not_support_is_refused_with_its_reason() -> None:
     task, training = problem("image", "binary", 16)
     assert "in place of tokens" in blocked(look("image", task, training, way="prompt"))
@@ -144,23 +151,32 @@ def test_a_forecast_names_seconds_and_memory_and_is_quick() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("way", ["full", "lora", "linear_probe"])
-def test_a_forecast_comes_true(way: str) -> None:
-    """Within a quarter in time and a fifth in memory, for a body large enough that steps are what takes time."""
+def test_a_forecast_comes_true(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a quarter in time and a fifth in memory, for a body large enough that steps are what takes time.
+
+    Time is that of the processor, which others on the machine do not take.
+    """
     from foundation_rows import texts
+
+    from luban.foundation.training import probe
+
+    own = SimpleNamespace(monotonic=time.process_time, perf_counter=time.process_time)
+    monkeypatch.setattr(sys.modules[forecast.__module__], "time", own)
+    monkeypatch.setattr(probe, "time", own)
 
     task, training = problem("text", "multiclass", 1500)
     parameters: dict[str, Any] = {"precision": "float32", "probe_first": False, "batch": 32}
     parameters |= {"penalty": 0.01} if way == "linear_probe" else {"epochs": 1.0}
     effort = Effort(threads=1)
     apart = []
-    for _ in range(4):  # others may use the machine meanwhile: one of four must come true in time, all in memory
+    for _ in range(4):  # a processor shared with others has other speeds: one of four must come true, all in memory
         bodies = [tiny.text(texts(200), width=256, layers=4, length=64) for _ in range(2)]
         told = forecast(bodies[0], way, task, task.inputs, training, parameters=parameters, effort=effort)
         assert isinstance(told, Forecast)
-        started = time.monotonic()
+        started = time.process_time()
         with Peak(torch.device("cpu")) as peak:
             adapt(bodies[1], way, task, task.inputs, training, None, parameters=parameters, effort=effort)
-        apart.append(abs(told.seconds / (time.monotonic() - started) - 1.0))
+        apart.append(abs(told.seconds / (time.process_time() - started) - 1.0))
         assert told.memory == pytest.approx(peak.bytes, rel=0.2)
         if apart[-1] <= 0.25:
             return

@@ -47,10 +47,12 @@ class Formula:
     learner: str = "formula"
     learned: Mapping[str, Any] = field(default_factory=dict)
     pause: float = 0.0
+    paused: float = 0.0
 
     def predict(self, table: pa.Table) -> np.ndarray:
-        """Evaluate it."""
+        """Evaluate it, and count the seconds that this was to take at least."""
         time.sleep(self.pause * table.num_rows)
+        self.paused += self.pause * table.num_rows
         a, b = (np.nan_to_num(table[name].to_numpy()) for name in ("a", "b"))
         town = np.array([one == "B" for one in table["town"].to_pylist()])
         return 3 * a - 2 * b + 5.0 * town + self.interaction * a * b
@@ -297,9 +299,9 @@ def test_several_outputs(kind: str) -> None:
 def test_the_budget_holds_for_a_slow_model() -> None:
     """A model that needs 1 ms a row is explained in about the time given, on fewer rows, and the report says so."""
     table = formula_rows(5000)
-    start = time.monotonic()
-    report = explain(formula_fitted(Formula(pause=0.001)), table, Formula().predict(table), budget=4)
-    assert time.monotonic() - start < 4 * 3
+    slow = Formula(pause=0.001)
+    report = explain(formula_fitted(slow), table, Formula().predict(table), budget=4)
+    assert slow.paused < 4 * 1.5  # what was asked of the model; how long the machine took for it does not matter
     assert "of 5,000 rows" in report.findings[0].what
     hurried = explain(formula_fitted(Formula(pause=0.003)), table, Formula().predict(table), budget=1)
     whats = [one.what for one in hurried.findings]
