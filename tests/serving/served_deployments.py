@@ -1,8 +1,8 @@
 """A server of deployments in a workspace, as a process of its own: ``python served_deployments.py WORKSPACE NAME...``.
 
-With ``--workers N`` before the names, as several.
+With ``--workers N`` before the names, as several; ``LUBAN_TEST_RATE`` is the rate of one address.
 
-The versions of the model ``small``: 1 and 2 are well and differ; 3 fails on about one row in twenty; 4 takes 30 ms a
+The versions of the model ``small``: 1 and 2 are well and differ; 3 fails on about one row in twenty; 4 takes 0.3 s a
 row more; 5 answers the opposite class; 6 is 1 in its Python form, which takes as long as 3.
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import small_models as small
 from luban.export.onnx.build import build
+from luban.serving.access.gate import Rates
 from luban.serving.deployed import Deployed
 from luban.serving.runtime import Runtime
 from luban.serving.server import serve
@@ -45,10 +46,10 @@ class Failing(small.ByHand):
 
 @dataclass(frozen=True, kw_only=True)
 class Slower(small.ByHand):
-    """Takes 30 ms more."""
+    """Takes 0.3 s more, which is much on any machine."""
 
     def predict(self, rows: Any) -> Any:
-        time.sleep(0.03)
+        time.sleep(0.3)
         return super().predict(rows)
 
 
@@ -119,9 +120,9 @@ def main() -> None:
     def started(url: str) -> None:
         print(url, flush=True) if mine is None else tell(ready=True)
 
-    folder = None if mine is None else mine.folder
-    with Workspace.open(root) as workspace, Deployed(workspace, names, load, folder=folder) as deployed:
-        serve(deployed.models, port=0, started=started, place=mine)
+    rates = Rates(address=float(os.environ["LUBAN_TEST_RATE"])) if "LUBAN_TEST_RATE" in os.environ else None
+    with Workspace.open(root) as workspace, Deployed(workspace, names, load, place=mine) as deployed:
+        serve(deployed.models, port=0, started=started, place=mine, rates=rates)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from luban.core.model import Deployment
 from luban.serving.answers import Answer
 from luban.serving.arms import Arm, Arms
 from luban.serving.asker import Asker
+from luban.serving.counting import Counting
 from luban.serving.log.writer import LogWriter
 from luban.serving.models import Models
 from luban.serving.observation import Observation
@@ -119,12 +121,13 @@ def test_slow_answers_are_compared_among_requests_of_like_size(runtime: Runtime)
         asked = [ROW] * rows if rows > 1 else ROW
         return Observation(arm, "id", 0, asked, {"prediction": "low"}, seconds, None, None, None, None, seconds)
 
-    trial = Trial(deployment=deployment)
+    trial, counting = Trial(deployment=deployment), Counting()
+    alike = [seen(champion, 1, 0.01)] * 10 + [seen(champion, 1000, 0.5)] * 2 + [seen(canary, 1000, 0.5)] * 10
     for _ in range(30):
-        trial.note([seen(champion, 1, 0.01)] * 10 + [seen(champion, 1000, 0.5)] * 2 + [seen(canary, 1000, 0.5)] * 10)
+        trial.add(counting.note(alike))
     assert trial.worse() is None
     for _ in range(30):
-        trial.note([seen(champion, 1, 0.01)] * 5 + [seen(canary, 1, 0.05)] * 5)
+        trial.add(counting.note([seen(champion, 1, 0.01)] * 5 + [seen(canary, 1, 0.05)] * 5))
     worse = trial.worse()
     assert worse is not None
     assert worse[0] == "small/2"
@@ -236,21 +239,26 @@ def test_the_log_waits_within_bounds_and_catches_up(runtime: Runtime) -> None:
 
 
 def test_to_put_into_the_log_never_waits_for_the_store(runtime: Runtime) -> None:
-    """While a write hangs for a second, taking rows goes on at once."""
-    log = LogWriter(lambda _table: time.sleep(1.0))
+    """While a write hangs rows are taken."""
+    began, released = threading.Event(), threading.Event()
+
+    def hangs(_table: pa.Table) -> None:
+        began.set()
+        assert released.wait(180)
+
+    log = LogWriter(hangs)
     seen = _observations(runtime, 10)
     log.put(seen)
-    time.sleep(0.7)  # the writer hangs by now
-    began = time.perf_counter()
+    assert began.wait(180)
     for _ in range(100):
         log.put(seen)
-    assert time.perf_counter() - began < 0.5
+    released.set()  # only now: had it waited for the store, it would wait still
     log.close()
     assert log.counts() == {("shop", "stored"): 1010}
 
 
 def _until(what: Any) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 180
     while not what():
         assert time.monotonic() < deadline, "it never came to be"
         time.sleep(0.02)

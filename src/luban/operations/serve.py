@@ -51,7 +51,7 @@ def serve(
     port
         Port to listen on; 0 takes a free one.
     workers
-        Processes that answer on the port; one that dies is replaced. Rates of tokens and addresses count in each.
+        Processes that answer on the port; one that dies is replaced. They count rates and judge canaries together.
     timeout
         Seconds after which a request is given up, with its model's call where that hangs.
     batch_rows
@@ -116,7 +116,7 @@ def answer(
 
     files = checked(Path(certificate) if certificate else None, Path(key) if key else None)
     limits = Limits(seconds=timeout, rows=batch_rows, delay=batch_delay / 1000)
-    with deployed(workspace, model, limits=limits, folder=None if place is None else place.folder) as served:
+    with deployed(workspace, model, limits=limits, place=place) as served:
         answered = run(
             served.models,
             host=host,

@@ -41,12 +41,15 @@ class Arm:
         Reference of the version, such as ``"adult/3"``.
     deployment : Deployment, optional
         What it is an arm of; None where a model is served as it is.
+    began : int
+        Where the deployment has canaries: number of the entry of the audit chain by which its traffic became so.
     """
 
     runtime: Runtime
     name: ArmName = CHAMPION
     model: str = ""
     deployment: Deployment | None = None
+    began: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,22 +15,28 @@ from typing import TYPE_CHECKING
 from luban.core.errors import Conflict, InputError, LubanError
 from luban.serving import labelled, watch
 from luban.serving.choice import Choice
+from luban.serving.counting import Counting
 from luban.serving.log.writer import LogWriter
 from luban.serving.models import Models
 from luban.serving.observation import Observation, chosen
-from luban.serving.rollout import Trial, without
+from luban.serving.rollout import without
 from luban.serving.shadow import Shadow
+from luban.serving.trials import Seen, Trials
 from luban.serving.windows import Windows
+from luban.serving.workers.bench import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from pathlib import Path
     from types import TracebackType
 
     from luban.core.model import Deployment
+    from luban.serving.arms import Arm
     from luban.serving.limits import Limits
+    from luban.serving.rollout import Counts, Tally
     from luban.serving.runtime import Runtime
+    from luban.serving.trials import Bench, Verdict
+    from luban.serving.workers.place import Place
     from luban.store import Workspace
 
 DRAIN = 0.05
@@ -46,8 +52,9 @@ _DAY = 86_400.0
 
 @dataclass(kw_only=True)
 class _Labels:
-    """Which labels of a deployment were counted last, of predictions since when, and until when to look again."""
+    """Which labels of a trial were counted last, of predictions since when, and until when to look again."""
 
+    began: int
     newest: int | None
     since: datetime
     until: float
@@ -65,8 +72,8 @@ class Deployed:
         Returns the runtime of a model version by its reference.
     limits : Limits, optional
         Of `luban.serving.models.Models`.
-    folder : Path, optional
-        Common to the processes of one server.
+    place : Place, optional
+        Of a worker among several processes: they judge canaries together.
 
     Attributes
     ----------
@@ -81,8 +88,9 @@ class Deployed:
         load: Callable[[str], Runtime],
         *,
         limits: Limits | None = None,
-        folder: Path | None = None,
+        place: Place | None = None,
     ) -> None:
+        folder = None if place is None else place.folder
         self._workspace = workspace
         self._watch = watch.Watch(workspace, names, load, tell=self._tell, choice=Choice(folder))
         self.models = Models(served=self._watch.begin(), limits=limits)
@@ -91,7 +99,8 @@ class Deployed:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._log = LogWriter(workspace.predictions.append, tell=self._tell)
         self._shadow = Shadow(self._keep)
-        self._trials: dict[str, Trial] = {}
+        self._bench: Bench = Trials() if place is None else Told(place.news)
+        self._counting: dict[str, tuple[int, Counting]] = {}
         self._pending: dict[str, tuple[Deployment, Deployment, str]] = {}
         self._labels: dict[str, _Labels] = {}
         self._next_labels = self._next_retention = 0.0
@@ -173,10 +182,8 @@ class Deployed:
     def _observe(self) -> None:
         while not self._closing.wait(DRAIN):
             self._drain()
-            for name, trial in list(self._trials.items()):
-                worse = None if name in self._pending else trial.worse()
-                if worse is not None:
-                    self._take_back(trial.deployment, *worse)
+            for verdict in self._bench.verdicts():
+                self._take_back(verdict)
 
     def _drain(self) -> None:
         seen = [self._seen.popleft() for _ in range(len(self._seen))]
@@ -194,16 +201,22 @@ class Deployed:
             self._keep(answered)
 
     def _judge(self, name: str, seen: list[Observation]) -> None:
-        newest = seen[-1].arm.deployment
-        assert newest is not None
-        if not newest.canaries:
-            self._trials.pop(name, None)
+        """Count what was seen of the trial that is under way; what was asked before it began says nothing of it."""
+        arm = self._trial(name)
+        if arm is None:
+            self._counting.pop(name, None)
             return
-        trial = self._trials.get(name)
-        if trial is None or trial.deployment.traffic != newest.traffic:
-            trial = self._trials[name] = Trial(deployment=newest)
-            self._labels.pop(name, None)
-        trial.note([one for one in seen if one.arm.deployment and one.arm.deployment.traffic == newest.traffic])
+        if name not in self._counting or self._counting[name][0] != arm.began:
+            self._counting[name] = (arm.began, Counting())
+        mine = [one for one in seen if one.arm.began == arm.began]
+        if mine:
+            self._bench.add(_seen(arm, self._counting[name][1].note(mine)))
+
+    def _trial(self, name: str) -> Arm | None:
+        """Return the champion of a deployment that has canaries."""
+        served = self._watch.served.get(name)
+        arm = list(served.values())[-1].champion if served else None
+        return arm if arm is not None and arm.deployment is not None and arm.deployment.canaries else None
 
     def _keep(self, seen: Sequence[Observation]) -> None:
         """Hand what is sampled, and not refused by whom it is about, to the log."""
@@ -217,14 +230,19 @@ class Deployed:
                 kept.append(one)
         self._log.put(kept)
 
-    def _take_back(self, deployment: Deployment, canary: str, why: str) -> None:
+    def _take_back(self, verdict: Verdict) -> None:
         """Take the canary's share at once; that it was done is recorded as soon as the store answers."""
+        arm = self._trial(verdict.deployment)
+        if arm is None or arm.deployment is None or arm.began != verdict.began:  # what is served has changed meanwhile
+            return
+        deployment, canary = arm.deployment, verdict.canary
+        if canary not in deployment.canaries or deployment.name in self._pending:
+            return
         after = replace(deployment, traffic=without(deployment, canary))
-        reason = f"automatic rollback: {why}"
+        reason = f"automatic rollback: {verdict.why}"
         self._tell("rollback", deployment=deployment.name, canary=canary, reason=reason)
         self._pending[deployment.name] = (deployment, after, reason)
         self._watch.overrule(deployment, after)
-        self._trials.pop(deployment.name, None)
 
     # --- the store --------------------------------------------------------------------------------
 
@@ -262,16 +280,20 @@ class Deployed:
         if time.monotonic() < self._next_labels:
             return
         started = time.monotonic()
-        for name, trial in list(self._trials.items()):
+        for name in tuple(self._watch.served):
+            arm = self._trial(name)
+            if arm is None or arm.deployment is None:
+                continue
             newest = self._workspace.labels.newest(name)
             look = self._labels.get(name)
-            if look is None:
+            if look is None or look.began != arm.began:
                 since = self._workspace.deployments.history(name)[-1].moment
-                look = self._labels[name] = _Labels(newest=None, since=since, until=0.0)
+                look = self._labels[name] = _Labels(began=arm.began, newest=None, since=since, until=0.0)
             if newest != look.newest:
                 look.newest, look.until = newest, time.monotonic() + _SETTLED
             if newest is not None and time.monotonic() <= look.until:
-                trial.labelled(labelled.wrong(self._workspace, trial.deployment, look.since))
+                wrong = labelled.wrong(self._workspace, arm.deployment, look.since)
+                self._bench.add(_seen(arm, {}, wrong))
         self._next_labels = time.monotonic() + max(_LABELS, 10 * (time.monotonic() - started))
 
     def _retain(self) -> None:
@@ -282,3 +304,14 @@ class Deployed:
             if deployment.keep is not None and deployment.name in self._watch.served:
                 self._workspace.predictions.retain(deployment.name, deployment.keep)
         self._next_retention = time.monotonic() + _DAY
+
+
+def _seen(arm: Arm, counts: Counts, wrong: dict[str, Tally] | None = None) -> Seen:
+    assert arm.deployment is not None
+    return Seen(
+        deployment=arm.deployment.name,
+        began=arm.began,
+        traffic=arm.deployment.traffic,
+        counts=counts,
+        wrong=wrong,
+    )

@@ -15,19 +15,15 @@ is one that matters. A canary as good as the champion is rolled back with at mos
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass, field
-from statistics import median
 from typing import TYPE_CHECKING
 
-from luban.serving.arms import CANARY, CHAMPION
 from luban.serving.sequential import evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from luban.core.model import Deployment
-    from luban.serving.observation import Observation
 
 CHANCE = 0.001
 FEWEST = 30
@@ -42,8 +38,6 @@ _WORDS = {
     "slow": "requests were slower than twice the champion's median",
     "wrong": "labelled predictions were wrong",
 }
-_RECENT = 201  # answers of the champion that its median is taken from
-_KNOWN = 50  # answers of the champion before anything is called slow
 
 
 @dataclass(kw_only=True)
@@ -57,6 +51,10 @@ class Tally:
     def rate(self) -> float:
         """The share of requests in which it happened."""
         return self.events / self.requests if self.requests else 0.0
+
+
+Counts = dict[str, dict[str, Tally]]
+"""By kind of event, and by version."""
 
 
 def judge(kind: str, canary: Tally, champion: Tally, share: float) -> bool:
@@ -90,34 +88,24 @@ class Trial:
     """What has been seen of the canaries of one deployment, as long as its traffic stays as it is."""
 
     deployment: Deployment
-    failed: dict[str, Tally] = field(default_factory=dict)
-    slow: dict[str, Tally] = field(default_factory=dict)
-    wrong: dict[str, Tally] = field(default_factory=dict)
-    _recent: dict[int, deque[float]] = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict)
 
-    def note(self, seen: Sequence[Observation]) -> None:
-        """Count what was observed since the last look."""
-        late = {size: self._late(recent) for size, recent in self._recent.items()}
-        for one in seen:
-            if one.arm.name not in (CHAMPION, CANARY):
-                continue
-            failed = self.failed.setdefault(one.arm.model, Tally())
-            failed.requests += 1
-            failed.events += one.error is not None
-            if one.error is not None:
-                continue
-            size = one.length.bit_length()  # requests of many rows take longer; like is compared with like
-            limit = late.get(size, math.inf)
-            if limit < math.inf:
-                slow = self.slow.setdefault(one.arm.model, Tally())
-                slow.requests += 1
-                slow.events += one.computed > limit
-            if one.arm.name == CHAMPION:
-                self._recent.setdefault(size, deque(maxlen=_RECENT)).append(one.computed)
+    def add(self, counts: Mapping[str, Mapping[str, Tally]]) -> None:
+        """Add what was counted since the last look."""
+        for kind, tallies in counts.items():
+            for reference, more in tallies.items():
+                tally = self.counts.setdefault(kind, {}).setdefault(reference, Tally())
+                tally.requests += more.requests
+                tally.events += more.events
 
     def labelled(self, wrong: Mapping[str, Tally]) -> None:
-        """Take the counts of labelled predictions by version, in place of earlier ones."""
-        self.wrong = dict(wrong)
+        """Take the counts of labelled predictions by version, in place of earlier ones; a reading that is late is left.
+
+        Of two readings of the log the later one has more labels.
+        """
+        known = self.counts.get("wrong", {})
+        if sum(one.requests for one in wrong.values()) >= sum(one.requests for one in known.values()):
+            self.counts["wrong"] = dict(wrong)
 
     def worse(self) -> tuple[str, str] | None:
         """Return (reference, reason) of a canary that is worse than the champion, or None."""
@@ -126,18 +114,12 @@ class Trial:
             if not traffic[canary]:
                 continue
             share = traffic[canary] / (traffic[canary] + traffic[champion])
-            for kind, tallies in (("failed", self.failed), ("slow", self.slow), ("wrong", self.wrong)):
+            for kind in DIFFERENCES:
+                tallies = self.counts.get(kind, {})
                 theirs, its = tallies.get(canary, Tally()), tallies.get(champion, Tally())
                 if judge(kind, theirs, its, share):
                     return canary, reason(kind, canary, champion, theirs, its)
         return None
-
-    @staticmethod
-    def _late(recent: deque[float]) -> float:
-        if len(recent) < _KNOWN:
-            return math.inf
-        middle = median(recent)
-        return max(2 * middle, middle + NOTICEABLE)
 
 
 def without(deployment: Deployment, canary: str) -> dict[str, float]:

@@ -18,6 +18,7 @@ from luban.serving.connection import connection
 from luban.serving.hosts import is_loopback
 from luban.serving.models import Models
 from luban.serving.priority import kept_out_of_collections, turns_are_short
+from luban.serving.workers.rates import shared_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -83,7 +84,10 @@ def serve(
         If the address is taken or does not exist.
     """
     gate = gate_of(tokens, loopback=is_loopback(host), rates=rates)
-    with _prepared(runtimes, host, port, gate, certificate, limits, grace, access_log, place) as (server, url):
+    with (
+        _prepared(runtimes, host, port, gate, certificate, limits, grace, access_log, place) as (server, url),
+        shared_rates(gate.buckets, place),
+    ):
         server.when_started = started
         server.url = url
         with turns_are_short(), kept_out_of_collections():

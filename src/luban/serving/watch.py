@@ -37,6 +37,7 @@ class _Wanted:
     name: str
     deployment: Deployment | None = None
     model: str | None = None
+    began: int = 0
 
 
 class Watch:
@@ -80,7 +81,7 @@ class Watch:
         self._wanted: tuple[_Wanted, ...] = ()
         self._head: tuple[int, str] | None = None
         self._failing = ""
-        self._overruled: dict[str, tuple[Deployment, Deployment]] = {}
+        self._overruled: dict[str, tuple[_Wanted, Deployment]] = {}
         self._lock = threading.Lock()  # guards what is served and what is overruled; nothing slow is done under it
         self.served: Served = {}
 
@@ -155,7 +156,9 @@ class Watch:
             As the store has it, and as it is served from now on; of versions that are served already.
         """
         with self._lock:
-            self._overruled[seen.name] = (seen, wanted)
+            for one in self._wanted:
+                if one.deployment == seen:
+                    self._overruled[seen.name] = (one, wanted)
             ruled = tuple(map(self._ruled, self._wanted))
             self._serve(ruled, *self._build(ruled))
 
@@ -167,7 +170,7 @@ class Watch:
     def _resolve(self) -> tuple[_Wanted, ...]:
         deployments = {one.name: one for one in self._workspace.deployments.list()}
         if not self._names:
-            found = [_Wanted(name=name, deployment=one) for name, one in deployments.items()]
+            found = [self._wanted_of(one) for one in deployments.values()]
         else:
             found = [self._named(name, deployments) for name in dict.fromkeys(self._names)]
         there = {one.name for one in found}
@@ -176,7 +179,7 @@ class Watch:
 
     def _named(self, name: str, deployments: Mapping[str, Deployment]) -> _Wanted:
         if name in deployments:
-            return _Wanted(name=name, deployment=deployments[name])
+            return self._wanted_of(deployments[name])
         try:
             version = self._workspace.models.get(name)
         except NotFound as error:
@@ -188,15 +191,32 @@ class Watch:
             ) from error
         return _Wanted(name=version.name, model=version.reference)
 
+    def _wanted_of(self, deployment: Deployment) -> _Wanted:
+        return _Wanted(name=deployment.name, deployment=deployment, began=self._began(deployment))
+
+    def _began(self, deployment: Deployment) -> int:
+        """Return the number of the entry by which a deployment with canaries got its traffic; else 0."""
+        began = 0
+        if deployment.canaries:
+            for entry in reversed(self._workspace.deployments.history(deployment.name)):
+                after = entry.detail["after"] or {}
+                if after.get("champion") != deployment.champion or after.get("traffic") != dict(deployment.traffic):
+                    break
+                began = entry.number
+        return began
+
     def _ruled(self, one: _Wanted) -> _Wanted:
-        """Return what is wanted where a rollback has not reached the store yet."""
-        if one.name not in self._overruled or one.deployment is None:
+        """Return what is wanted where a rollback has not reached the store yet.
+
+        What the store says anew counts, be it the same traffic again: somebody tries it once more.
+        """
+        if one.name not in self._overruled:
             return one
         seen, wanted = self._overruled[one.name]
-        if one.deployment not in (seen, wanted):
+        if one != seen:
             del self._overruled[one.name]
             return one
-        return replace(one, deployment=wanted)
+        return replace(one, deployment=wanted, began=one.began if wanted.canaries else 0)
 
     def _build(self, wanted: tuple[_Wanted, ...]) -> tuple[Served, dict[str, Runtime]]:
         runtimes: dict[str, Runtime] = {}
@@ -225,7 +245,8 @@ class Watch:
             return Arms(answering=(Arm(runtime=runtime(one.model, one.name), model=one.model),))
 
         def arm(name: ArmName, reference: str) -> Arm:
-            return Arm(runtime=runtime(reference, one.name), name=name, model=reference, deployment=deployment)
+            found = runtime(reference, one.name)
+            return Arm(runtime=found, name=name, model=reference, deployment=deployment, began=one.began)
 
         return Arms(
             answering=(arm(CHAMPION, deployment.champion), *(arm(CANARY, each) for each in deployment.canaries)),

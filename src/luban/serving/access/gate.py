@@ -84,6 +84,12 @@ class Gate:
         self._askers = Buckets(rates.token or 1.0)
 
     @property
+    def buckets(self) -> dict[str, Buckets]:
+        """What is taken from, by kind; workers of one server share it."""
+        found = {"wrong": self._wrong, "address": self._addresses, "token": self._askers}
+        return {kind: one for kind, one in found.items() if one is not None}
+
+    @property
     def needed(self) -> bool:
         """Whether a token is needed."""
         return not self.loopback or self._issuer is not None or (self._known is not None and self._known.made)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import Unavailable, Unsupported
 from luban.serving.server import address, listen
+from luban.serving.workers.exchange import TOPICS, Exchange, Link
 from luban.serving.workers.place import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class _Worker:
 
     process: subprocess.Popen[str]
     began: float
+    link: Link
     news: dict[str, Any] = field(default_factory=dict)
     reader: threading.Thread | None = None
 
@@ -49,7 +51,8 @@ class Crew:
     ----------
     command : sequence of str
         Starts a worker, which finds its place by `luban.serving.workers.place.place`, tells ``ready`` on its standard
-        output when it answers and ``answered`` (a number of requests) when it has stopped.
+        output when it answers and ``answered`` (a number of requests) when it has stopped. What else it tells and is
+        told is the matter of `luban.serving.workers.exchange`.
     workers : int
     host, port
         As of `luban.serving.server.serve`.
@@ -71,6 +74,7 @@ class Crew:
         self._answered = 0
         self.models: tuple[str, ...] = ()
         self._stop = threading.Event()
+        self._exchange = Exchange()
 
     def run(self, started: Callable[[str], None] | None = None) -> int:
         """Return how many requests were answered, when a signal has stopped all workers.
@@ -86,6 +90,7 @@ class Crew:
             if self._ready() and started is not None:
                 started(self.url)
             while not self._stop.wait(_LOOK):
+                self._exchange.turn(self._links)
                 self._replace()
         finally:
             self._end()
@@ -97,6 +102,10 @@ class Crew:
     def processes(self) -> tuple[int, ...]:
         """The workers' process ids."""
         return tuple(worker.process.pid for worker in self._workers)
+
+    @property
+    def _links(self) -> list[Link]:
+        return [worker.link for worker in self._workers]
 
     def _start(self, number: int) -> _Worker:
         listener = self._listeners[number % len(self._listeners)]
@@ -110,7 +119,9 @@ class Crew:
             pass_fds=[listener.fileno()],
             start_new_session=True,  # Ctrl-C in the terminal reaches the parent alone
         )
-        worker = _Worker(process=process, began=time.monotonic())
+        assert process.stdin is not None
+        worker = _Worker(process=process, began=time.monotonic(), link=Link(process.stdin.fileno()))
+        self._exchange.join(worker.link)
         worker.reader = threading.Thread(target=_listen_to, args=(worker,), daemon=True)
         worker.reader.start()
         return worker
@@ -137,6 +148,7 @@ class Crew:
                 self._due[number] = now + min(_LONGEST, 0.1 * 2 ** self._deaths[number] if quick else 0.0)
             if now >= self._due[number]:
                 _close(worker)
+                self._exchange.hear(worker.link, [link for link in self._links if link is not worker.link])
                 self._due[number] = 0.0
                 self._workers[number] = self._start(number)
 
@@ -162,9 +174,15 @@ def _listen_to(worker: _Worker) -> None:
     assert worker.process.stdout is not None
     for line in worker.process.stdout:
         try:
-            worker.news.update(json.loads(line))
-        except ValueError:  # something else that prints: it belongs to the log
+            told = json.loads(line)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):  # something else that prints: it belongs to the log
             sys.stderr.write(line)
+        elif told.keys() <= TOPICS:
+            worker.link.told.append(told)
+        else:
+            worker.news.update(told)
 
 
 def _join(worker: _Worker) -> None:
