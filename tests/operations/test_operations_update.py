@@ -27,8 +27,8 @@ from luban.operations.updates.list_ import updates_list
 from luban.operations.updates.remove import updates_remove
 from luban.operations.updates.set import updates_set
 from luban.operations.updates.show import updates_show
+from luban.operations.updating.material import of_data, of_log
 from luban.operations.updating.policy import policy_of
-from luban.operations.updating.rows import of_data, of_log
 from luban.operations.updating.subject import subject
 from luban.operations.updating.window import windows
 from luban.store import Workspace
@@ -357,8 +357,8 @@ def test_what_cannot_be_is_said(workspace: Workspace, tmp_path: Path) -> None:
     workspace.models.register(
         name="pictures", artifact=version.artifact, signature=picture, task=version.task, dataset=version.dataset
     )
-    with pytest.raises(Unsupported, match="the inputs x"):
-        update(workspace, "pictures", rows)
+    with pytest.raises(Unsupported, match=r"prediction log.*luban update pictures DATA"):
+        update(workspace, "pictures")
 
 
 def test_who_may_answer_is_decided_by_the_scope_of_the_token() -> None:
@@ -379,7 +379,7 @@ def test_windows_are_the_newest_rows() -> None:
 
 def test_rows_of_one_moment_are_not_torn_apart() -> None:
     """The rows of a request are all learnt from, or all judge."""
-    from luban.operations.updating.rows import _boundary
+    from luban.operations.updating.material import _boundary
 
     moments = np.array([0, 1, 2, 2, 2, 3], "datetime64[us]")
     assert _boundary(moments, 4, 0) == 2

@@ -116,11 +116,8 @@ def indicators(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """
     known = {spelling(label): code for code, label in enumerate(task.classes)}
     array = flat(values)
-    written = array.to_pylist() if not is_listed(plain_type(array.type)) else None
     found = np.zeros((len(array), len(task.classes)))
-    for row, labels in enumerate(label_lists(task.target, task.kind, array)):
-        if written is not None:
-            labels = _known_parts(written[row], labels, known)  # noqa: PLW2901
+    for row, labels in enumerate(_read(task, array, known)):
         for label in labels:
             code = known.get(spelling(label)) if label is not None else None
             if code is None:
@@ -129,7 +126,23 @@ def indicators(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return found
 
 
-def _known_parts(value: str, parts: list[str], known: dict[str, int]) -> list[str]:
+def known_lists(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Return which rows bear no label that is not known, shape (n,), bool; values must not be missing."""
+    known = {spelling(label): code for code, label in enumerate(task.classes)}
+    wordless = (None,) if task.kind == "tokens" else ()  # a word may have no label
+    rows = _read(task, flat(values), known)
+    return np.array([all(one in wordless or spelling(one) in known for one in row) for row in rows], dtype=bool)
+
+
+def _read(task: Task, array: pa.Array, known: dict[str, int]) -> list[list[Any]]:
+    """Return the labels of each row; a text that is a label as a whole is that label."""
+    lists = label_lists(task.target, task.kind, array)
+    if task.kind == "tokens" or is_listed(plain_type(array.type)):
+        return lists
+    return [_known_parts(text, row, known) for text, row in zip(array.to_pylist(), lists, strict=True)]
+
+
+def _known_parts(value: str, parts: list[Any], known: dict[str, int]) -> list[Any]:
     """Return the labels in a text: as the column is cut if they are known so, else as another separator cuts them."""
     for tried in (parts, [value], *(_parts(value, one) for one in SEPARATORS)):
         if all(spelling(one) in known for one in tried):

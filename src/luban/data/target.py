@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from luban.core.errors import InputError
 from luban.data.infer import kind_of_type
 from luban.data.labels import spelling
-from luban.data.lists import indicators, word_codes
+from luban.data.lists import indicators, known_lists, lengths, word_codes
 from luban.data.numbers import flat, to_numbers
 from luban.data.storage import plain_type
+from luban.data.words import WORDS, counts
 
 if TYPE_CHECKING:
     from luban.core.task import Task
@@ -55,11 +56,20 @@ def encode_target(task: Task, values: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return _codes(task, array) if task.classifies else _numbers(task, array)
 
 
-def labelled_rows(task: Task, values: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def labelled_rows(
+    task: Task, values: pa.ChunkedArray | pa.Array, texts: pa.ChunkedArray | pa.Array | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (rows, target): the rows that have a target the task knows, ascending, and their target encoded.
 
-    Rows without a target, and rows of a class that the task does not have (such as one with a single row,
-    which was left out when the task was found), are left out.
+    Rows without a target, and rows of a class or label that the task does not have (such as a class with a single
+    row, which was left out when the task was found), are left out.
+
+    Parameters
+    ----------
+    values : pyarrow array
+        The target of each row.
+    texts : pyarrow array, optional
+        For labels of words the canonical texts: rows of another number of words than labels are left out too.
 
     Raises
     ------
@@ -73,12 +83,18 @@ def labelled_rows(task: Task, values: pa.ChunkedArray | pa.Array) -> tuple[np.nd
         coded = array.take(pa.array(rows)).dictionary_encode()
         fits = np.array([spelling(label) in known for label in coded.dictionary.to_pylist()])
         rows = rows[fits[coded.indices.to_numpy(zero_copy_only=False)]]
+    elif task.classes and len(rows):
+        rows = rows[known_lists(task, array.take(pa.array(rows)))]
+    if task.kind == "tokens" and texts is not None and len(rows):
+        chosen = pa.array(rows)
+        found = counts(flat(texts).take(chosen), WORDS)
+        rows = rows[found == lengths(task.target, array.take(chosen))]
     if not len(rows):
         raise InputError(
             f"no row has a target {task.target!r} that can be used",
             seen=f"{len(array):,} rows, such as {array[0].as_py()!r}" if len(array) else "no rows",
             remedy=f"Known labels: {', '.join(map(str, task.classes[:12]))}."
-            if task.classifies
+            if task.classes
             else "Give rows with numbers.",
         )
     return rows, encode_target(task, array.take(pa.array(rows)))

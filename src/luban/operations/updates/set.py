@@ -76,7 +76,7 @@ def updates_set(
         Seed of all randomness.
     """
     from luban.operations.updating.policy import policy_of
-    from luban.operations.updating.subject import subject
+    from luban.operations.updating.subject import check_logged, subject
 
     policy = policy_of(
         on=on,
@@ -93,6 +93,6 @@ def updates_set(
         gates=gates,
         seed=seed,
     )
-    subject(workspace, name)
+    check_logged(subject(workspace, name).champion)
     workspace.policies.set(name, policy)
     return UpdatesSet(name=name, policy=policy)

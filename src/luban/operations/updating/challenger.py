@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from luban.execution.deadline import Plan
     from luban.learners.fitted import Fitted
     from luban.operations.fit import Fit
-    from luban.operations.updating.rows import Material, Rows
+    from luban.operations.updating.material import Material
+    from luban.operations.updating.rows import Rows
     from luban.operations.updating.subject import Subject
     from luban.search.candidate import Candidate
     from luban.search.result import StudyResult
@@ -110,6 +111,7 @@ class _Maker:
 
         run = self._run(dataset)
         folder = self.workspace.scratch(run.id)
+        few = self.policy.rounds is not None and self.policy.rounds <= len(warmers)
         try:
             result = run_study(
                 task=self.champion.task,
@@ -121,6 +123,8 @@ class _Maker:
                 executor=self.executor,
                 plan=self.plan,
                 rounds=self.policy.rounds,
+                # Where no more is tried than the champion's own candidates, what others would take is not measured.
+                learners=tuple(dict.fromkeys(one.learner for one in warmers)) if few else None,
                 seed=self.policy.seed,
                 first=warmers,
                 cache=self.workspace.root / "cache",
@@ -249,7 +253,6 @@ class _Maker:
 def _kept(workspace: Workspace, subject: Subject, rows: Rows) -> Dataset:
     """Keep rows as a version of a data set, whose parent is the one that the champion learnt from."""
     from luban.data import versions
-
     from luban.data.infer import kind_of_type
 
     table = _whole(subject.champion, rows)

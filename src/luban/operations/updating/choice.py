@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from luban.core.protocols import Metric
     from luban.core.task import Task
     from luban.learners.fitted import Fitted
-    from luban.operations.updating.rows import Material
+    from luban.operations.updating.material import Material
     from luban.search.candidate import Candidate
 
 FEWEST = 30

@@ -10,7 +10,7 @@ from luban.core.errors import Conflict, LubanError
 from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.serial import to_json
 from luban.operations.updating.alone import SECONDS, end_interrupted, holder, kept
-from luban.operations.updating.rows import of_data, of_log
+from luban.operations.updating.material import of_data, of_log
 from luban.operations.updating.subject import subject as found
 from luban.operations.updating.trigger import OPERATION, due
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from luban.core.update import Lease, UpdatePolicy
     from luban.operations.update import Updated
     from luban.operations.updating.challenger import Challenger
-    from luban.operations.updating.rows import Material
+    from luban.operations.updating.material import Material
     from luban.operations.updating.subject import Subject
     from luban.store import Workspace
 

@@ -1,31 +1,15 @@
-"""The rows of an update: what may be learnt from, and the newest, which judge and are never learnt from."""
+"""Rows of an update, in the order of time, as learners take them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from luban.core.errors import InputError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from luban.core.model import ModelVersion
-    from luban.operations.updating.subject import Subject
-    from luban.store import Workspace
-
-FEWEST = 50
-"""Rows that are needed to judge, and as many new ones to learn from."""
-
-MOST = 20_000
-"""Rows that judge, at most."""
-
-REPLAYED = 0.5
-"""Old rows that are shown again where a model goes on learning, for each new one."""
-
-_CONTINUED = 0.9  # a file that holds so much of what was learnt from is its continuation
+    from luban.core.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,117 +38,6 @@ class Rows:
         return Rows(table=self.table.take(pa.array(places)), target=self.target[places])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Material:
-    """What an update works with.
-
-    Parameters
-    ----------
-    known : Rows
-        What the champion may have learnt from: the data set that it came from, and labelled predictions up to its time.
-    new : Rows
-        Later rows that may be learnt from; empty where there are too few rows.
-    fresh : Rows
-        The newest rows of all.
-    base : str
-        The data set that the first rows of `known` are.
-    until : datetime, optional
-        Moment of the last row that may be learnt from; None where rows have no moments.
-    waiting : int
-        New rows in all, `new` and `fresh`.
-    labelled : int
-        Rows of the log with a label, new or not.
-    """
-
-    known: Rows
-    new: Rows
-    fresh: Rows
-    base: str
-    waiting: int
-    labelled: int
-    until: datetime | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are rows to judge and new ones to learn from."""
-        return len(self.fresh) >= FEWEST and len(self.new) > 0
-
-    def replay(self, rows: int, seed: int) -> Rows:
-        """Return the old rows to show again beside so many new ones."""
-        return self.known.sample(round(REPLAYED * rows), seed)
-
-
-def of_log(workspace: Workspace, subject: Subject, share: float) -> Material:
-    """Return the labelled rows of the prediction log after the rows that the champion came from."""
-    import numpy as np
-
-    version = subject.champion
-    base = str(subject.made.get("base") or version.dataset)
-    rows, moments, notes = _labelled(workspace, subject)
-    until = subject.made.get("until")
-    since = datetime.fromisoformat(until) if until else version.created
-    start = (
-        0 if since is None else int(np.searchsorted(moments, np.datetime64(since.replace(tzinfo=None), "us"), "right"))
-    )
-    held = _held(len(rows) - start, share)
-    cut = _boundary(moments, len(rows) - held, start)
-    return Material(
-        known=joined([_base(workspace, version, base), rows.part(0, start)]),
-        new=rows.part(start, cut),
-        fresh=rows.part(cut),
-        base=base,
-        until=_moment(moments, cut),
-        waiting=len(rows) - start,
-        labelled=len(rows),
-        notes=notes,
-    )
-
-
-def of_data(workspace: Workspace, subject: Subject, data: Any, share: float) -> Material:
-    """Return the rows of a file after the rows that the champion learnt from.
-
-    The file may be a continuation, which holds the old rows too: those are left out.
-    """
-    from luban.data.conform import conform
-    from luban.data.target import labelled_rows
-    from luban.operations.reading import read_table
-
-    version = subject.champion
-    table = read_table(workspace, data)
-    target = version.task.target
-    if target not in table.column_names:
-        raise InputError(
-            f"the column {target!r}, which the model predicts, is not in the data",
-            seen=f"columns {', '.join(table.column_names[:20])}",
-            remedy="Give rows with their true values.",
-        )
-    table = _in_time(workspace, version, table)
-    places, values = labelled_rows(version.task, table[target])
-    inputs = [column.name for column in version.signature.inputs if column.name in table.column_names]
-    conformed = conform(table.select(inputs).take(places), version.signature.inputs, infinities="missing")
-    given, notes = Rows(table=conformed.table, target=values), list(conformed.notes)
-    base = str(version.dataset)
-    known = _base(workspace, version, base)
-    later = _without(given, known)
-    if later is not None:
-        notes.append(
-            f"{len(given) - len(later):,} of {len(given):,} rows had been learnt from before; they are no news."
-        )
-        given = later
-    held = _held(len(given), share)
-    cut = len(given) - held
-    return Material(
-        known=known,
-        new=given.part(0, cut),
-        fresh=given.part(cut),
-        base=base,
-        waiting=len(given),
-        labelled=len(given),
-        notes=tuple(notes),
-    )
-
-
 def joined(parts: list[Rows]) -> Rows:
     """Return rows one after another."""
     import numpy as np
@@ -172,133 +45,56 @@ def joined(parts: list[Rows]) -> Rows:
 
     schema = parts[0].table.schema
     tables = [part.table.cast(schema) for part in parts]
-    return Rows(table=pa.concat_tables(tables).combine_chunks(), target=np.concatenate([part.target for part in parts]))
+    targets = [part.target for part in parts]
+    if targets[0].ndim == 2 and len({one.shape[1] for one in targets}) > 1:  # texts of more and of fewer words
+        longest = max(one.shape[1] for one in targets)
+        targets = [np.pad(one, ((0, 0), (0, longest - one.shape[1])), constant_values=-1) for one in targets]
+    return Rows(table=pa.concat_tables(tables).combine_chunks(), target=np.concatenate(targets))
 
 
-def _held(rows: int, share: float) -> int:
-    """Return how many of so many new rows judge: a share of them, but no fewer than it takes and never all."""
-    held = max(FEWEST, round(share * rows))
-    return min(held, MOST, rows // 2)
+def learnable(task: Task, table: pa.Table, target: pa.ChunkedArray) -> tuple[Rows, np.ndarray, tuple[str, ...]]:
+    """Return the rows whose true value the task knows, their places, and in words how many others there are.
 
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Canonical inputs.
+    target : pyarrow array
+        Labels or numbers, as users have them.
 
-def _boundary(moments: np.ndarray, cut: int, start: int) -> int:
-    """Return the place of a cut at which no rows of one moment are torn apart, where there is one."""
-    place = cut
-    while place > start and place < len(moments) and moments[place] == moments[place - 1]:
-        place -= 1
-    return place if place > start else cut
-
-
-def _moment(moments: np.ndarray, cut: int) -> datetime | None:
-    """Return the moment of the last row before a cut."""
-    from luban.store.tables import EPOCH
-
-    if cut == 0:
-        return None
-    return EPOCH + timedelta(microseconds=int(moments[cut - 1].astype("int64")))
-
-
-def _labelled(workspace: Workspace, subject: Subject) -> tuple[Rows, np.ndarray, tuple[str, ...]]:
-    """Return the labelled predictions with their moments, in the order of time."""
-    import numpy as np
+    Raises
+    ------
+    InputError
+        If there is no such row.
+    """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    from luban.data.conform import conform
-    from luban.data.target import labelled_rows
+    from luban.data.target import labelled_rows, missing_target
 
-    version = subject.champion
-    columns = version.signature.inputs
-    nothing = pa.table({column.name: pa.array([], pa.null()) for column in columns})
-    empty = Rows(table=conform(nothing, columns).table, target=_no_target(version))
-    tables = [workspace.labels.joined(name) for name in subject.sources]
-    tables = [table.filter(pc.not_equal(table["arm"], "shadow")) for table in tables]
-    tables = [table for table in tables if table.num_rows]
-    if not tables:
-        return empty, np.zeros(0, "datetime64[us]"), ()
-    log = pa.concat_tables(tables, promote_options="permissive").sort_by("moment")
-    try:
-        places, target = labelled_rows(version.task, log["label"])
-    except InputError:  # none of the labels is one that the task knows
-        places, target = np.zeros(0, dtype=np.int64), empty.target
-    notes = []
-    strange = log.num_rows - len(places)
-    if strange:
-        notes.append(
-            f"{strange:,} labels are none of the model's classes and are left out; fit anew to learn new classes."
-        )
-    chosen = log.take(pa.array(places))
-    inputs = chosen.select([name for name in log.column_names if name.startswith("input.")])
-    inputs = inputs.rename_columns([name.removeprefix("input.") for name in inputs.column_names])
-    conformed = conform(inputs, columns, missing="fill", infinities="missing")
-    moments = np.asarray(chosen["moment"].to_numpy()).astype("datetime64[us]")
-    return Rows(table=conformed.table, target=target), moments, tuple(notes)
+    places, values = labelled_rows(task, target, table[task.inputs[0]])
+    strange = len(target) - len(places) - int(missing_target(target).sum())
+    return Rows(table=table.take(pa.array(places)), target=values), places, none_known(strange)
 
 
-def _no_target(version: ModelVersion) -> np.ndarray:
-    import numpy as np
-
-    return np.zeros(0, dtype=np.int64 if version.task.classifies else np.float64)
-
-
-def _base(workspace: Workspace, version: ModelVersion, reference: str) -> Rows:
-    """Return the rows of a data set that a model came from, in the order of time where that is known."""
-    from luban.data import versions
-    from luban.data.conform import conform
-    from luban.data.target import labelled_rows
-
-    table = _in_time(workspace, version, versions.table(workspace, workspace.datasets.get(reference)))
-    places, target = labelled_rows(version.task, table[version.task.target])
-    inputs = conform(table.take(places), version.signature.inputs, infinities="missing").table
-    return Rows(table=inputs, target=target)
+def none_known(rows: int) -> tuple[str, ...]:
+    """Return in words that so many rows have a label that the task does not know, nothing for none."""
+    if not rows:
+        return ()
+    return (f"{rows:,} labels are none of the model's classes and are left out; fit anew to learn new classes.",)
 
 
-def _in_time(workspace: Workspace, version: ModelVersion, table: pa.Table) -> pa.Table:
-    """Return rows by the column of time that the model was fitted with; without one as they are."""
-    import numpy as np
+def in_any_order(task: Task, rows: Rows) -> Rows:
+    """Return rows that stand class by class, as those of a folder do, in an order of chance: theirs is none of time.
 
-    from luban.operations.fitting.grouping import moments
-
-    asked = {} if version.run is None else workspace.runs.get(version.run).request
-    schema = workspace.datasets.get(str(version.dataset)).schema
-    time = asked.get("time") or schema.time
-    if time is None or time not in table.column_names or time not in schema:
-        return table
-    ranks = moments(table, schema, time)
-    return table if ranks is None else table.take(np.argsort(ranks, kind="stable"))
-
-
-def _without(given: Rows, known: Rows) -> Rows | None:
-    """Return the rows of a file that are not among those known, where it holds nearly all of these; else None."""
+    The newest of them would all be of the last class; by chance they are of all. Other rows stay as they are.
+    """
     import numpy as np
     import pyarrow as pa
 
-    before = _counts(known)
-    left = dict(before)
-    new = []
-    for place, key in enumerate(_keys(given)):
-        if left.get(key, 0):
-            left[key] -= 1
-        else:
-            new.append(place)
-    found = sum(before.values()) - sum(left.values())
-    if found < _CONTINUED * max(1, len(known)):
-        return None
-    places = np.array(new, dtype=np.int64)
-    return Rows(table=given.table.take(pa.array(places)), target=given.target[places])
-
-
-def _counts(rows: Rows) -> dict[int, int]:
-    counts: dict[int, int] = {}
-    for key in _keys(rows):
-        counts[key] = counts.get(key, 0) + 1
-    return counts
-
-
-def _keys(rows: Rows) -> list[int]:
-    """Return a number for each row, equal for equal rows."""
-    import pandas as pd
-
-    frame = rows.table.to_pandas().assign(**{"": rows.target})
-    keys: list[int] = pd.util.hash_pandas_object(frame, index=False).tolist()
-    return keys
+    if not task.classifies or len(rows) < 2:
+        return rows
+    runs = 1 + int((np.diff(rows.target) != 0).sum())
+    if runs == 1 or runs != len(np.unique(rows.target)) or runs == len(rows):
+        return rows
+    order = np.random.default_rng(0).permutation(len(rows))
+    return Rows(table=rows.table.take(pa.array(order)), target=rows.target[order])

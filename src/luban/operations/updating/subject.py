@@ -13,9 +13,6 @@ from luban.core.update import Promotion
 if TYPE_CHECKING:
     from luban.store import Workspace
 
-KINDS = ("binary", "multiclass", "matching", "regression", "quantile")
-"""Tasks whose labels are one value a row."""
-
 TAG = "update"
 """Tag of a version that an update made: what it is told by."""
 
@@ -66,8 +63,6 @@ def subject(workspace: Workspace, name: str) -> Subject:
         If it is neither.
     InputError
         If it is one version, or one that it is not known what it learnt from.
-    Unsupported
-        If its task or its inputs are not updated yet.
     """
     if "/" in name or "@" in name:
         raise InputError(
@@ -94,16 +89,22 @@ def subject(workspace: Workspace, name: str) -> Subject:
 
 
 def check_updatable(champion: ModelVersion) -> None:
-    """Raise `InputError` or `Unsupported` where a version cannot be updated."""
+    """Raise `InputError` where a version cannot be updated."""
     if champion.dataset is None:
         raise InputError(
             f"it is not known what {champion.reference} learnt from, so it cannot be updated",
             remedy="Fit it anew: luban fit.",
         )
-    media = [column.name for column in champion.signature.inputs if column.kind in ("image", "audio", "nested")]
-    if media or champion.task.kind not in KINDS:
+
+
+def check_logged(champion: ModelVersion) -> None:
+    """Raise `Unsupported` where the prediction log does not hold what a version would learn from."""
+    from luban.data.media.endings import KINDS
+
+    found = [column.name for column in champion.signature.inputs if column.kind in KINDS]
+    if found:
         raise Unsupported(
-            f"{champion.reference} cannot be updated",
-            seen=f"the inputs {', '.join(media)}" if media else f"the task {champion.task.kind}",
-            remedy="Fit it anew with the new rows: luban fit.",
+            f"{champion.reference} cannot be updated from the prediction log, which keeps digests of files alone",
+            seen=f"the inputs {', '.join(found)}",
+            remedy=f"Give rows with their true values, a file or a folder: luban update {champion.name} DATA.",
         )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError
 from luban.core.report import Report
-from luban.operations.updating.rows import FEWEST
+from luban.operations.updating.material import FEWEST
 
 if TYPE_CHECKING:
     from luban.core.run import Run
     from luban.core.update import UpdatePolicy
-    from luban.operations.updating.rows import Material
+    from luban.operations.updating.material import Material
     from luban.operations.updating.subject import Subject
     from luban.store import Workspace
 

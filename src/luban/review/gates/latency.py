@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luban.core.report import Finding
+from luban.data.media.carried import sent
 from luban.review.gates.limit import number
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class LatencyGate:
         """Return how many times as long a row takes."""
         most = number(self.name, limit)
         count = min(_ROWS, contest.fresh.table.num_rows)
-        rows = contest.fresh.table.slice(0, count).to_pylist()
+        rows = sent(contest.fresh.table.slice(0, count))
         times: dict[str, list[float]] = {"champion": [], "challenger": []}
         for place, row in enumerate([*rows[:_WARM], *rows]):
             for side, taken in times.items():
