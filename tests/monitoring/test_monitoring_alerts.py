@@ -97,7 +97,10 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- rules ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["", "drift.share", "drift.share > many", "> 1", "a == 1", "a > nan", "a > inf"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "drift.share", "drift.share > many", "> 1", "a == 1", "a > nan", "a > inf", "a >> 1", "a > > 1", "a => 1"],
+)
 def test_rules_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="rule"):
         parsed(text)
@@ -170,7 +173,7 @@ def test_what_could_not_be_told_is_told_at_the_next_look(workspace: Workspace, a
 
 
 def test_of_two_that_see_the_same_alarm_one_tells(workspace: Workspace) -> None:
-    alerts_add(workspace, "moved", "adult", "x > 0")
+    alerts_add(workspace, "moved", "adult", "rows > 0")
     seen = AlertState()
     after = AlertState(since=NOON, told=NOON, value=1.0)
     assert workspace.alerts.move("moved", seen, after)
@@ -284,7 +287,7 @@ def test_a_receiver_that_is_not_there_is_unavailable(allowed: None) -> None:
 )  # fmt: skip
 def test_ways_that_are_none_are_refused_when_the_rule_is_made(workspace: Workspace, to: str) -> None:
     with pytest.raises(InputError):
-        alerts_add(workspace, "moved", "adult", "x > 0", to=to)
+        alerts_add(workspace, "moved", "adult", "rows > 0", to=to)
     assert alerts_list(workspace).alerts == ()
 
 
@@ -352,7 +355,7 @@ def test_nothing_secret_is_shown_or_kept_in_the_audit_chain(
 ) -> None:
     secret = "https://hooks.example.org/services/T000/very-secret"
     made = call(
-        alerts_add, workspace, {"name": "moved", "on": "adult", "rule": "x > 0", "to": secret, "secret": "HOOK_KEY"}
+        alerts_add, workspace, {"name": "moved", "on": "adult", "rule": "rows > 0", "to": secret, "secret": "HOOK_KEY"}
     )
     listed = alerts_list(workspace)
     removed = call(alerts_remove, workspace, {"name": "moved"})
@@ -365,12 +368,12 @@ def test_nothing_secret_is_shown_or_kept_in_the_audit_chain(
 
 def test_a_key_in_place_of_its_name_is_refused_and_not_shown(workspace: Workspace) -> None:
     with pytest.raises(InputError) as failure:
-        alerts_add(workspace, "moved", "adult", "x > 0", to="https://host.example/x", secret="the-key-itself!")
+        alerts_add(workspace, "moved", "adult", "rows > 0", to="https://host.example/x", secret="the-key-itself!")
     assert "the-key-itself" not in str(failure.value)
 
 
 def test_a_way_may_be_named_by_a_variable(workspace: Workspace, allowed: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    rule = alerts_add(workspace, "moved", "adult", "x > 0", to="env:HOOK")
+    rule = alerts_add(workspace, "moved", "adult", "rows > 0", to="env:HOOK")
     assert rule.to == "env:HOOK"
     with pytest.raises(LubanError):
         alerts_test(workspace, "moved")
@@ -380,13 +383,19 @@ def test_a_way_may_be_named_by_a_variable(workspace: Workspace, allowed: None, m
     assert len(hook.taken) == 1
 
 
+def test_a_figure_that_no_window_has_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(InputError, match="no figure of this name"):
+        alerts_add(workspace, "moved", "adult", "driftshare > 0.1")
+    assert alerts_add(workspace, "any", "adult", "*.psi > 0.1").rule == "*.psi > 0.1"
+
+
 def test_alerts_have_names_of_their_own(workspace: Workspace) -> None:
-    alerts_add(workspace, "moved", "adult", "x > 0")
+    alerts_add(workspace, "moved", "adult", "rows > 0")
     with pytest.raises(LubanError, match="there is an alert named 'moved'"):
-        alerts_add(workspace, "moved", "adult", "x > 1")
+        alerts_add(workspace, "moved", "adult", "rows > 1")
     for wrong in ("../x", "a/b", ""):
         with pytest.raises(InputError):
-            alerts_add(workspace, wrong, "adult", "x > 0")
+            alerts_add(workspace, wrong, "adult", "rows > 0")
     with pytest.raises(LubanError, match="no alert is named"):
         alerts_remove(workspace, "mooved")
     assert channel.shown("log") == "log"

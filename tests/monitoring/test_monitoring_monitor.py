@@ -17,6 +17,7 @@ from luban.core import plugins
 from luban.core.errors import InputError, NotFound
 from luban.core.protocols import Detector
 from luban.monitoring import stream
+from luban.monitoring.alerts.figures import ROOTS
 from luban.operations.alerts.add import alerts_add
 from luban.operations.fit import fit
 from luban.operations.loading import fitted
@@ -121,6 +122,7 @@ def test_labels_give_the_real_quality_and_ids_without_a_prediction_do_no_harm(
     truth = rows["diagnosis"].to_pylist()
     workspace.labels.add("labelled", [*ids, "of-nobody"], None, [*truth, "benign"])
     figures = monitor(workspace, "labelled").report.figures
+    assert set(figures) <= {*ROOTS, "since", "until", "against"}, "rules would refuse the others"
     assert figures["labelled"] == rows.num_rows
     predicted = fitted(workspace, "tumours/1").predict(rows).prediction.to_pylist()
     accuracy = np.mean([one == other for one, other in zip(predicted, truth, strict=True)])

@@ -81,8 +81,19 @@ def test_rolling_back_twice_goes_back_twice(workspace: Workspace) -> None:
         deploy(workspace, "shop", f"adult/{version}")
     deploy(workspace, "shop", "adult/1", canary="10%")
     assert [deployments_rollback(workspace, "shop").champion for _ in range(3)] == ["adult/3", "adult/2", "adult/1"]
-    with pytest.raises(Conflict, match="no other champion"):
+    with pytest.raises(Conflict, match="rolled back itself"):
         deployments_rollback(workspace, "shop")
+
+
+def test_a_shadow_goes_and_what_answers_stays(workspace: Workspace) -> None:
+    deploy(workspace, "shop", "adult/1", log="10%", keep=30)
+    deploy(workspace, "shop", "adult/2")
+    deploy(workspace, "shop", "adult/3", shadow=True)
+    after = deployments_rollback(workspace, "shop", shadow=True, reason="no use")
+    assert (after.traffic, after.shadow, after.log, after.keep) == ({"adult/2": 1.0}, None, 0.1, 30)
+    with pytest.raises(Conflict, match="no shadow"):
+        deployments_rollback(workspace, "shop", shadow=True)
+    assert deployments_rollback(workspace, "shop").champion == "adult/1"
 
 
 def test_a_shadow_comes_out_of_the_shadow(workspace: Workspace) -> None:

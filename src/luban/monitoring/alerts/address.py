@@ -43,7 +43,7 @@ def resolved(host: str, port: int) -> str:
         if not public(plain) and not _within(plain, networks):
             raise Refused(
                 "the webhook's address is not public",
-                seen=f"{host} is {plain}",
+                seen=f"{host} is {plain}" if host != str(plain) else host,
                 remedy=f"If that is meant, allow the network on this machine: {ALLOWED}={plain}/{plain.max_prefixlen}",
             )
     return addresses[0]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from luban.core.alert import AlertRule, Comparison
 
-_RULE = re.compile(r"\s*(\S.*?)\s*(>=|<=|>|<)\s*(\S+)\s*")
+_RULE = re.compile(r"\s*(\S(?:.*?[^\s<>=])?)\s*(>=|<=|>|<)\s*(\S+)\s*")
 _HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,

@@ -49,11 +49,12 @@ def alerts_add(
     repeat
         Tell again after such a time, while the alarm goes on.
     """
-    from luban.monitoring.alerts import channel
+    from luban.monitoring.alerts import channel, figures
     from luban.monitoring.alerts.quiet import hours
     from luban.monitoring.alerts.rule import parsed
 
     figure, comparison, limit = parsed(rule)
+    figures.check(figure)
     channel.check(to)
     if quiet is not None:
         hours(quiet)
