@@ -89,9 +89,10 @@ def deploy(
             raise InputError(f"{version.reference} answers already", remedy="A shadow is a version that does not.")
         shadowing = None  # it has come out of the shadow
     if update in ("drift", "labels", "schedule"):
-        from luban.operations.updating.subject import check_updatable
+        from luban.operations.updating.subject import check_logged, check_updatable
 
         check_updatable(version)
+        check_logged(version)
     deployed = workspace.deployments.set(
         name,
         traffic,
