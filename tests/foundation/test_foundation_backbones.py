@@ -39,6 +39,11 @@ def _vectors(one: Backbone) -> np.ndarray:
     return encode(one, one.preparation(("text",)), TABLE)
 
 
+def ways_of(made: Backbone) -> set[str]:
+    """Return the ways that say of a network that it suits them."""
+    return {way for way in plugins.names("ways") if isinstance(find(way).supports(made, TASK), Suitable)}
+
+
 def _folder(path: Path) -> Path:
     """Write a tiny BERT as transformers does."""
     made = tiny.text(WORDS)
@@ -132,6 +137,18 @@ def test_a_folder_of_transformers_is_a_backbone(tmp_path: Path) -> None:
     loaded = found.load()
     np.testing.assert_allclose(_vectors(loaded), _vectors(tiny.text(WORDS)), atol=1e-6)
     assert loaded.prepares.settings["types"]
+
+
+def test_a_folder_tells_the_ways_that_suit_its_network(tmp_path: Path) -> None:
+    """Those of a card are those that the network itself supports."""
+    made = tiny.image()
+    made.body.network.save_pretrained(tmp_path / "vit")
+    told = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3}
+    (tmp_path / "vit" / "preprocessor_config.json").write_text(json.dumps({**told, "image_std": [0.5] * 3}))
+    found = zoo.find(str(tmp_path / "vit"))
+    assert set(found.card().ways) == ways_of(found.load())
+    text = zoo.find(str(_folder(tmp_path / "bert")))
+    assert set(text.card().ways) == ways_of(text.load()) | {"zero_shot"}
 
 
 def test_broken_folders_say_what_is_wrong(tmp_path: Path) -> None:
@@ -246,8 +263,7 @@ def test_real_backbones_are_what_their_cards_say(name: str) -> None:
         pytest.skip(card.needs)
     loaded = zoo.find(name).load()
     assert loaded.card.parameters == card.parameters
-    supported = {way for way in plugins.names("ways") if isinstance(find(way).supports(loaded, TASK), Suitable)}
-    assert supported == set(card.ways) - {"zero_shot"}  # which is no training of a network
+    assert ways_of(loaded) == set(card.ways) - {"zero_shot"}  # which is no training of a network
     payloads = loaded.save()
     assert backbones.load(payloads).digest == loaded.digest
     assert abs(len(payloads["weights.safetensors"]) - card.bytes) < 0.1 * card.bytes or name == "whisper_tiny"

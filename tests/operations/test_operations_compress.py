@@ -132,6 +132,7 @@ def test_the_new_version_is_a_model_like_any_other(source: Workspace, tmp_path: 
     assert found.size < 0.45  # the nodes weigh something beside weights this small
     assert found.same >= 0.99
     assert found.report.figures["min_same"] == 0.99
+    assert any("has learnt from" in one.what for one in found.report.findings)  # no other rows were given
     figures = found.report.figures
     assert figures["bytes"]["after"] / figures["bytes"]["before"] == found.size
     assert {"score", "rows_per_second", "row_seconds"} <= set(figures)

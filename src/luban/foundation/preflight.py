@@ -57,7 +57,7 @@ def preflight(
     parameters : mapping
         As for `adapt`.
     memory : int, optional
-        Bytes that may be used; by default what the machine or its container has.
+        Bytes that may be used; by default what the machine or its container has, or the GPU where the work is there.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def preflight(
             reading=reading,
             effort=effort,
         )
-        found += _memory(setup.work, memory if memory is not None else resources().memory)
+        found += _memory(setup.work, memory)
     return _worst_first(found)
 
 
@@ -251,9 +251,11 @@ def _cut_words(preparation: Preparation, training: Examples) -> Iterator[Finding
 # --- memory -----------------------------------------------------------------------------------------
 
 
-def _memory(work: Work, limit: int) -> Iterator[Finding]:
+def _memory(work: Work, allowed: int | None) -> Iterator[Finding]:
     """Compare what a step needs with what there is."""
-    need = resident() + needed(work)
+    taken, there = room(work.place.device)
+    limit = there if allowed is None else allowed
+    need = taken + needed(work)
     if need <= _TIGHT * limit:
         return
     yield Finding(
@@ -264,6 +266,14 @@ def _memory(work: Work, limit: int) -> Iterator[Finding]:
         remedy=f"Use a batch below {work.training.batch}, accumulate=4, checkpointing=true, a smaller max_length, "
         "or a way that trains fewer weights, such as lora or linear_probe.",
     )
+
+
+def room(place: torch.device) -> tuple[int, int]:
+    """Return (bytes taken, bytes there are) where a network computes: on a GPU others take their part too."""
+    if place.type == "cuda":
+        free, there = torch.cuda.mem_get_info(place)
+        return there - free, there
+    return resident(), resources().memory
 
 
 def needed(work: Work) -> int:

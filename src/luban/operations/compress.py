@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError, LubanError
 from luban.core.operation import operation
 from luban.core.progress import Progress, tell
-from luban.core.report import Report
+from luban.core.report import Finding, Report
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +135,8 @@ def compress(
     except LubanError as error:
         workspace.runs.finish(run.id, "failed", error=error.to_dict())
         raise
-    figures = pressed.report.figures
+    report = pressed.report if data is not None else _said(pressed.report)
+    figures = report.figures
     digest = artifact.write(workspace.blobs, pressed.fitted, extra={GRAPH: pressed.graph}, parity=0.0)
     scores = {version.task.metric: figures["score"]["after"]}
     made = register(
@@ -149,7 +150,7 @@ def compress(
         recipe=version.recipe,
         dataset=version.dataset,
         run=run.id,
-        reports={pressed.report.check: workspace.blobs.put_json(to_json(pressed.report))},
+        reports={report.check: workspace.blobs.put_json(to_json(report))},
         scores=scores,
         tags={**version.tags, "source": version.reference, "form": f"int8, {pressed.form}"},
     )
@@ -165,8 +166,19 @@ def compress(
         speed=figures["rows_per_second"]["after"] / figures["rows_per_second"]["before"],
         same=figures["same"],
         rows=figures["rows"],
-        report=pressed.report,
+        report=report,
     )
+
+
+def _said(report: Report) -> Report:
+    """Return the report with a word on the rows, which the model has learnt from."""
+    known = Finding(
+        what="It was measured on rows that the model has learnt from: they show how far two forms of one model differ, "
+        "not how good either is",
+        verdict="info",
+        remedy="Rows that it has not learnt from show both: --data FILE.",
+    )
+    return replace(report, findings=(*report.findings, known))
 
 
 def _rows(workspace: Workspace, version: ModelVersion, data: Any, seed: int) -> tuple[pa.Table, np.ndarray]:

@@ -26,3 +26,6 @@ CONVOLUTION_WAYS = ("linear_probe", "full", "lora", "dora", "adalora", "bitfit",
 
 SOUND_WAYS = ("linear_probe", "full", "lora", "dora", "adalora", "ia3", "adapter", "prefix", "bitfit", "few_shot")
 """Ways that suit an encoder of sounds made of attention layers."""
+
+PICTURE_WAYS = SOUND_WAYS
+"""Ways that suit an encoder of pictures made of attention layers."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError, MissingExtra, Unsupported
-from luban.foundation.backbones import ATTENTION_WAYS, SOUND_WAYS, TASKS, TEXT_TASKS
+from luban.foundation.backbones import ATTENTION_WAYS, CONVOLUTION_WAYS, PICTURE_WAYS, SOUND_WAYS, TASKS, TEXT_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ class Folder:
             name=self.name,
             kind=kind,
             tasks=TEXT_TASKS if kind == "text" else TASKS,
-            ways=SOUND_WAYS if kind == "audio" else ATTENTION_WAYS,
+            ways=_ways(kind, configuration),
             parameters=size // 4,
             bytes=size,
             licence="see its source",
@@ -238,6 +238,13 @@ class Folder:
         return {
             f"network.{name}": tensor for name, tensor in network.state_dict().items() if not name.startswith("pooler.")
         }
+
+
+def _ways(kind: str, configuration: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ways that suit such a network as a rule; each looks at the network itself before it is taken."""
+    if kind == "image" and "num_attention_heads" not in configuration:
+        return CONVOLUTION_WAYS
+    return {"audio": SOUND_WAYS, "image": PICTURE_WAYS}.get(kind, ATTENTION_WAYS)
 
 
 def _read(path: Path, name: str, *, needed: bool = True) -> dict[str, Any]:
