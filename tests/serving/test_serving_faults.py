@@ -30,7 +30,7 @@ ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "no
 STORED = 'luban_prediction_log_rows_total{deployment="shop",outcome="stored"}'
 
 
-def until(what: Callable[[], Any], seconds: float = 120.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 180.0) -> Any:
     """Return what a function returns as soon as it is true; fail where it never is."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -87,7 +87,7 @@ def test_workers_killed_at_any_moment_lose_nothing_that_counted_as_stored(tmp_pa
             for one in clients:
                 one.join()
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            process.wait(timeout=180)
         log = workspace.predictions.read("shop")["request_id"].to_pylist()
         assert acknowledged > 0
         assert acknowledged <= len(log)

@@ -38,7 +38,7 @@ class Moody(small.ByHand):
         if 1.0 in ages:
             raise ZeroDivisionError("a secret detail")
         if 2.0 in ages:
-            RELEASED.wait(20)
+            RELEASED.wait(180)
         found = super().predict(rows)
         found[[place for place, age in enumerate(ages) if age == 3.0]] = np.nan
         return found
@@ -48,14 +48,14 @@ class Moody(small.ByHand):
 def url() -> Iterator[str]:
     quick, moody = small.fitted(small.NUMBER), small.fitted(small.NUMBER, Moody(task=small.NUMBER))
     runtimes = [Runtime.from_fitted(quick, build(quick), name="quick"), Runtime.from_fitted(moody, name="moody")]
-    limits = Limits(body=200_000, bodies=500_000, patience=1.0, seconds=3.0, suspicious=0.3)
+    limits = Limits(body=200_000, bodies=500_000, patience=180.0, seconds=5.0, suspicious=0.3)
     with running(runtimes, limits=limits) as url:
         yield url
         RELEASED.set()
 
 
 def ask(url: str, age: float, model: str = "moody", **more: Any) -> httpx.Response:
-    return httpx.post(f"{url}/models/{model}/predict", json={"rows": [{**ROW, "age": age}]}, timeout=30, **more)
+    return httpx.post(f"{url}/models/{model}/predict", json={"rows": [{**ROW, "age": age}]}, timeout=180, **more)
 
 
 def test_a_model_that_raises_hangs_or_answers_nan_fails_its_own_requests_only(url: str) -> None:
@@ -73,14 +73,14 @@ def test_a_model_that_raises_hangs_or_answers_nan_fails_its_own_requests_only(ur
 
 def test_a_deadline_is_504_and_one_that_is_none_400(url: str) -> None:
     assert ask(url, 2.0, headers={"x-luban-timeout": "0.1"}).status_code == 504
-    assert ask(url, 10.0, headers={"x-luban-timeout": "20"}).status_code == 200
-    assert ask(url, 10.0, "quick", headers={"x-luban-timeout": "20"}).status_code == 200
+    assert ask(url, 10.0, headers={"x-luban-timeout": "180"}).status_code == 200
+    assert ask(url, 10.0, "quick", headers={"x-luban-timeout": "180"}).status_code == 200
     assert ask(url, 10.0, "quick", headers={"x-luban-timeout": "1e-9"}).status_code == 504
     for wrong in ("soon", "-1", "nan", "inf", "0"):
         assert ask(url, 10.0, headers={"x-luban-timeout": wrong}).status_code == 400, wrong
     body = {"rows": [{**ROW, "age": 2.0}], "timeout": 0.05}
-    assert httpx.post(f"{url}/models/moody/predict", json=body).status_code == 504
-    assert httpx.post(f"{url}/models/moody/predict", json={**body, "timeout": [1]}).status_code == 400
+    assert httpx.post(f"{url}/models/moody/predict", json=body, timeout=180).status_code == 504
+    assert httpx.post(f"{url}/models/moody/predict", json={**body, "timeout": [1]}, timeout=180).status_code == 400
     RELEASED.set()
     RELEASED.clear()
 
@@ -93,13 +93,13 @@ def test_more_than_can_be_answered_is_429_with_a_time_to_ask_again() -> None:
     class Waits(small.ByHand):
         def predict(self, rows: Any) -> Any:
             if 2.0 in rows["age"].to_pylist():
-                released.wait(20)
+                released.wait(180)
             return super().predict(rows)
 
     runtime = Runtime.from_fitted(small.fitted(small.NUMBER, Waits(task=small.NUMBER)), name="waits")
     body = {"rows": [{**ROW, "age": 2.0}]}
     with running([runtime], limits=Limits(requests=8)) as url, ThreadPoolExecutor(12) as pool:
-        client = httpx.Client(base_url=url, timeout=30)
+        client = httpx.Client(base_url=url, timeout=180)
         asked = [pool.submit(client.post, "/models/waits/predict", json=body) for _ in range(12)]
         while sum(one.done() for one in asked) < 4:
             time.sleep(0.01)
@@ -125,13 +125,13 @@ def test_more_than_can_be_answered_is_429_with_a_time_to_ask_again() -> None:
 )
 def test_bodies_of_100_megabytes_are_413_by_every_wire(url: str, path: str) -> None:
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as client:  # what is declared is enough
+    with socket.create_connection((host, int(port)), timeout=180) as client:  # what is declared is enough
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n".encode())
         assert b" 413 " in client.recv(1000)
     pieces = (b" " * 65536 for _ in range(1600))
     try:
-        answer = httpx.post(url + path, content=pieces, timeout=30)
-    except httpx.WriteError:  # the server had closed the connection before all of it was sent
+        answer = httpx.post(url + path, content=pieces, timeout=180)
+    except (httpx.WriteError, httpx.ReadError):  # the server had closed the connection before all of it was sent
         return
     assert answer.status_code == 413
 
@@ -139,18 +139,28 @@ def test_bodies_of_100_megabytes_are_413_by_every_wire(url: str, path: str) -> N
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_bomb_is_413_and_what_is_no_archive_400(url: str, coding: str) -> None:
     pack = gzip.compress if coding == "gzip" else zlib.compress
-    path, headers = f"{url}/models/quick/predict", {"content-encoding": coding}
-    assert httpx.post(path, content=pack(b" " * 50_000_000), headers=headers).status_code == 413
-    assert httpx.post(path, content=b"no archive", headers=headers).status_code == 400
-    assert httpx.post(path, content=pack(b"{}")[:-6], headers=headers).status_code == 400
-    assert httpx.post(path, content=pack(json.dumps({"rows": [ROW]}).encode()), headers=headers).status_code == 200
-    assert httpx.post(path, content=b"x", headers={"content-encoding": "br"}).status_code == 415
+
+    def post(content: bytes, coding: str = coding) -> int:
+        headers = {"content-encoding": coding}
+        return httpx.post(f"{url}/models/quick/predict", content=content, headers=headers, timeout=180).status_code
+
+    assert post(pack(b" " * 50_000_000)) == 413
+    assert post(b"no archive") == 400
+    assert post(pack(b"{}")[:-6]) == 400
+    assert post(pack(json.dumps({"rows": [ROW]}).encode())) == 200
+    assert post(b"x", "br") == 415
 
 
-def test_slow_clients_are_cut_and_others_answered_meanwhile(url: str) -> None:
+def test_slow_clients_are_cut_and_others_answered_meanwhile() -> None:
+    runtime = Runtime.from_fitted(small.fitted(small.NUMBER), name="quick")
+    with running([runtime], limits=Limits(patience=2.0)) as url:
+        _slow_clients(url)
+
+
+def _slow_clients(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     head = b"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n"
-    silent, slow_head, slow_body = (socket.create_connection((host, int(port)), timeout=20) for _ in range(3))
+    silent, slow_head, slow_body = (socket.create_connection((host, int(port)), timeout=180) for _ in range(3))
     slow_head.sendall(head)
     slow_body.sendall(head + b"\r\n{")
     assert ask(url, 10.0, "quick").status_code == 200
@@ -172,5 +182,5 @@ def test_what_is_no_number_is_400_by_every_wire(url: str, text: str) -> None:
         "/v2/models/quick/infer": f'{{"inputs": [{tensor}]}}',
     }
     for path, body in bodies.items():
-        answer = httpx.post(url + path, content=body, headers={"content-type": "application/json"})
+        answer = httpx.post(url + path, content=body, headers={"content-type": "application/json"}, timeout=180)
         assert answer.status_code == 400, (path, answer.text)

@@ -27,7 +27,7 @@ def client() -> Iterator[httpx.Client]:
         Runtime.from_fitted(fitted, build(fitted), name="onnx"),
         Runtime.from_fitted(fitted, name="python"),
     ]
-    with running(runtimes) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running(runtimes) as url, httpx.Client(base_url=url, timeout=180) as client:
         yield client
 
 
@@ -174,7 +174,7 @@ def test_a_body_over_the_limit_is_refused() -> None:
         answer = httpx.post(
             f"{url}/models/m/predict",
             files={"photo": ("big.png", b"\x89PNG\r\n\x1a\n" + bytes(40_000_000))},
-            timeout=30,
+            timeout=180,
         )
         assert answer.status_code == 413
 

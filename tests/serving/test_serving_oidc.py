@@ -83,6 +83,8 @@ def issuer() -> Iterator[OwnIssuer]:
 def workspace(tmp_path: Path, issuer: OwnIssuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     monkeypatch.setenv("LUBAN_OIDC_ISSUER", issuer.url)
     monkeypatch.setenv("LUBAN_OIDC_AUDIENCE", "luban")
+    # On a busy machine a look at the store may take longer than a server waits for it.
+    monkeypatch.setattr("luban.serving.access.known._PATIENCE", 180.0)
     with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
         opened.roles.set("scorer", ["infer"])
         opened.roles.set("viewer", ["read"])
@@ -97,7 +99,7 @@ def url(workspace: Workspace, binary: Runtime) -> Iterator[str]:
 
 def status(url: str, token: str | None, path: str = "/v2/models/binary") -> int:
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
-    return httpx.get(url + path, headers=headers).status_code
+    return httpx.get(url + path, headers=headers, timeout=180).status_code
 
 
 def test_a_person_with_a_role_is_let_in_and_only_for_that(issuer: OwnIssuer, url: str, workspace: Workspace) -> None:

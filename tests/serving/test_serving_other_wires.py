@@ -33,7 +33,7 @@ def single() -> Iterator[httpx.Client]:
     """Return a client of a server of one name."""
     fitted = small.fitted(small.BINARY)
     runtimes = [Runtime.from_fitted(fitted, build(fitted), name="one", version=4)]
-    with running(runtimes) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running(runtimes) as url, httpx.Client(base_url=url, timeout=180) as client:
         yield client
 
 
@@ -124,7 +124,7 @@ def test_tensorflow_b64_is_text_or_a_picture(client: httpx.Client) -> None:
     with running([Runtime.from_fitted(fitted, build(fitted), name="m")]) as url:
         for content in (media.picture(250), media.picture(3)):
             row = {"photo": {"b64": media.plain(content)}, "sound": None, "age": 3.0}
-            answer = httpx.post(f"{url}/v1/models/m:predict", json={"instances": [row]}).json()
+            answer = httpx.post(f"{url}/v1/models/m:predict", json={"instances": [row]}, timeout=180).json()
             wanted = media.fitted().predict([{"photo": content, "sound": None, "age": 3.0}]).probabilities[0, 1]
             assert answer["predictions"][0]["probabilities"][1] == pytest.approx(float(wanted), abs=1e-5)
 
