@@ -27,12 +27,17 @@ import small_models as small
 from luban.core import plugins
 from luban.core.errors import MissingExtra, Unsupported
 from luban.core.protocols import Examples, Suitable, Unsuitable
+from luban.core.schema import Column
 from luban.export.onnx.build import build
+from luban.export.onnx.graph import ROWS as ROWS_AXIS
+from luban.export.onnx.graph import OnnxGraph
 from luban.export.tfserving import saved
 from luban.export.tfserving.exporter import TensorFlowServingExporter
 from luban.learners.graph.feeding import Feeding
 from luban.learners.graph.outputs import value_output
 from luban.learners.graph.session import open_session
+from luban.modalities.tabular.terms import Terms
+from luban.modalities.tabular.tokens import UNITS, tokenise, tokens_to_graph
 from luban.testing.exporter import check_exporter
 
 if TYPE_CHECKING:
@@ -47,7 +52,6 @@ LEARNERS = [
     for name in plugins.names("learners")
     if type(plugins.create("learners", name)).__module__.startswith("luban.learners.tabular.")
 ]
-PLAIN = [name for name in TABLE.column_names if name != "words"]
 
 
 def of_table(name: str, kind: str, columns: list[str]) -> Any:
@@ -67,29 +71,24 @@ def test_without_tensorflow_the_error_says_what_to_install(tmp_path: Path) -> No
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfWords(small.ByHand):
-    """A model whose graph turns words into small letters, as that of a text does."""
+class Steep(small.ByHand):
+    """A model whose graph has an operator that those of tables do not have."""
 
-    learner: str = "of_words"
+    learner: str = "steep"
 
     def to_graph(self, graph: Any) -> str:
-        flat = graph.node("Reshape", graph.column("note"), graph.constant(np.array([-1])))
-        lower = graph.node("StringNormalizer", flat, case_change_action="LOWER", locale="C")
-        same = graph.node("Cast", graph.node("Equal", lower, graph.constant(np.array(["x"], dtype=object))), to=1)
-        column = graph.node("Unsqueeze", same, graph.constant(np.array([1])))
-        nothing = graph.node("Mul", column, graph.constant(np.zeros(1, dtype=np.float32)))
-        return str(graph.node("Add", super().to_graph(graph), nothing))
+        return str(graph.node("HardSigmoid", super().to_graph(graph)))
 
 
 def test_what_tensorflow_has_no_form_for_is_named_with_what_else_can_be_done(tmp_path: Path) -> None:
     """The error comes before TensorFlow is looked for."""
-    fitted = small.fitted(small.BINARY, OfWords(task=small.BINARY))
+    fitted = small.fitted(small.BINARY, Steep(task=small.BINARY))
     answer = TensorFlowServingExporter().supports(fitted)
     assert isinstance(answer, Unsuitable)
     with pytest.raises(Unsupported, match="--to docker") as caught:
         TensorFlowServingExporter().export(fitted, str(tmp_path / "out"))
     for words in (answer.reason, str(caught.value)):
-        assert "StringNormalizer" in words
+        assert "HardSigmoid" in words
     assert not (tmp_path / "out").exists()
     assert isinstance(TensorFlowServingExporter().supports(small.fitted(small.BINARY)), Suitable)
 
@@ -100,10 +99,10 @@ def test_what_tensorflow_has_no_form_for_is_named_with_what_else_can_be_done(tmp
 @pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_of_tables_answers_the_same(name: str, kind: str, tmp_path: Path) -> None:
     """On ordinary rows and on rows such as nobody has seen: nothing at all, huge numbers, unknown words, odd days."""
-    fitted = of_table(name, kind, PLAIN)
+    fitted = of_table(name, kind, TABLE.column_names)
     graph = build(fitted)
     session = open_session(graph)
-    rows = pa.concat_tables([TABLE.select(PLAIN), strange(TABLE).select(PLAIN)])
+    rows = pa.concat_tables([TABLE, strange(TABLE)])
     feeds = Feeding(session, fitted.signature.inputs).table(rows)
     saved.write(graph, tmp_path / "saved")
     output = value_output(fitted.task)
@@ -111,6 +110,44 @@ def test_every_learner_of_tables_answers_the_same(name: str, kind: str, tmp_path
     found = saved.ask(tmp_path / "saved", feeds, output)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * float(np.abs(expected).max()))
+
+
+ODD = [
+    "",
+    " ",
+    "Red RED red",
+    "naïve Ünïcödé",
+    "日本語 text カナ",
+    "a\x01b\x02c",
+    "tab\tand\nline",
+    "🙂 0_9",
+    "..",
+    "x" * 50,
+]
+
+
+@needs_tensorflow
+@pytest.mark.long
+@pytest.mark.parametrize("unit", UNITS)
+def test_texts_are_cut_and_counted_as_in_the_graph(unit: str, tmp_path: Path) -> None:
+    """Runs of one to four tokens, in odd texts, alone and together; where no text has a token there are none."""
+    texts = pa.chunked_array([pa.array([*ODD, *(f"{one} and {two}" for one in ODD for two in ODD)])])
+    table = pa.table({"note": texts})
+    terms = Terms.fit(tokenise(texts, unit), shortest=1, longest=4, limit=400)
+    weights = np.linspace(0.5, 2.0, len(terms))
+    columns = (Column(name="note", kind="text"),)
+    graph = OnnxGraph(columns)
+    tokens = tokens_to_graph(graph, "note", unit)
+    counted = graph.node("TfIdfVectorizer", tokens.tokens, **terms.attributes(weights))
+    found = graph.node("Concat", counted, tokens.characters, tokens.count, axis=1)
+    graph.output("found", found, [ROWS_AXIS, len(terms) + 2])
+    written = graph.to_bytes(name="texts", metadata={}, producer_version="0")
+    session = open_session(written)
+    saved.write(written, tmp_path / "saved")
+    for rows in (table, table.slice(0, 2), table.slice(5, 1)):
+        feeds = Feeding(session, columns).table(rows)
+        (expected,) = session.run(["found"], feeds)
+        np.testing.assert_allclose(saved.ask(tmp_path / "saved", feeds, "found"), expected, rtol=1e-6)
 
 
 @needs_tensorflow

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 PROGRAM = "predict.py"
 REQUIREMENTS = "requirements.txt"
-PACKAGES = ("numpy", "onnxruntime")
+README = "README.md"
+GRAPH = "model.onnx"
+RUNTIME = "onnxruntime"
+PACKAGES = ("numpy", RUNTIME)
 
 
 def package(ready: Made, reference: str) -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -42,7 +45,7 @@ def package(ready: Made, reference: str) -> tuple[dict[str, bytes], dict[str, An
     contents |= {
         PROGRAM: source("luban.export.python", "alone.py"),
         REQUIREMENTS: requirements(described).encode(),
-        "README.md": readme(described).encode(),
+        README: readme(described).encode(),
     }
     return contents, described
 
@@ -73,11 +76,6 @@ def needed(described: Mapping[str, Any]) -> tuple[str, ...]:
 def requirements(described: Mapping[str, Any], more: Sequence[str] = ()) -> str:
     """Return the lines of ``requirements.txt``: the versions that the parity was measured with."""
     return "".join(f"{name}=={pinned(name)}\n" for name in (*needed(described), *more))
-
-
-def without_runtime(content: bytes) -> list[str]:
-    """Return the lines of ``requirements.txt`` for a client: the graph runs elsewhere."""
-    return [line for line in content.decode().splitlines() if not line.startswith("onnxruntime=")]
 
 
 def pinned(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from luban.export import folder as folders
 from luban.export.names import folder_name
 from luban.export.onnx.made import make
 from luban.export.onnx.parity import Parity, largest_difference
-from luban.export.python.package import REQUIREMENTS, needed, package, source, supports, without_runtime
+from luban.export.python.client import client
+from luban.export.python.package import README, needed, package, supports
 from luban.export.tfserving import saved
 from luban.export.tfserving.readme import readme
 from luban.learners.graph.feeding import Feeding
@@ -74,7 +74,7 @@ class TensorFlowServingExporter:
         if absent := saved.missing_operators(made.graph):
             raise _refusal(absent)
         name = folder_name(reference.partition("/")[0])
-        contents = {f"client/{path}": content for path, content in inside.items() if path not in _LEFT}
+        contents = {**client(inside, name, "tfserving"), README: readme(described, name).encode()}
         with tempfile.TemporaryDirectory() as scratch:
             where = Path(scratch) / "saved"
             saved.write(made.graph, where)
@@ -87,19 +87,11 @@ class TensorFlowServingExporter:
                 for path in where.rglob("*")
                 if path.is_file()
             }
-        lines = without_runtime(inside[REQUIREMENTS])
-        contents |= {
-            "client/ask.py": source("luban.export.tfserving", "alone.py"),
-            "client/tfserving.json": json.dumps({"name": name}).encode(),
-            f"client/{REQUIREMENTS}": "".join(f"{one}\n" for one in lines).encode(),
-            "README.md": readme(described, name).encode(),
-        }
         folders.write(Path(folder), contents)
         told = made.told() | ({} if measured is None else {"parity": measured.difference, "rows": measured.rows})
         return {"path": str(Path(folder) / MODELS), **told, "name": name, "packages": list(needed(described))}
 
 
-_LEFT = ("model.onnx", "README.md")
 _OTHERWISE = "Export it --to docker, --to triton or --to onnx: there the graph runs as it is."
 
 

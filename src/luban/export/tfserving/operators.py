@@ -1,4 +1,4 @@
-"""What each operator of ONNX is in TensorFlow: those that graphs of tables and of runs of letters are made of.
+"""What each operator of ONNX is in TensorFlow: those that graphs of tables, with their texts, are made of.
 
 A function takes TensorFlow itself, the operator's attributes and its inputs (tensors, NumPy arrays where they are
 constants, None where left out), and returns a tensor, or a tuple of them. So the table is known without TensorFlow.
@@ -14,6 +14,7 @@ import numpy as np
 from onnx import helper
 
 from luban.core.errors import Unsupported
+from luban.export.tfserving.texts import lowered, tokens, weighed_counts
 from luban.export.tfserving.trees import tree_sums
 
 ML = "ai.onnx.ml"
@@ -232,6 +233,10 @@ OPERATORS: Mapping[str, Operator] = {
     "TopK": _top,
     "Unsqueeze": _unsqueeze,
     "Where": _plain(lambda tf: tf.where),
+    "NonZero": lambda tf, _attributes, value: tf.transpose(tf.where(tf.not_equal(value, tf.zeros_like(value)))),
+    "StringNormalizer": lowered,
+    "TfIdfVectorizer": weighed_counts,
+    "com.microsoft.Tokenizer": tokens,
     f"{ML}.LabelEncoder": _look_up,
     f"{ML}.TreeEnsembleRegressor": tree_sums,
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.export import folder as folders
 from luban.export.names import folder_name
 from luban.export.onnx.made import make
-from luban.export.python.package import REQUIREMENTS, needed, package, source, supports, without_runtime
+from luban.export.python.client import client
+from luban.export.python.package import GRAPH, README, needed, package, supports
 from luban.export.triton.config import PREPARED_ROWS, ROWS, config
 from luban.export.triton.readme import readme
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = "model_repository"
 CLIENT = "tritonclient[http]>=2.50"
-_SERVED = "model.onnx"
 
 
 class TritonExporter:
@@ -52,17 +51,12 @@ class TritonExporter:
         inside, described = package(made, reference)
         name = folder_name(reference.partition("/")[0])
         rows = PREPARED_ROWS if described["preparations"] else ROWS
-        contents = {f"client/{path}": content for path, content in inside.items() if path != _SERVED}
-        lines = [*without_runtime(inside[REQUIREMENTS]), CLIENT]
-        contents |= {
+        contents = {
+            **client(inside, name, "triton", [CLIENT]),
             f"{REPOSITORY}/{name}/config.pbtxt": config(name, reference, made.graph, rows).encode(),
-            f"{REPOSITORY}/{name}/1/{_SERVED}": made.graph,
-            "client/ask.py": source("luban.export.triton", "alone.py"),
-            "client/triton.json": json.dumps({"name": name}).encode(),
-            f"client/{REQUIREMENTS}": "".join(f"{one}\n" for one in lines).encode(),
-            "README.md": readme(described, name).encode(),
+            f"{REPOSITORY}/{name}/1/{GRAPH}": made.graph,
+            README: readme(described, name).encode(),
         }
-        del contents["client/README.md"]  # the one beside tells of both
         folders.write(Path(folder), contents)
         return {
             "path": str(Path(folder) / REPOSITORY),
