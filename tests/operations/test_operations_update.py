@@ -121,6 +121,30 @@ def test_labelled_predictions_are_learnt_from_once(workspace: Workspace) -> None
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("approve", [False, True])
+def test_a_former_champion_that_is_better_since_answers_again(workspace: Workspace, approve: bool) -> None:
+    """The world turns, and turns back: the next update has nothing to learn, it goes back to who was right before; or
+    asks, where a person decides. A round later there is nobody better before, and it learns as ever."""
+    deploy(workspace, "weather", "weather")
+    turning.logged(workspace, turning.rows(400, turned=True, seed=4))
+    assert update(workspace, "weather", **QUICK).outcome == "promoted"
+    turning.logged(workspace, turning.rows(300, turned=False, seed=5), start=10_000)
+    done = update(workspace, "weather", approve=approve, **QUICK)
+    assert (done.challenger, done.way, done.learnt) == ("weather/1", "went back to a former champion", 0)
+    assert done.fresh == 300
+    assert done.outcome == ("asked" if approve else "promoted")
+    assert [one.version for one in workspace.models.versions("weather")] == [1, 2]
+    if approve:
+        approvals_approve(workspace, str(done.approval))
+    assert workspace.deployments.get("weather").champion == "weather/1"
+    shown = updates_show(workspace, str(done.run))
+    assert shown.report == done.report
+    turning.logged(workspace, turning.rows(300, turned=False, seed=6), start=20_000)
+    again = update(workspace, "weather", **QUICK)
+    assert (again.challenger, again.outcome) == ("weather/3", "refused")
+
+
+@pytest.mark.long
 def test_a_person_is_asked_and_decides(workspace: Workspace) -> None:
     """Until the yes nothing moves and nobody is asked twice; then alias and deployment move with the answer."""
     deploy(workspace, "weather", "weather")

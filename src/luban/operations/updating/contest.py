@@ -26,10 +26,14 @@ def judged(
     limits: Mapping[str, Limit | None],
     *,
     seed: int = 0,
+    beside: bool = True,
 ) -> tuple[Report, str]:
     """Return what the gates say of two versions on fresh rows, and the digest of that report.
 
-    It is kept beside the challenger.
+    Parameters
+    ----------
+    beside : bool
+        Whether it is kept beside the challenger too.
     """
     from luban.core.serial import to_json
     from luban.review.gates.run import run
@@ -44,7 +48,8 @@ def judged(
         seed=seed,
     )
     report = run(contest, limits)
-    workspace.models.attach_report(challenger, report.check, workspace.blobs.put_json(to_json(report)))
+    if beside:
+        workspace.models.attach_report(challenger, report.check, workspace.blobs.put_json(to_json(report)))
     return report, workspace.reports.add(report)
 
 

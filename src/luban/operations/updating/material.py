@@ -44,6 +44,8 @@ class Material:
         The data set that the first rows of `known` are.
     until : datetime, optional
         Moment of the last row that may be learnt from; None where rows have no moments.
+    moments : numpy.ndarray, optional
+        Of the rows of `new` and `fresh`, microseconds in UTC.
     waiting : int
         New rows in all, `new` and `fresh`.
     labelled : int
@@ -57,12 +59,28 @@ class Material:
     waiting: int
     labelled: int
     until: datetime | None = None
+    moments: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def enough(self) -> bool:
         """Whether there are rows to judge and new ones to learn from."""
         return len(self.fresh) >= FEWEST and len(self.new) > 0
+
+    @property
+    def newest(self) -> str | None:
+        """The moment of the newest row, in ISO 8601; None where rows have no moments."""
+        return None if self.moments is None or not len(self.moments) else str(self.moments[-1])
+
+    def later(self, moment: str) -> Rows:
+        """Return the new rows after a moment (see `newest`), at most `MOST`; none where rows have no moments."""
+        import numpy as np
+
+        both = joined([self.new, self.fresh])
+        if self.moments is None:
+            return both.part(len(both))
+        first = int(np.searchsorted(self.moments, np.datetime64(moment, "us"), "right"))
+        return both.part(max(first, len(both) - MOST))
 
     def replay(self, rows: int, seed: int) -> Rows:
         """Return the old rows to show again beside so many new ones."""
@@ -90,6 +108,7 @@ def of_log(workspace: Workspace, subject: Subject, share: float) -> Material:
         fresh=rows.part(cut),
         base=base,
         until=_moment(moments, cut),
+        moments=moments[start:],
         waiting=len(rows) - start,
         labelled=len(rows),
         notes=notes,

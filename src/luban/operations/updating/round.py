@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from luban.core.run import Run
     from luban.core.update import Lease, UpdatePolicy
     from luban.operations.update import Updated
-    from luban.operations.updating.challenger import Challenger
     from luban.operations.updating.material import Material
     from luban.operations.updating.subject import Subject
     from luban.store import Workspace
@@ -82,7 +81,7 @@ def _update(
     began: float,
 ) -> Updated:
     from luban.operations.environment import environment
-    from luban.operations.updating.challenger import make
+    from luban.operations.updating.challenger import described, make
     from luban.operations.updating.contest import judged
 
     request = {"name": subject.name, **to_json(policy)}
@@ -90,6 +89,7 @@ def _update(
     tags = {
         "champion": subject.champion.reference,
         "labelled": material.labelled,
+        "newest": material.newest,
         "why": why,
         "lease": lease.token,
         "holder": lease.holder,
@@ -98,6 +98,13 @@ def _update(
         workspace.runs.set_tag(run.id, key, value)
     try:
         _name_champion(workspace, subject)
+        gone_back = _went_back(workspace, subject, material, policy, lease, why)
+        if gone_back is not None:
+            done, digest = gone_back
+            done = replace(done, run=run.id, seconds=round(time.monotonic() - began, 3))
+            workspace.runs.set_tag(run.id, "challenger", done.challenger)
+            _record(workspace, run, done, {"way": done.way}, digest)
+            return done
         challenger = make(workspace, subject, material, policy, run, plan=_plan(policy, began))
         workspace.runs.set_tag(run.id, "challenger", challenger.fit.model)
         workspace.leases.renew(lease, SECONDS)  # where it is lost nothing more is done
@@ -105,10 +112,12 @@ def _update(
         report, digest = judged(
             workspace, subject.champion.reference, challenger.fit.model, material.fresh, policy.gates, seed=policy.seed
         )
-        done = _decided(workspace, subject, policy, lease, challenger, report, why)
+        done = _decided(workspace, subject, policy, lease, challenger.fit.model, report, why)
         done = replace(
             done,
             run=run.id,
+            way=challenger.choice.words,
+            learnt=challenger.learnt,
             fresh=len(material.fresh),
             notes=(*material.notes, *challenger.fit.notes),
             seconds=round(time.monotonic() - began, 3),
@@ -126,8 +135,29 @@ def _update(
         defect = {"code": "defect", "happened": f"{type(error).__name__}: {error}"}
         workspace.runs.finish(run.id, "failed", error=defect)
         raise
-    _record(workspace, run, done, challenger, digest)
+    _record(workspace, run, done, described(challenger), digest)
     return done
+
+
+def _went_back(
+    workspace: Workspace, subject: Subject, material: Material, policy: UpdatePolicy, lease: Lease, why: str
+) -> tuple[Updated, str] | None:
+    """Let a former champion answer again that passes the gates on the rows since; None where there is none."""
+    from luban.operations.updating.back import better_before
+    from luban.operations.updating.contest import judged
+
+    found = better_before(workspace, subject, material)
+    if found is None:
+        return None
+    reference, rows = found
+    tell(Progress(stage="judge", message=f"{reference}, which answered before, against {subject.champion.reference}"))
+    report, digest = judged(
+        workspace, subject.champion.reference, reference, rows, policy.gates, seed=policy.seed, beside=False
+    )
+    done = _decided(workspace, subject, policy, lease, reference, report, why)
+    if done.outcome == "refused":
+        return None
+    return replace(done, way="went back to a former champion", fresh=len(rows)), digest
 
 
 def _plan(policy: UpdatePolicy, began: float) -> Any:
@@ -153,7 +183,7 @@ def _decided(
     subject: Subject,
     policy: UpdatePolicy,
     lease: Lease,
-    challenger: Challenger,
+    reference: str,
     report: Report,
     why: str,
 ) -> Updated:
@@ -161,14 +191,11 @@ def _decided(
     from luban.operations.update import Updated
     from luban.review.gates.run import refused
 
-    reference = challenger.fit.model
     failed = refused(report)
     done = Updated(
         subject=subject.name,
         model=subject.champion.reference,
         challenger=reference,
-        way=challenger.choice.words,
-        learnt=challenger.learnt,
         outcome="refused",
         reason=f"it did not pass: {', '.join(failed)}",
         report=report,
@@ -195,16 +222,14 @@ def _decided(
     return replace(done, outcome="promoted", reason=f"it passed and took over: {names}{left}")
 
 
-def _record(workspace: Workspace, run: Run, done: Updated, challenger: Challenger, digest: str) -> None:
-    from luban.operations.updating.challenger import described
-
+def _record(workspace: Workspace, run: Run, done: Updated, how: dict[str, Any], digest: str) -> None:
     tags = {
         "outcome": done.outcome,
         "reason": done.reason,
         "report": digest,
         "approval": done.approval,
         "fresh_rows": done.fresh,
-        **described(challenger),
+        **how,
     }
     for key, value in tags.items():
         workspace.runs.set_tag(run.id, key, value)

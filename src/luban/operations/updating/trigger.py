@@ -69,8 +69,13 @@ def due(workspace: Workspace, subject: Subject, material: Material, policy: Upda
 
 def last_update(workspace: Workspace, subject: Subject) -> Run | None:
     """Return the last update that went to its end."""
+    return next(iter(subject_runs(workspace, subject)), None)
+
+
+def subject_runs(workspace: Workspace, subject: Subject) -> list[Run]:
+    """Return the updates that went to their end, the latest first."""
     runs = workspace.runs.list(operation=OPERATION, state="finished", limit=_LOOKED_BACK)
-    return next((run for run in runs if run.request.get("name") == subject.name), None)
+    return [run for run in runs if run.request.get("name") == subject.name]
 
 
 def _held_back(workspace: Workspace, subject: Subject) -> str:
