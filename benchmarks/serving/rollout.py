@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ CLIENTS = 16
 _SWAPS = 8
 _BETWEEN = 0.4  # seconds
 _CANARY = 0.05
+_RUNS = 5
 _TURNS = 6
 _TURN = 1.5  # seconds
 
@@ -76,13 +78,28 @@ def swap(made: Made, folder: Path, _environments: Path) -> dict[str, Any]:
 
 
 def canary(made: Made, folder: Path, _environments: Path) -> dict[str, Any]:
-    """Give 5 % of the rows to a version that fails on 5 % of its rows: seconds until it has none."""
+    """Give 5 % of the rows to a version that fails on 5 % of its rows: seconds until it has none.
+
+    Several times, the rows in another order each time: which of them come first decides how soon failures are seen.
+    """
     found = {}
     with Workspace.open(made.root, actor="benchmark") as workspace, _deployed(workspace):
         for words, pace in (("16 clients without pause", None), ("300 requests/s", 300.0)):
-            workspace.deployments.set(DEPLOYMENT, {GOOD: 1.0})
+            runs = []
             with luban(made, folder) as running:
-                found[words] = _rolled_back(workspace, running.url, running.requests["records"], pace)
+                for order in range(_RUNS):
+                    workspace.deployments.set(DEPLOYMENT, {GOOD: 1.0})
+                    requests = list(running.requests["records"])
+                    random.Random(order).shuffle(requests)
+                    runs.append(_rolled_back(workspace, running.url, requests, pace))
+            seconds = [one["seconds until it has no share"] for one in runs]
+            ended = [one for one in seconds if one is not None]
+            found[words] = {
+                "median": float(np.median(ended)) if ended else None,
+                "least": min(ended, default=None),
+                "most": max(ended, default=None),
+                "runs": runs,
+            }
     return found
 
 
