@@ -83,6 +83,8 @@ def _follow_parent(news: News) -> None:
     """Take what it says; stop gracefully when its end of standard input is closed, however it ended."""
     with open(0, "rb", closefd=False) as parent:
         for line in parent:
+            if not line.endswith(b"\n"):  # it ended in the middle of a line
+                break
             for topic, said in json.loads(line).items():
                 news.put(topic, said)
     os.kill(os.getpid(), signal.SIGTERM)
