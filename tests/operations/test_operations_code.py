@@ -100,7 +100,7 @@ def test_git_that_hangs_is_given_up(repository: Path, monkeypatch: pytest.Monkey
     """After the seconds it was given; a fit goes on meanwhile and records that nothing is known."""
     slow = tmp_path / "bin"
     slow.mkdir()
-    (slow / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (slow / "git").write_text("#!/bin/sh\nexec sleep 280\n")
     (slow / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow}:{os.environ['PATH']}")
     began = time.monotonic()
@@ -111,7 +111,7 @@ def test_git_that_hangs_is_given_up(repository: Path, monkeypatch: pytest.Monkey
     assert origin.of_run()["code"] is None
     kept = origin.keep(blobs := Blobs(tmp_path / "blobs"))
     assert blobs.get_json(kept["code"])["state"] == "timed out"
-    assert time.monotonic() - began < 30, "a hanging git must not be waited for to its end"
+    assert time.monotonic() - began < 200, "a hanging git must not be waited for to its end"
 
 
 def test_a_commit_is_known_before_changes_are(

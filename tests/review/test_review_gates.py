@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -108,19 +108,27 @@ def test_slices_rarely_block_a_challenger_that_is_as_good() -> None:
     assert blocked <= 8
 
 
-def test_latency_compares_the_two_in_turns() -> None:
+def test_latency_compares_the_two_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three times as long is blocked, and allowed where it is said; below a millisecond nothing is slow."""
+    moment = [0.0]
+    monkeypatch.setattr("luban.review.gates.latency.time", SimpleNamespace(perf_counter=lambda: moment[0]))
+
+    def taking(seconds: float) -> dict[str, Any]:
+        def answer(_row: Any) -> None:
+            moment[0] += seconds
+
+        return {"answer": answer}
+
     gate = plugins.create("gates", "latency")
-    slow = contest(
-        0.8,
-        champion={"answer": lambda _row: time.sleep(0.002)},
-        challenger={"answer": lambda _row: time.sleep(0.02)},
-    )
-    assert check_gate(gate, slow).verdict == "block"
-    assert check_gate(gate, slow, 1000).verdict == "pass"
-    assert (
-        check_gate(gate, replace(slow, challenger=replace(slow.challenger, answer=lambda _row: None))).verdict == "pass"
-    )
+
+    def verdict(before: float, after: float, *limit: float) -> str:
+        found: str = check_gate(gate, contest(0.8, champion=taking(before), challenger=taking(after)), *limit).verdict
+        return found
+
+    assert verdict(0.01, 0.03) == "block"
+    assert verdict(0.01, 0.03, 4) == "pass"
+    assert verdict(0.01, 0.019) == "pass"
+    assert verdict(0.0001, 0.0009) == "pass"
 
 
 def test_size_is_bounded_where_it_matters() -> None:

@@ -28,7 +28,7 @@ def _start(what: str, *arguments: object) -> subprocess.Popen[str]:
 def _wait(*processes: subprocess.Popen[str]) -> list[str]:
     said = []
     for process in processes:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate()
         assert process.returncode == 0, err
         said.append(out)
     return said
@@ -41,12 +41,14 @@ def _kill_after(process: subprocess.Popen[str], lines: int) -> Iterator[list[str
         yield line.split()
         if number == lines:
             process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate()
     assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
-    ("processes", "count"), [(4, 12), pytest.param(8, 150, marks=pytest.mark.long)], ids=["few", "many"]
+    ("processes", "count"),
+    [(4, 12), pytest.param(8, 150, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
+    ids=["few", "many"],
 )
 def test_processes_write_together(store: Path, processes: int, count: int) -> None:
     """Processes that write at once meet no lock error, lose no row and keep one audit chain."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +13,7 @@ from luban.store.clock import now
 from luban.store.tokens import digest_of, token_id
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
     from pathlib import Path
 
     from luban.store import Workspace
@@ -33,11 +34,18 @@ def test_a_token_is_known_by_its_digest_alone(workspace: Workspace, tmp_path: Pa
     assert text != workspace.tokens.create("other", scopes=["infer"])[1]
 
 
-def test_state_follows_expiry_and_revocation(workspace: Workspace) -> None:
-    _, text = workspace.tokens.create("ci", scopes=["infer"], expires=now() + timedelta(seconds=0.2))
+def test_state_follows_expiry_and_revocation(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, text = workspace.tokens.create("ci", scopes=["infer"], expires=now() + timedelta(hours=1))
     assert workspace.tokens.list()[0].state == "good"
-    while workspace.tokens.list()[0].state == "good":
-        pass
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            assert made.expires is not None
+            return made.expires.astimezone(tz)
+
+    monkeypatch.setattr("luban.core.access.datetime", Later)
+    assert workspace.tokens.list()[0].state == "expired"
     assert workspace.tokens.snapshot().held == {}
     assert workspace.tokens.snapshot().made  # one was made: from now on one is needed
     _, again = workspace.tokens.create("ci", scopes=["infer"])  # an expired one does not take the name

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def server(folder: Path, **environment: str) -> Iterator[str]:
         yield found.group()
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate()
 
 
 def client(folder: Path, address: str, program: str, **environment: str) -> Any:
@@ -59,7 +59,7 @@ def client(folder: Path, address: str, program: str, **environment: str) -> Any:
         **environment,
     }
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=known, capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", program], cwd=folder, env=known, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert "Encountered unexpected error during" not in done.stderr, done.stderr[-4000:]
