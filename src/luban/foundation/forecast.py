@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from luban.foundation.training.work import Work
 
 PROBES = 16
+_WARMING = 2
 _SAMPLE = 4096
 _SECONDS = 20.0
 
@@ -57,8 +58,9 @@ def forecast(
 
     Notes
     -----
-    Steps are tried on batches as the loop would make them; after one to warm up the longest: it shows the memory.
-    Seconds are fitted to ``a + b * steps`` by rows times length over the others. Of very many rows 4,096 are looked
+    Steps are tried on batches as the loop would make them: some of the middle size to warm up, then the longest, which
+    shows the memory. Seconds are fitted to ``a + b * steps`` by rows times length over all but the warming ones, of
+    a batch that was tried several times the quickest. Of very many rows 4,096 are looked
     at. Where a way solves for a linear head, a solution on the rows that were read tells how long that takes.
     """
     try:
@@ -134,26 +136,30 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     batches = shuffled(lengths, batch, seed=work.effort.seed, epoch=0) if learns else list(by_length(lengths, 64))
     sizes = np.array([int(lengths[one].max()) * len(one) for one in batches])
     order = np.argsort(-sizes, kind="stable")
-    places = [int(order[len(order) // 2]), int(order[0])]
-    spread = np.linspace(0, len(order) - 1, PROBES - 2).round().astype(int)
-    places += [int(order[one]) for one in np.random.default_rng(0).permutation(np.unique(spread))]
+    middle = int(order[len(order) // 2])
+    spread = np.linspace(0, len(order) - 1, PROBES - _WARMING - 3).round().astype(int)
+    others = [int(order[one]) for one in np.random.default_rng(0).permutation(np.unique(spread))]
+    places = [*[middle] * (_WARMING + 1), int(order[0]), middle, *others]
     step: Stepping | Reading = Stepping(work) if learns else Reading(work)
-    seen: list[tuple[int, float]] = []
+    seen: dict[int, float] = {}
+    count = 0
     begun = time.monotonic()
     for number, place in enumerate(places):
         started = time.perf_counter()
         step(batches[place])
         if work.place.device.type == "cuda":
             torch.cuda.synchronize(work.place.device)
-        if number:  # the first one warms caches up and makes the optimizer's state
-            seen.append((int(sizes[place]), time.perf_counter() - started))
+        count += 1
+        if number >= _WARMING:  # the first ones warm caches up and make the optimizer's state
+            seen[place] = min(seen.get(place, np.inf), time.perf_counter() - started)
         if time.monotonic() - begun > allowed and seen:
             break
-    costs = np.array(seen, dtype=np.float64)
-    seconds = float(fitted(costs[:, 0], costs[:, 1], sizes.astype(np.float64)).sum())
+    measured = list(seen)
+    taken = np.array([seen[place] for place in measured])
+    seconds = float(fitted(sizes[measured].astype(np.float64), taken, sizes.astype(np.float64)).sum())
     if isinstance(step, Reading):
         seconds += step.solving(len(lengths))
-    return Measured(seconds, len(seen) + 1, int(sizes[order[0]]), step.precision)
+    return Measured(seconds, count, int(sizes[order[0]]), step.precision)
 
 
 def fitted(sizes: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> np.ndarray:
