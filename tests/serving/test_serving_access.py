@@ -28,8 +28,9 @@ from luban.serving.access.gate import WRONG_AT_ONCE, Access, Gate, Rates, _Guard
 from luban.serving.access.principal import ANYBODY, NOBODY, Principal, permit
 from luban.serving.access.tls import certificate
 from luban.serving.access_log import AccessLog
-from luban.serving.app import application, routes_application
+from luban.serving.app import application
 from luban.serving.models import Models
+from luban.serving.routes_application import RoutesApplication
 from luban.serving.runtime import Runtime
 from luban.serving.server import running, serve
 from luban.store import Workspace
@@ -134,7 +135,7 @@ def test_a_route_that_says_nothing_is_refused_to_everybody() -> None:
         *needs("read", Mount("/said", routes=[Route("/for-all", lambda _request: PlainTextResponse("fine"))])),
         *needs("infer", Mount("/opaque", app=PlainTextResponse("fine"))),
     ]
-    inner = routes_application(routes)
+    inner = RoutesApplication(routes)
     guarded(inner.routes)
     app = Access(inner, Gate(), routes, serving_app._refusal)
 
@@ -156,7 +157,7 @@ def test_a_route_that_says_nothing_is_refused_to_everybody() -> None:
 def test_without_the_gate_nobody_gets_through() -> None:
     """An application whose gate was forgotten refuses: who asks is nobody."""
     routes = needs("infer", Route("/x", lambda _request: PlainTextResponse("secret")))
-    inner = routes_application(routes)
+    inner = RoutesApplication(routes)
     guarded(inner.routes)
 
     async def status() -> int:

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from luban.core import plugins
-from luban.core.errors import LubanError
 from luban.serving.access.declare import declared, needs
 from luban.serving.access.gate import Access, Gate, guarded
 from luban.serving.bodies import json_response
 from luban.serving.hosts import LoopbackNames
-from luban.serving.limits import retry_headers
 from luban.serving.metrics import CONTENT_TYPE, Metrics
 from luban.serving.observe import Observe
 from luban.serving.openapi import page
+from luban.serving.routes_application import RoutesApplication
 from luban.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from starlette.requests import Request
 
+    from luban.core.errors import LubanError
     from luban.serving.access_log import AccessLog
     from luban.serving.models import Models
 
@@ -84,7 +81,7 @@ def application(
         *needs("look", Route("/", landing), Route("/openapi.json", openapi)),
         *needs("read", Route("/metrics", read_metrics)),
     ]
-    inner: Any = routes_application(routes)
+    inner: Any = RoutesApplication(routes)
     guarded(inner.routes)
     inner = Access(inner, gate or Gate(loopback=loopback), routes, _refusal)
     return Observe(LoopbackNames(inner) if loopback else inner, routes, metrics, log)
@@ -96,27 +93,5 @@ def _busy(route: Any) -> tuple[bool, bool]:
     return need is None or need.need != "infer", not route.param_convertors
 
 
-def routes_application(routes: Sequence[Any]) -> Starlette:
-    """Return the inner application: routes, and every error as ``{"error": ...}``."""
-    handlers: Any = {LubanError: _luban_error, HTTPException: _http_error, Exception: _fault}
-    return Starlette(routes=routes, exception_handlers=handlers)
-
-
 def _refusal(error: LubanError, headers: dict[str, str]) -> Response:
     return json_response({"error": str(error)}, error.status, headers)
-
-
-async def _luban_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, LubanError)
-    return json_response({"error": str(error)}, error.status, retry_headers(error))
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    seen = f"{request.method} {request.url.path}"
-    words = {404: f"there is no route {seen}; see /", 405: f"{seen} is not allowed"}
-    return json_response({"error": words.get(error.status_code, str(error.detail))}, error.status_code, error.headers)
-
-
-async def _fault(_request: Request, _error: Exception) -> Response:
-    return json_response({"error": "the server failed to answer; its log says why"}, 500)

@@ -1,4 +1,4 @@
-"""Connections whose clients must send the head of a request in time; others are closed.
+"""Connections whose clients must send the head of a request in time; others are closed. Answers are sent as one.
 
 uvicorn bounds the time between two requests, not how long a client may take over the lines of one head: one byte now
 and then would keep a connection for ever.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from luban.serving.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +26,8 @@ def connection(patience: float) -> type[asyncio.Protocol]:
         _heading = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
+            self._joined = JoinedWrites(transport, self.loop)
+            super().connection_made(self._joined)
             self._wait()
 
         def data_received(self, data: bytes) -> None:
@@ -40,6 +43,10 @@ def connection(patience: float) -> type[asyncio.Protocol]:
             self._heading = False
             self._end_wait()
             super().on_headers_complete()
+
+        def on_response_complete(self) -> None:
+            self._joined.flush()
+            super().on_response_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._end_wait()

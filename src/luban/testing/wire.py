@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.protocols import Wire
 from luban.serving.access.declare import declared
-from luban.serving.app import routes_application
 from luban.serving.limits import Limits
 from luban.serving.models import Models
+from luban.serving.routes_application import RoutesApplication
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ def check_wire(wire: Wire, runtimes: Iterable[Runtime]) -> list[str]:
         keys = [(route.path, method) for route in routes for method in route.methods]
         for one, other in itertools.combinations(keys, 2):
             assert one != other, f"{name} has the route {one} twice"
-        app = routes_application(routes)
+        app = RoutesApplication(routes)
         some = models.all()[0]
         for route in routes:
             assert route.path.startswith("/"), f"{name} has the path {route.path!r}"

@@ -29,7 +29,7 @@ from luban.serving.openapi import described
 from luban.serving.wires.binary import HEADER, MEDIA_TYPE, Binary, raw_bytes, split
 from luban.serving.wires.repository import repository_routes
 from luban.serving.wires.schemas import INFER
-from luban.serving.wires.tensors import Tensor, datatype, decode, encode, encode_row, is_text
+from luban.serving.wires.tensors import Tensor, datatype, decode, encode, encode_row, is_text, one_row
 from luban.version import __version__
 
 if TYPE_CHECKING:
@@ -157,14 +157,8 @@ def read(runtime: Routed, request: dict[str, Any], binary: Binary) -> _Asked:
     if parameters.get("timeout"):
         runtime.asker.within(_seconds(parameters["timeout"]))
     outputs = _outputs(request.get("outputs"), runtime, parameters.get("binary_data_output") is True)
-    tensors, rows = _tensors(runtime, request.get("inputs"), binary)
+    data, rows = _data(runtime, request.get("inputs"), binary)
     binary.end()
-    columns = runtime.columns
-    data: Mapping[str, Any] | pa.Table
-    if rows == 1 and runtime.empty.decided is None:
-        data = {name: tensor.single(columns[name]) for name, tensor in tensors.items()}
-    else:
-        data = pa.table({name: tensor.to_arrow(columns[name]) for name, tensor in tensors.items()})
     return _Asked(identifier, outputs, rows, missing, data)
 
 
@@ -227,6 +221,17 @@ def _parameters(tensor: dict[str, Any], name: str) -> dict[str, Any]:
 def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
     nearest = NotFound.named(what, name, known)
     return InputError(nearest.happened, remedy=nearest.remedy)
+
+
+def _data(runtime: Routed, inputs: Any, binary: Binary) -> tuple[Mapping[str, Any] | pa.Table, int]:
+    """Return what the inputs hold, one row as a mapping where it can be answered so, and how many rows it is."""
+    columns, short = runtime.columns, runtime.empty.decided is None
+    if short and (row := one_row(inputs, columns)) is not None:
+        return row, 1
+    tensors, rows = _tensors(runtime, inputs, binary)
+    if short and rows == 1:
+        return {name: tensor.single(columns[name]) for name, tensor in tensors.items()}, 1
+    return pa.table({name: tensor.to_arrow(columns[name]) for name, tensor in tensors.items()}), rows
 
 
 def _tensors(runtime: Routed, inputs: Any, binary: Binary) -> tuple[dict[str, Tensor], int]:

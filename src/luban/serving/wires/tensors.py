@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from luban.data.media.endings import KINDS
 from luban.learners.predictions import label_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from luban.core.schema import Column
 
@@ -91,12 +90,8 @@ def decode(tensor: Any, column: Column) -> Tensor:
     InputError
         Naming the column, and the row where it is about one.
     """
-    kind, data = tensor.get("datatype"), tensor.get("data")
-    single = tensor.get("shape") == [1, 1] and type(data) is list and len(data) == 1
-    if single and kind in _ACCEPTED[column.kind] and (data[0] is None or _TESTS[kind](data[0])):
-        return Tensor(kind, data)  # one good value: the way that most requests take
     kind = check_datatype(tensor, column)
-    rows = check_shape(tensor.get("shape"), column)
+    rows, data = check_shape(tensor.get("shape"), column), tensor.get("data")
     if not isinstance(data, list):
         raise InputError(f"the input {column.name!r} has no list of data", seen=type(data).__name__)
     values = _flat(data, column)
@@ -107,6 +102,35 @@ def decode(tensor: Any, column: Column) -> Tensor:
         )
     check_values(kind, values, column)
     return Tensor(kind, values)
+
+
+def one_row(inputs: Any, columns: Mapping[str, Column]) -> dict[str, Any] | None:
+    """Return the row of inputs that have one good value each, or None where they are anything else.
+
+    Most requests are such a row, and reading it so takes a third of the time. All else, and what is wrong with
+    it, is for `decode` to say.
+
+    Parameters
+    ----------
+    inputs : object
+        As the request has them.
+    columns : mapping of str to Column
+        The columns of the model.
+    """
+    row: dict[str, Any] = {}
+    try:
+        for tensor in inputs:
+            name, data = tensor["name"], tensor["data"]
+            value = data[0]
+            fits = _SINGLE[columns[name].kind][tensor["datatype"]]
+            if tensor["shape"] != _ONE or len(tensor) != len(_KEYS) or type(data) is not list or len(data) != 1:
+                return None
+            if value is not None and not fits(value):
+                return None
+            row[name] = value
+    except (LookupError, TypeError):  # a field that is not there, or is something else
+        return None
+    return row if row and len(row) == len(inputs) else None
 
 
 def check_datatype(tensor: Any, column: Column) -> str:
@@ -165,12 +189,7 @@ def _whole(low: int, high: int) -> Any:
 
 
 def _real(largest: float) -> Any:
-    def fits(value: Any) -> bool:
-        if type(value) is int:
-            return abs(value) <= largest
-        return type(value) is float and math.isfinite(value) and abs(value) <= largest
-
-    return fits
+    return lambda value: (type(value) is float or type(value) is int) and -largest <= value <= largest
 
 
 def is_text(value: Any) -> bool:
@@ -191,6 +210,12 @@ _TESTS: dict[str, Any] = {
     "BYTES": is_text,
     **{kind: _whole(*limits) for kind, limits in WHOLE.items()},
     **{kind: _real(largest) for kind, largest in REAL.items()},
+}
+_KEYS = ("name", "shape", "datatype", "data")
+_ONE = [1, 1]
+_SINGLE: dict[str, dict[str, Any]] = {  # by a column's kind and a datatype, for values that a row holds as they come
+    kind: {one: _TESTS[one] for one in accepted if (kind, one) != ("date", "INT64")}
+    for kind, accepted in _ACCEPTED.items()
 }
 
 
