@@ -295,17 +295,24 @@ def test_serving_imports_no_runtime_before_it_is_needed() -> None:
 
 
 def test_a_server_loads_no_data_frames_until_somebody_asks_for_one() -> None:
-    """`luban serve` without pandas and onnx, which are a third of its memory; pyarrow makes frames all the same."""
+    """`luban serve` without pandas and onnx, which are a third of its memory; pyarrow makes frames all the same.
+
+    Nor does it load pyarrow's clients of object stores, and writes Parquet all the same.
+    """
     code = (
-        "import sys; from luban.serving.light import without_pandas; without_pandas()\n"
+        "import io, sys; from luban.serving.light import give_back, without_object_stores, without_pandas\n"
+        "without_pandas(); without_object_stores(); give_back()\n"
+        "import pyarrow.parquet as pq\n"
         "import pyarrow as pa, luban.serving.deployed, luban.serving.server, luban.operations.loading\n"
         "from luban.serving.runtime import Runtime\n"
         "from luban.data.conform import conform; from luban.core.schema import Column\n"
         "conform([{'x': 1}, {'x': 2}], [Column(name='x', kind='number')])\n"
-        "print('pandas' in sys.modules, 'onnx' in sys.modules, len(pa.table({'x': [1, 2]}).to_pandas()))"
+        "file, table = io.BytesIO(), pa.table({'x': [1, 2]}); pq.write_table(table, file)\n"
+        "print(*(one in sys.modules for one in ('pandas', 'onnx', 'pyarrow._s3fs')), pq.read_table(file) == table)\n"
+        "print(len(table.to_pandas()), pa.fs.LocalFileSystem.__name__)"
     )
     done = subprocess.run([__import__("sys").executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "False", "2"]
+    assert done.stdout.split() == ["False", "False", "False", "True", "2", "LocalFileSystem"]
 
 
 def test_versions_of_a_model_are_found() -> None:

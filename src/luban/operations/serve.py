@@ -79,9 +79,10 @@ def serve(
     }
     if workers < 1:
         raise InputError("there must be at least one worker", seen=str(workers))
-    from luban.serving.light import without_pandas
+    from luban.serving.light import without_object_stores, without_pandas
 
     without_pandas()  # before anything makes an array
+    without_object_stores()
 
     from luban.operations.updating.beside import updating
 

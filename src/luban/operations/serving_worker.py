@@ -20,9 +20,10 @@ def command(root: str, actor: str, arguments: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     """Serve until a signal comes, and tell the parent how it went."""
-    from luban.serving.light import without_pandas
+    from luban.serving.light import without_object_stores, without_pandas
 
     without_pandas()  # before anything makes an array
+    without_object_stores()
 
     from luban.operations.serve import answer
     from luban.serving.workers.place import place, tell

@@ -9,6 +9,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from luban.serving.light import give_back
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,7 @@ def kept_out_of_collections() -> Iterator[None]:
     A server has some hundred thousand objects that stay; to look through all of them takes longer than many requests.
     """
     gc.collect()
+    give_back()
     gc.freeze()
     try:
         yield

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
@@ -159,6 +158,8 @@ _FORMS: dict[str, Callable[[Any, Routed], list[dict[str, Any]]]] = {
 
 def _read_csv(routed: Routed, body: bytes) -> Rows:
     """Return the rows of a table with a head; every value is read as the model's column wants it."""
+    import pyarrow.csv as pa_csv  # which most servers never need
+
     try:
         names = pa_csv.open_csv(io.BytesIO(body)).schema.names
         options = pa_csv.ConvertOptions(
