@@ -95,7 +95,7 @@ async def _body(request: Request, models: Models, known: set[str]) -> dict[str, 
     if unknown:
         raise InputError("the request has a field that is not known", seen=repr(unknown[0])[:100])
     parameters = asked.get("parameters") or {}
-    if not isinstance(parameters, dict) or any(key in parameters for key in ("config", "file")):
+    if not isinstance(parameters, dict) or any(key == "config" or key.startswith("file") for key in parameters):
         raise InputError("only models of the workspace can be loaded", remedy="Send no config and no file.")
     return asked
 
