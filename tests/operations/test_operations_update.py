@@ -20,8 +20,10 @@ from luban.operations.approvals.approve import approvals_approve
 from luban.operations.approvals.list_ import approvals_list
 from luban.operations.approvals.reject import approvals_reject
 from luban.operations.approvals.show import approvals_show
+from luban.operations.data.import_ import data_import
 from luban.operations.deploy import deploy
 from luban.operations.deployments.remove import deployments_remove
+from luban.operations.predictions.erase import PredictionsErased, predictions_erase
 from luban.operations.update import update
 from luban.operations.updates.list_ import updates_list
 from luban.operations.updates.remove import updates_remove
@@ -142,6 +144,26 @@ def test_a_former_champion_that_is_better_since_answers_again(workspace: Workspa
     turning.logged(workspace, turning.rows(300, turned=False, seed=6), start=20_000)
     again = update(workspace, "weather", **QUICK)
     assert (again.challenger, again.outcome) == ("weather/3", "refused")
+
+
+@pytest.mark.long
+def test_who_erases_a_person_is_told_what_has_learnt_from_their_rows(workspace: Workspace) -> None:
+    """The version of the data set that an update made, the model of it, and what to do; a stranger has none. An update
+    afterwards learns from what is left."""
+    deploy(workspace, "weather", "weather")
+    turning.logged(workspace, turning.rows(300, turned=True, seed=4))
+    turning.logged(workspace, turning.rows(3, turned=True, seed=7), start=-20, subject="alice")
+    assert update(workspace, "weather", **QUICK).challenger == "weather/2"
+    assert predictions_erase(workspace, "bob") == PredictionsErased(predictions=0)
+    erased = predictions_erase(workspace, "alice")
+    made = str(workspace.models.get("weather/2").dataset)
+    assert erased.predictions == 3
+    assert [(one.dataset, one.rows, one.models) for one in erased.learnt] == [(made, 3, ("weather/2",))]
+    assert erased.remedy == ("luban update weather --way retrain", "luban models delete weather/2")
+    assert predictions_erase(workspace, "alice").learnt == ()
+    known = turning.rows(30, turned=False, seed=9).append_column("who", pa.array(["alice", *["carol"] * 29]))
+    data_import(workspace, known, name="asked", key="who")
+    assert [(one.dataset, one.rows) for one in predictions_erase(workspace, "alice").learnt] == [("asked/1", 1)]
 
 
 @pytest.mark.long

@@ -70,13 +70,19 @@ def champion(workspace: Workspace, learner: str = "linear", name: str = "weather
 
 
 def logged(
-    workspace: Workspace, table: pa.Table, *, deployment: str = "weather", model: str = "weather/1", start: int = 0
+    workspace: Workspace,
+    table: pa.Table,
+    *,
+    deployment: str = "weather",
+    model: str = "weather/1",
+    start: int = 0,
+    subject: str = "",
 ) -> None:
     """Put rows into the prediction log, a second apart, and give all of them their labels."""
     began = datetime.now(UTC) + timedelta(seconds=start)
     made = [
         {"request_id": f"{deployment}-{start + place}", "row": 0, "moment": began + timedelta(seconds=place)}
-        | {"deployment": deployment, "model": model, "arm": "champion", "latency_ms": 1.0}
+        | {"deployment": deployment, "model": model, "arm": "champion", "latency_ms": 1.0, "subject": subject}
         | {"input.x": row["x"], "input.y": row["y"], "output.prediction": "no"}
         | {"output.probability_no": 0.6, "output.probability_yes": 0.4}
         for place, row in enumerate(table.to_pylist())

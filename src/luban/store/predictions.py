@@ -116,7 +116,7 @@ class Predictions:
         """
         if not subject:
             raise InputError("the subject to erase must be named")
-        for deployment, rows in self._about(subject).items():
+        for deployment, rows in self.about(subject).items():
             forget(self._labels, deployment, rows)
 
         def staying(chunk: Chunk) -> pa.Table | None:
@@ -150,7 +150,7 @@ class Predictions:
             detail={"days": days},
         )
 
-    def _about(self, subject: str) -> dict[str, pa.Table]:
+    def about(self, subject: str) -> dict[str, pa.Table]:
         """Return (request_id, row) of every row about a person, by deployment."""
         found: dict[str, list[pa.Table]] = {}
         for chunk in self._chunks.named():

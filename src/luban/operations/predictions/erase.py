@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from luban.core.operation import operation
+from luban.operations.predictions.learnt import Learnt
 
 if TYPE_CHECKING:
     from luban.store import Workspace
@@ -13,18 +14,59 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionsErased:
-    """How many predictions about a person are gone, with their labels."""
+    """How many predictions about a person are gone, with their labels, and what had learnt from them.
+
+    Attributes
+    ----------
+    learnt : tuple of Learnt
+        Versions of data sets that hold such rows still, and the versions of models that were made of them.
+    remedy : tuple of str
+        The commands that make models without these rows, and delete those with them.
+    unknown : str
+        Why it could not be looked up what had learnt from them; erased they are nevertheless.
+    """
 
     predictions: int
+    learnt: tuple[Learnt, ...] = ()
+    remedy: tuple[str, ...] = ()
+    unknown: str = ""
 
 
 @operation(permission="predictions:write", name="predictions erase")
 def predictions_erase(workspace: Workspace, subject: str) -> PredictionsErased:
     """Erase every logged prediction about a person, with its labels, from all deployments; the audit log keeps that.
 
+    Versions of data sets stay as they were. Those that hold rows of the person are named, with the models that learnt
+    from them and what to do about these.
+
     Parameters
     ----------
     subject
         The person, as requests named them in `x-luban-subject` or the parameter `subject`.
     """
-    return PredictionsErased(predictions=workspace.predictions.erase(subject))
+    from luban.core.errors import InputError, LubanError
+    from luban.operations.predictions.learnt import learnt_from
+
+    if not subject:
+        raise InputError("the subject to erase must be named")
+    learnt: tuple[Learnt, ...] = ()
+    unknown = ""
+    try:
+        learnt = learnt_from(workspace, subject)
+    except LubanError as error:  # a damaged data set is no reason to keep what must go
+        unknown = str(error)
+    gone = workspace.predictions.erase(subject)
+    return PredictionsErased(predictions=gone, learnt=learnt, remedy=_remedy(learnt), unknown=unknown)
+
+
+def _remedy(learnt: tuple[Learnt, ...]) -> tuple[str, ...]:
+    """Return commands: what an update made is learnt anew from what is left of the log, then the old versions go."""
+    models = tuple(dict.fromkeys(model for one in learnt for model in one.models))
+    made = [one for one in learnt if one.dataset.partition("/")[0].endswith(".update")]
+    updated = {model.partition("/")[0] for one in made for model in one.models}
+    names = dict.fromkeys(model.partition("/")[0] for model in models)
+    anew = [
+        f"luban update {name} --way retrain" if name in updated else f"luban fit DATA_WITHOUT_THEM --name {name}"
+        for name in names
+    ]
+    return (*anew, *(f"luban models delete {model}" for model in models))

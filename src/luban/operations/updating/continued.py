@@ -20,7 +20,7 @@ def without(given: Rows, known: Rows) -> Rows | None:
     before = _counts(known)
     left = dict(before)
     new = []
-    for place, key in enumerate(_keys(given)):
+    for place, key in enumerate(keys(given)):
         if left.get(key, 0):
             left[key] -= 1
         else:
@@ -34,20 +34,20 @@ def without(given: Rows, known: Rows) -> Rows | None:
 
 def _counts(rows: Rows) -> dict[int, int]:
     counts: dict[int, int] = {}
-    for key in _keys(rows):
+    for key in keys(rows):
         counts[key] = counts.get(key, 0) + 1
     return counts
 
 
-def _keys(rows: Rows) -> list[int]:
+def keys(rows: Rows) -> list[int]:
     """Return a number for each row, equal for equal rows, wherever files that they name may lie."""
     import pandas as pd
 
     from luban.data.media.carried import identified
 
     frame = identified(rows.table).to_pandas().assign(**{"": _written(rows.target)})
-    keys: list[int] = pd.util.hash_pandas_object(frame, index=False).tolist()
-    return keys
+    found: list[int] = pd.util.hash_pandas_object(frame, index=False).tolist()
+    return found
 
 
 def _written(target: np.ndarray) -> np.ndarray | list[str]:

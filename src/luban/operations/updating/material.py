@@ -103,7 +103,7 @@ def of_log(workspace: Workspace, subject: Subject, share: float) -> Material:
     held = _held(len(rows) - start, share)
     cut = _boundary(moments, len(rows) - held, start)
     return Material(
-        known=joined([_base(workspace, version, base), rows.part(0, start)]),
+        known=joined([base_rows(workspace, version, base), rows.part(0, start)]),
         new=rows.part(start, cut),
         fresh=rows.part(cut),
         base=base,
@@ -142,7 +142,7 @@ def of_data(workspace: Workspace, subject: Subject, data: Any, share: float) -> 
     notes = [*whole.notes, *conformed.notes, *strange]
     given = in_any_order(version.task, given)
     base = str(version.dataset)
-    known = _base(workspace, version, base)
+    known = base_rows(workspace, version, base)
     later = without(given, known)
     if later is not None:
         notes.append(
@@ -222,7 +222,7 @@ def _no_target(version: ModelVersion) -> np.ndarray:
     return np.zeros(shape, dtype=np.int64 if version.task.classifies or kind == "tokens" else np.float64)
 
 
-def _base(workspace: Workspace, version: ModelVersion, reference: str) -> Rows:
+def base_rows(workspace: Workspace, version: ModelVersion, reference: str) -> Rows:
     """Return the rows of a data set that a model came from, in the order of time where that is known."""
     from luban.data import versions
     from luban.data.conform import conform

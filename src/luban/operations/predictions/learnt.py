@@ -1,0 +1,128 @@
+"""What has learnt from a person's rows: data sets that hold them, and the versions of models made of these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from luban.core.errors import InputError, NotFound, Unsupported
+
+if TYPE_CHECKING:
+    from luban.core.dataset import Dataset
+    from luban.core.model import ModelVersion
+    from luban.operations.updating.rows import Rows
+    from luban.store import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """A version of a data set with rows of a person, and what was made of it.
+
+    Attributes
+    ----------
+    rows : int
+        Rows that bear the person's name as their key, or are equal to labelled predictions about the person.
+    models : tuple of str
+        Versions that learnt from it, or went on from one that did.
+    """
+
+    dataset: str
+    rows: int
+    models: tuple[str, ...] = ()
+
+
+def learnt_from(workspace: Workspace, subject: str) -> tuple[Learnt, ...]:
+    """Return which data sets hold rows of a person; to be asked before these go from the prediction log.
+
+    Data sets that updates made bear no names: their rows are held against the person's labelled predictions, so that
+    rows of somebody else that are equal in every column count too.
+    """
+    found: Counter[str] = Counter()
+    for dataset in workspace.datasets.list():
+        for one in workspace.datasets.versions(dataset.name):
+            found[one.reference] += _named(workspace, one, subject)
+    for deployment in workspace.predictions.about(subject):
+        for model, rows in _theirs(workspace, deployment, subject):
+            for name in dict.fromkeys((f"{deployment}.update", f"{model.name}.update")):
+                for one in _versions(workspace, name):
+                    found[one.reference] = max(found[one.reference], _equal(workspace, model, one, rows))
+    versions = [each for one in workspace.models.list() for each in workspace.models.versions(one.name)]
+    return tuple(
+        Learnt(dataset=reference, rows=rows, models=_made_of(reference, versions))
+        for reference, rows in sorted(found.items())
+        if rows
+    )
+
+
+def _named(workspace: Workspace, dataset: Dataset, subject: str) -> int:
+    """Return how many rows have the person as their key."""
+    from luban.data import versions
+
+    key = dataset.schema.key
+    if key is None:
+        return 0
+    return [str(one) for one in versions.table(workspace, dataset, columns=[key])[key].to_pylist()].count(subject)
+
+
+def _theirs(workspace: Workspace, deployment: str, subject: str) -> list[tuple[ModelVersion, Rows]]:
+    """Return the labelled predictions about a person as rows to learn from, by the version that predicted."""
+    import pyarrow.compute as pc
+
+    from luban.data.conform import conform
+    from luban.operations.updating.rows import learnable
+    from luban.operations.updating.subject import check_logged
+
+    log = workspace.labels.joined(deployment)
+    log = log.filter(pc.fill_null(pc.equal(log["subject"], subject), False))
+    found = []
+    for reference in log["model"].unique().to_pylist():
+        mine = log.filter(pc.equal(log["model"], reference))
+        inputs = mine.select([name for name in mine.column_names if name.startswith("input.")])
+        try:
+            version = workspace.models.get(reference)
+            check_logged(version)
+        except (NotFound, Unsupported):  # deleted, it tells no more what its inputs were; or no update learns from it
+            continue
+        if not inputs.num_columns:
+            continue
+        inputs = inputs.rename_columns([name.removeprefix("input.") for name in inputs.column_names])
+        table = conform(inputs, version.signature.inputs, missing="fill", infinities="missing").table
+        try:
+            found.append((version, learnable(version.task, table, mine["label"])[0]))
+        except InputError:  # none of the labels is one that is learnt from
+            continue
+    return found
+
+
+def _versions(workspace: Workspace, name: str) -> list[Dataset]:
+    try:
+        return workspace.datasets.versions(name)
+    except NotFound:
+        return []
+
+
+def _equal(workspace: Workspace, model: ModelVersion, dataset: Dataset, theirs: Rows) -> int:
+    """Return how many rows of a data set are equal to theirs."""
+    from luban.operations.updating.continued import keys
+    from luban.operations.updating.material import base_rows
+
+    if not {*(column.name for column in model.signature.inputs), model.task.target} <= set(dataset.schema.names):
+        return 0
+    wanted = set(keys(theirs))
+    return sum(one in wanted for one in keys(base_rows(workspace, model, dataset.reference)))
+
+
+def _made_of(reference: str, versions: list[ModelVersion]) -> tuple[str, ...]:
+    """Return the versions that learnt from a data set, and those that went on from them, by their recipes."""
+    found = {one.reference for one in versions if one.dataset == reference}
+    for one in versions:  # a version comes after the one that it goes on from
+        if _before(one) & found:
+            found.add(one.reference)
+    return tuple(one.reference for one in versions if one.reference in found)
+
+
+def _before(version: ModelVersion) -> set[Any]:
+    """Return the versions that one went on learning from."""
+    steps = () if version.recipe is None else version.recipe.steps
+    return {step.parameters.get("from") for step in steps if step.component == "continue"}
