@@ -89,20 +89,8 @@ class Runs:
         started, id : optional
             Of a run that began elsewhere.
         """
-        if parent is not None:
-            self._check_known(parent)
-        run = Run(
-            id=id or new_run_id(),
-            operation=operation,
-            request=to_json(request),
-            state="running",
-            started=started or now(),
-            parent=parent,
-            environment=to_json(environment or {}),
-            actor=self._actor,
-            name=name,
-            experiment=experiment,
-        )
+        known: dict[str, Any] = {"environment": to_json(environment or {}), "name": name, "experiment": experiment}
+        run = self._new(operation, request, parent, id=id or new_run_id(), started=started or now(), **known)
         with self._database.writing() as connection:
             connection.execute(insert(runs).values(row_of(run)))
             add_params(connection, run.id, params or {})
@@ -127,23 +115,17 @@ class Runs:
         environment : mapping, optional
             Of JSON values.
         """
-        if parent is not None:
-            self._check_known(parent)
-        run = Run(
-            id=new_run_id(),
-            operation=operation,
-            request=to_json(request),
-            state="running",
-            started=now(),
-            parent=parent,
-            environment=environment or {},
-            actor=self._actor,
-            name=name,
-            experiment=experiment,
-        )
+        known: dict[str, Any] = {"environment": environment or {}, "name": name, "experiment": experiment}
+        run = self._new(operation, request, parent, id=new_run_id(), started=now(), **known)
         self._recorder.add([entries.Begun(row_of(run))])
         self._known.add(run.id)
         return run
+
+    def _new(self, operation: str, request: Mapping[str, Any], parent: str | None, **known: Any) -> Run:
+        if parent is not None:
+            self._check_known(parent)
+        made = {"operation": operation, "request": to_json(request), "state": "running", "actor": self._actor}
+        return Run(**made, parent=parent, **known)
 
     def end(self, id: str, state: RunState, *, error: Mapping[str, Any] | None = None) -> None:  # noqa: A002
         """Record how a run ended as `finish` does, but leave the writing to the thread."""
