@@ -70,17 +70,17 @@ class CatBoostKernel:
 
     @cached_property
     def model(self) -> catboost.CatBoost:
-        """The model that the content describes."""
+        """The model that the content describes; a server that has its graph never needs it, nor the library."""
         import catboost
 
-        # CatBoost believes the size that its header names, and reads on behind a content that is shorter.
-        if len(self.content) < _HEADER + int.from_bytes(self.content[4:_HEADER], "little"):
-            raise damaged("model.cbm", f"it ends after {len(self.content)} bytes")
         model = catboost.CatBoost()
         try:
             model.load_model(blob=self.content)
         except catboost.CatBoostError as error:
             raise damaged("model.cbm", str(error)) from error
+        names = model.feature_names_
+        if names is None or len(names) != self.features:
+            raise damaged("model.cbm", f"its features are not {self.features}")
         return model
 
     def margins(self, features: np.ndarray) -> np.ndarray:
@@ -223,11 +223,10 @@ class CatBoostLearner:
 
         def kernel(task: Task, features: int) -> CatBoostKernel:
             content = payload(payloads, "model.cbm")
-            made = CatBoostKernel(content=content, features=features, outputs=link.width(task))
-            names = made.model.feature_names_
-            if names is None or len(names) != features:
-                raise damaged("model.cbm", f"its features are not {features}")
-            return made
+            # CatBoost believes the size that its header names, and reads on behind a content that is shorter.
+            if len(content) < _HEADER + int.from_bytes(content[4:_HEADER], "little"):
+                raise damaged("model.cbm", f"it ends after {len(content)} bytes")
+            return CatBoostKernel(content=content, features=features, outputs=link.width(task))
 
         model: EncodedModel = read_model(self.name, payloads, kernel, ContinuingModel)
         return model
