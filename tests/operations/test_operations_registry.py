@@ -387,6 +387,14 @@ def test_the_commands_tell_what_they_did(home: Path) -> None:
     assert "luban models rollback cancer --alias champion" in error
 
 
+def test_the_list_of_models_shows_what_answers_beside_what_is_newest(workspace: Workspace) -> None:
+    newest = again(workspace)
+    listed = [one.model for one in luban.models.list(workspace=workspace).models if one.model.startswith("cancer/")]
+    champion = workspace.models.get("cancer").reference
+    assert listed == [newest, champion]
+    assert champion != newest
+
+
 def test_deployed_versions_stay(workspace: Workspace) -> None:
     """`luban models delete` says where a version answers and what to do."""
     luban.deploy("lab", "cancer/2", workspace=workspace)

