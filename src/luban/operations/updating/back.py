@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from luban.core import plugins
 from luban.core.errors import NotFound
 from luban.operations.updating.material import FEWEST
 from luban.operations.updating.trigger import subject_runs
 
 if TYPE_CHECKING:
+    from luban.core.contest import Limit
     from luban.core.model import ModelVersion
+    from luban.core.update import UpdatePolicy
     from luban.operations.updating.material import Material
     from luban.operations.updating.rows import Rows
     from luban.operations.updating.subject import Subject
@@ -21,6 +24,17 @@ if TYPE_CHECKING:
 
 FORMER = 3
 """Champions that are remembered."""
+
+JUDGE = "quality"
+"""The gate that a former champion must pass. What the others measure, such as its size, did not keep it from answering
+before, and where it is the better one each hour that it waits costs."""
+
+
+def limits(policy: UpdatePolicy) -> dict[str, Limit | None]:
+    """Return the limits of the gates for a former champion: all are off but one, which is as the policy has it."""
+    off: dict[str, Limit | None] = dict.fromkeys(plugins.names("gates"))
+    del off[JUDGE]
+    return {**off, **{name: limit for name, limit in policy.gates.items() if name == JUDGE}}
 
 
 def better_before(workspace: Workspace, subject: Subject, material: Material) -> tuple[str, Rows] | None:

@@ -142,17 +142,18 @@ def _update(
 def _went_back(
     workspace: Workspace, subject: Subject, material: Material, policy: UpdatePolicy, lease: Lease, why: str
 ) -> tuple[Updated, str] | None:
-    """Let a former champion answer again that passes the gates on the rows since; None where there is none."""
-    from luban.operations.updating.back import better_before
+    """Let a former champion answer again that is better on the rows since, not by chance; None where there is none."""
+    from luban.operations.updating.back import JUDGE, better_before, limits
     from luban.operations.updating.contest import judged
 
-    found = better_before(workspace, subject, material)
+    wanted = limits(policy)
+    found = None if JUDGE in wanted and wanted[JUDGE] is None else better_before(workspace, subject, material)
     if found is None:
         return None
     reference, rows = found
     tell(Progress(stage="judge", message=f"{reference}, which answered before, against {subject.champion.reference}"))
     report, digest = judged(
-        workspace, subject.champion.reference, reference, rows, policy.gates, seed=policy.seed, beside=False
+        workspace, subject.champion.reference, reference, rows, wanted, seed=policy.seed, beside=False
     )
     done = _decided(workspace, subject, policy, lease, reference, report, why)
     if done.outcome == "refused":
