@@ -59,9 +59,9 @@ def forecast(
     Notes
     -----
     Steps are tried on batches as the loop would make them: some of the middle size to warm up, then the longest, which
-    shows the memory. Seconds are fitted to ``a + b * steps`` by rows times length over all but the warming ones, of
-    a batch that was tried several times the quickest. Of very many rows 4,096 are looked
-    at. Where a way solves for a linear head, a solution on the rows that were read tells how long that takes.
+    shows the memory, then others. Seconds are fitted to ``a + b * steps`` by rows times length over the others and
+    the middle one once it is warm. Of very many rows 4,096 are looked at. Where a way solves for a linear head, a
+    solution on the rows that were read tells how long that takes.
     """
     try:
         chosen, options, settings, reading = choose(backbone, way, task, parameters)
@@ -139,7 +139,8 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     middle = int(order[len(order) // 2])
     spread = np.linspace(0, len(order) - 1, PROBES - _WARMING - 3).round().astype(int)
     others = [int(order[one]) for one in np.random.default_rng(0).permutation(np.unique(spread))]
-    places = [*[middle] * (_WARMING + 1), int(order[0]), middle, *others]
+    longest = int(order[0])
+    places = [*[middle] * (_WARMING + 1), longest, *(one for one in others if one != longest)]
     step: Stepping | Reading = Stepping(work) if learns else Reading(work)
     seen: dict[int, float] = {}
     count = 0
@@ -150,9 +151,11 @@ def _measure(setup: Setup, allowed: float) -> Measured:
         if work.place.device.type == "cuda":
             torch.cuda.synchronize(work.place.device)
         count += 1
-        if number >= _WARMING:  # the first ones warm caches up and make the optimizer's state
+        # The first ones warm caches up and make the optimizer's state; the longest, of which there are few, shows the
+        # memory, and takes more than its share where attention is quadratic.
+        if number >= _WARMING and (place != longest or longest == middle):
             seen[place] = min(seen.get(place, np.inf), time.perf_counter() - started)
-        if time.monotonic() - begun > allowed and seen:
+        if number > _WARMING and time.monotonic() - begun > allowed:
             break
     measured = list(seen)
     taken = np.array([seen[place] for place in measured])
