@@ -42,6 +42,7 @@ class Task:
     constraints : mapping
         Wishes. ``{"monotonic": {"age": 1}}``: predictions only rise (1) or fall (-1); a learner that cannot honour it
         does not suit the task. ``{"backbone": "minilm"}``: those that stand on a pre-trained network take this one.
+        ``{"adapt": {"way": "lora"}}``: it is fine-tuned in this way, with these parameters.
     """
 
     kind: TaskKind

@@ -152,6 +152,7 @@ def fit(
     learners: tuple[str, ...] = (),
     searcher: str = "tpe",
     backbone: str | None = None,
+    adapt: tuple[str, ...] = (),
     resume: str | None = None,
     dry_run: bool = False,
 ) -> Fit | FitPlan:
@@ -195,6 +196,8 @@ def fit(
     backbone
         The pre-trained network that reads texts, pictures or sounds: a name of `luban zoo list`, a folder, or an
         identifier of the Hugging Face hub; by default one that suits the rows.
+    adapt
+        How that network is fine-tuned, such as way=lora,rank=8,accumulate=4; `luban zoo show` tells its ways.
     resume
         Identifier of an interrupted or killed fit to go on with, instead of data and target.
     dry_run
@@ -223,6 +226,7 @@ def fit(
             *quantiles,
             *ignore,
             *learners,
+            *adapt,
         )
         if any(one is not None for one in others):
             raise InputError(
@@ -251,6 +255,7 @@ def fit(
         learners=learners,
         searcher=searcher,
         backbone=backbone,
+        adapt=adapt,
         source=source_of(data),
     )
     if dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from luban.core.errors import InputError, MissingExtra, Unsupported
 from luban.foundation.backbones import ATTENTION_WAYS, CONVOLUTION_WAYS, PICTURE_WAYS, SOUND_WAYS, TASKS, TEXT_TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from luban.foundation.backbone import Backbone, Card, Prepares
 
@@ -212,14 +213,15 @@ class Folder:
                 remedy="Pickled weights (.bin, .pt) are not read: save the model again with transformers.",
             )
         try:
-            model, told = AutoModel.from_pretrained(
-                self.path,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
+            with _quiet():
+                model, told = AutoModel.from_pretrained(
+                    self.path,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    output_loading_info=True,
+                )
         except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
             raise InputError(
                 f"the weights of {self.name} cannot be read",
@@ -238,6 +240,19 @@ class Folder:
         return {
             f"network.{name}": tensor for name, tensor in network.state_dict().items() if not name.startswith("pooler.")
         }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' report on weights from the screen: what matters of it is checked and said in one line."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _ways(kind: str, configuration: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,12 +9,16 @@ from luban.core import plugins
 from luban.core.errors import InputError
 from luban.core.preparation import Augmenting
 from luban.core.space import Integer, Real
+from luban.learners.adapted import choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import pyarrow as pa
+
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
+    from luban.core.schema import Schema
     from luban.core.task import Task
     from luban.foundation.adapted import Adapted
     from luban.foundation.backbone import Backbone
@@ -86,6 +90,30 @@ def sorted_out(
     if amount and "mixup" in space:
         given.setdefault("mixup", _amount(space["mixup"], amount))
     return {name: value for name, value in given.items() if name in own}, varied
+
+
+def check(task: Task, schema: Schema, table: pa.Table) -> None:
+    """Load the backbone that the rows would have, and raise where it cannot be fine-tuned as the task wishes.
+
+    Raises
+    ------
+    NotFound
+        If there is no such way.
+    Unsupported
+        If the backbone cannot be adapted so, with the reason.
+    InputError
+        If no column is one that a network reads, a parameter is unknown or its value makes no sense.
+    """
+    from luban.foundation.setup import choose
+
+    columns = choice.columns_of(schema)
+    wishes = dict(choice.wished(task))
+    way = str(wishes.pop("way", "full"))
+    plugins.origin("ways", way)
+    kind = choice.kind_of(schema, columns[0])
+    backbone = choice.frozen_backbone(choice.wanted(task, {}), kind, table, columns)
+    given, _ = sorted_out(backbone, way, columns, wishes)
+    choose(backbone, way, task, given)
 
 
 def _amount(distribution: Any, amount: float) -> Any:

@@ -42,6 +42,12 @@ def wanted(task: Task, parameters: Mapping[str, Any]) -> str | None:
     return None if named is None else str(named)
 
 
+def wished(task: Task) -> Mapping[str, Any]:
+    """Return how a network is to be fine-tuned where somebody said so: ``way``, and parameters of it."""
+    found: Mapping[str, Any] = task.constraints.get("adapt", {})
+    return found
+
+
 def offered(task: Task, kinds: Sequence[str]) -> dict[str, Choice]:
     """Return the backbones to search over, as the parameter ``backbone``: of these kinds, and there without a download.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Choice, Real
+from luban.learners.adapted import choice
 from luban.learners.adapted.fine_tune import FineTuneLearner
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ class FewShotLearner(FineTuneLearner):
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
         """Return whether there are few rows a class, and what fine-tuning asks for."""
+        way = choice.wished(task).get("way", self.name)
+        if way != self.name:
+            return Unsuitable(f"the way {way} was asked for")
         each = rows / max(1, len(task.classes))
         if each > _MOST_A_CLASS:
             return Unsuitable(

@@ -54,8 +54,11 @@ class FineTuneLearner:
             return Unsuitable(f"it needs {_LEAST_SECONDS:.0f} s at least and there are {seconds:.0f} s")
         return Suitable() if rows >= 8 else Unsuitable(f"{rows} rows are too few to train a network on")
 
-    def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
-        """Return all weights first, then the few of LoRA, which take less memory."""
+    def suggestions(self, task: Task) -> list[Suggestion]:
+        """Return the way that was asked for, else all weights first, then the few of LoRA, which take less memory."""
+        asked = choice.wished(task).get("way")
+        if asked is not None:
+            return [Suggestion(parameters={"way": asked}, order=20, once=True, share=_SHARE)]
         return [
             Suggestion(parameters={"way": "full"}, order=20, once=True, share=_SHARE),
             Suggestion(parameters={"way": "lora"}, order=95, once=True, share=_SHARE),
@@ -72,7 +75,7 @@ class FineTuneLearner:
             return {}
         spaces = [plugins.create("ways", name).space(task) for name in ways] if find_spec("torch") else []
         own: dict[str, Any] = {name: one for space in spaces for name, one in space.items() if name != "learning_rate"}
-        return {
+        whole = {
             **own,
             "way": Choice(ways),
             **choice.offered(task, kinds),
@@ -80,6 +83,7 @@ class FineTuneLearner:
             "rate_factor": Real(0.3, 3.0, log=True),
             AUGMENT: Choice((0.0, 0.3, 0.6)),
         }
+        return {name: one for name, one in whole.items() if name not in choice.wished(task)}
 
     def fit(
         self,
@@ -160,7 +164,7 @@ class Call:
 
 def call_of(task: Task, parameters: Mapping[str, Any], schema: Schema, table: pa.Table) -> Call:
     """Return the backbone, freshly loaded, the way, the columns and the rest of the parameters."""
-    own = dict(parameters)
+    own = {**parameters, **choice.wished(task)}
     way = str(own.pop("way", None) or "full")
     factor = float(own.pop("rate_factor", None) or 1.0)
     columns = choice.columns_of(schema)

@@ -44,6 +44,7 @@ class Request:
     learners: tuple[str, ...] = ()
     searcher: str = "tpe"
     backbone: str | None = None
+    adapt: tuple[str, ...] = ()
 
 
 def begin(workspace: Workspace, data: Any, request: Request, *, began: float) -> Fit:

@@ -54,8 +54,8 @@ def prepare(
     Parameters
     ----------
     options : mapping
-        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``, ``backbone``: what the
-        user decided instead of Luban.
+        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``, ``backbone``, ``adapt``:
+        what the user decided instead of Luban.
     keep : bool
         Whether rows that are new become a version of a data set; else nothing is written, and its version is 0.
 
@@ -105,6 +105,12 @@ def prepare(
     groups, times = group_codes(rows, deciding.group), moments(rows, schema, deciding.time)
     inputs = inference.schema.select(task.inputs)
     conformed = conform.conform(rows.select(inputs.names), inputs.columns)
+    if options.get("adapt"):
+        from luban.learners.adapted.adapting import check
+        from luban.operations.fitting.adapting import settings
+
+        task = replace(task, constraints={**task.constraints, "adapt": settings(options["adapt"])})
+        check(task, inputs, conformed.table)
     if dataset is None and not keep:
         dataset = Dataset(name=name, version=0, schema=schema, rows=table.num_rows, fingerprint="")
     if dataset is None:
