@@ -96,6 +96,16 @@ def test_a_shadow_goes_and_what_answers_stays(workspace: Workspace) -> None:
     assert deployments_rollback(workspace, "shop").champion == "adult/1"
 
 
+def test_settings_alone_move_no_version(workspace: Workspace) -> None:
+    """Who says how long the log is kept ends no canary, and brings no other champion."""
+    deploy(workspace, "adult", "adult/2")
+    deploy(workspace, "adult", "adult/3", canary="10%")
+    before = deploy(workspace, "adult", "adult/1", shadow=True)
+    after = deploy(workspace, "adult", keep=7, log="50%")
+    assert (after.traffic, after.shadow) == (before.traffic, "adult/1")
+    assert (after.keep, after.log) == (7, 0.5)
+
+
 def test_a_shadow_comes_out_of_the_shadow(workspace: Workspace) -> None:
     deploy(workspace, "shop", "adult/1")
     assert deploy(workspace, "shop", "adult/2", shadow=True).shadow == "adult/2"

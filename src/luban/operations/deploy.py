@@ -36,7 +36,8 @@ def deploy(
     name
         The name of the deployment, new or not.
     model
-        The model: NAME, NAME/VERSION or NAME@ALIAS; by default the one that is named like the deployment.
+        The model: NAME, NAME/VERSION or NAME@ALIAS; by default the one that is named like the deployment. With
+        settings alone (log, keep, update) of a deployment that is there, what answers stays.
     canary
         Share of the rows that it answers beside the champion, such as `5%`; without it all.
     shadow
@@ -54,13 +55,15 @@ def deploy(
     from luban.operations.loading import checked
     from luban.operations.shares import log_share, share
 
-    version = checked(workspace, model or name)
+    before = _existing(workspace, name)
+    stays = before is not None and model is None and canary is None and not shadow
+    stays = stays and not (log is None and keep is None and update is None)
+    version = checked(workspace, before.champion if before is not None and stays else model or name)
     if version.task.kind == "foreign":
         raise Unsupported(
             f"{version.reference} is another tool's model: Luban keeps it, but cannot answer with it",
             remedy="Serve it with that tool: mlflow models serve -m models:/NAME/VERSION.",
         )
-    before = _existing(workspace, name)
     champion = None if before is None else workspace.models.get(before.champion)
     if canary is not None and shadow:
         raise InputError("a model cannot be a canary and a shadow at once", remedy="Leave --canary or --shadow out.")
@@ -82,8 +85,8 @@ def deploy(
                 seen=f"{version.reference} {canary}, champion {champion.reference}",
             )
         traffic = {champion.reference: 1 - part, version.reference: part}
-    elif shadow and before is not None:
-        traffic, shadowing = dict(before.traffic), version.reference
+    elif before is not None and (shadow or stays):
+        traffic, shadowing = dict(before.traffic), version.reference if shadow else before.shadow
     if shadowing in traffic:
         if shadow:
             raise InputError(f"{version.reference} answers already", remedy="A shadow is a version that does not.")
