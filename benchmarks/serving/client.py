@@ -57,8 +57,7 @@ class Answers:
 class _Client:
     """One client, with one connection at a time."""
 
-    def __init__(self, address: tuple[str, int], turn: int, selector: selectors.BaseSelector) -> None:
-        self.turn = turn
+    def __init__(self, address: tuple[str, int], selector: selectors.BaseSelector) -> None:
         self.began = 0.0
         self._address = address
         self._selector = selector
@@ -136,7 +135,7 @@ def ask(
     """
     host, port = url.removeprefix("http://").split(":")
     selector = selectors.DefaultSelector()
-    waiting = [_Client((host, int(port)), number, selector) for number in range(clients)]
+    waiting = [_Client((host, int(port)), selector) for _ in range(clients)]
     found, start, sent, busy = Answers(), time.perf_counter(), 0, 0
     begin, end = start + warm, math.inf if seconds is None else start + warm + seconds
     most = math.inf if count is None else count
@@ -145,8 +144,7 @@ def ask(
             now = time.perf_counter()
             while waiting and now < end and sent < most and (pace is None or now >= start + sent / pace):
                 one = waiting.pop()
-                one.send(requests[one.turn % len(requests)])
-                one.turn += clients
+                one.send(requests[sent % len(requests)])
                 sent, busy = sent + 1, busy + 1
             for key, _ in selector.select(_PATIENCE if pace is None else 0.001):
                 one = key.data
