@@ -143,7 +143,7 @@ def ask(
         while busy or (sent < most and time.perf_counter() < end):
             now = time.perf_counter()
             while waiting and now < end and sent < most and (pace is None or now >= start + sent / pace):
-                one = waiting.pop()
+                one = waiting.pop(0)  # the one that has rested longest: a server hangs up on those that say nothing
                 one.send(requests[sent % len(requests)])
                 sent, busy = sent + 1, busy + 1
             for key, _ in selector.select(_PATIENCE if pace is None else 0.001):
