@@ -66,7 +66,7 @@ def test_minilm(shared_data: Callable[[str], Path]) -> None:
         cosines[form.name] = alike(expected, vectors(content, columns, rows))
     assert cosines["dynamic"] > 0.995
     assert cosines["weights"] > 0.999
-    assert min(cosines.values()) == cosines["dynamic"]  # what falls back is more faithful
+    assert min(cosines.values()) > cosines["dynamic"] - 1e-4  # what falls back is as faithful, or more
 
 
 def test_efficientnet_is_calibrated(shared_data: Callable[[str], Path]) -> None:

@@ -158,7 +158,10 @@ def _by_row(tensor: str) -> list[onnx.NodeProto]:
         helper.make_node("Shape", [f"{tensor}:scale"], [f"{name}:count"]),
         helper.make_node("Expand", ["int8:zero", f"{name}:count"], [f"{name}:zeros"]),
         helper.make_node("QuantizeLinear", [name, f"{tensor}:scale", f"{name}:zeros"], [f"{tensor}:uint8"], axis=0),
-        helper.make_node("Unsqueeze", [f"{tensor}:scale", "int8:one"], [f"{tensor}:scales"]),
+        # The largest scale goes with the product, which ONNX Runtime then joins, and each row's share of it follows.
+        helper.make_node("ReduceMax", [f"{tensor}:scale", "int8:start"], [f"{tensor}:whole"], keepdims=0),
+        helper.make_node("Div", [f"{tensor}:scale", f"{tensor}:whole"], [f"{name}:shares"]),
+        helper.make_node("Unsqueeze", [f"{name}:shares", "int8:one"], [f"{tensor}:shares"]),
         helper.make_node("Slice", [f"{name}:shape", "int8:start", "int8:last"], [f"{tensor}:leading"]),
     ]
     for place, one in enumerate(made):
@@ -169,7 +172,7 @@ def _by_row(tensor: str) -> list[onnx.NodeProto]:
 def _product(node: onnx.NodeProto, tensor: str, name: str, *, own: bool) -> list[onnx.NodeProto]:
     bias = node.input[2] if node.op_type == "Gemm" and len(node.input) > 2 else None
     out = f"{node.output[0]}:product" if bias else node.output[0]
-    zero, scale = ("int8:zero", "int8:unit") if own else (f"{tensor}:zero", f"{tensor}:scale")
+    zero, scale = ("int8:zero", f"{tensor}:whole") if own else (f"{tensor}:zero", f"{tensor}:scale")
     plain_out = f"{name}:rows" if own else out
     made = [
         helper.make_node("MatMulInteger", [f"{tensor}:uint8", f"{name}:int8", zero], [f"{name}:whole"]),
@@ -179,7 +182,7 @@ def _product(node: onnx.NodeProto, tensor: str, name: str, *, own: bool) -> list
     ]
     if own:
         made += [
-            helper.make_node("Mul", [plain_out, f"{tensor}:scales"], [f"{name}:scaled"]),
+            helper.make_node("Mul", [plain_out, f"{tensor}:shares"], [f"{name}:scaled"]),
             helper.make_node("Concat", [f"{tensor}:leading", "int8:any"], [f"{name}:shape"], axis=0),
             helper.make_node("Reshape", [f"{name}:scaled", f"{name}:shape"], [out]),
         ]
@@ -199,7 +202,6 @@ _CONSTANTS = [
         "one": np.array([1], dtype=np.int64),
         "tiny": np.array(1e-12, dtype=np.float32),
         "step": np.array(1 / 127, dtype=np.float32),
-        "unit": np.array(1.0, dtype=np.float32),
         "zero": np.array(128, dtype=np.uint8),
     }.items()
 ]
