@@ -434,7 +434,7 @@ class Loop:
         for place, parameter in enumerate(self._trained()):
             own = under(f"optimizer.{place}.")
             if own:
-                self.optimizer.state[parameter] = own
+                self.optimizer.state[parameter] = {name: one.to(parameter.device) for name, one in own.items()}
         checkpoint.restore_random_state(self.work.place.device, tensors)
         self.step = facts["step"]
         self.best = None if facts["best"] is None else (facts["best"][0], facts["best"][1])

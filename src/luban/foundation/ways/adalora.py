@@ -158,10 +158,11 @@ class Allocated(Tuned):
         self._steps, self._settled = int(state["steps"]), bool(state["settled"])
         self._allocator.reset_ipt()
         self._kept = {}
+        there = next(iter(self.parameters.values())).device
         for key, one in state.items():
             kind, _, name = key.partition("/")
             if kind == "kept":
                 self._kept[name] = one.tolist()
             elif name:
-                getattr(self._allocator, kind)[name] = one
-                self._allocator.ipt[name] = torch.zeros_like(one)
+                getattr(self._allocator, kind)[name] = one.to(there)
+                self._allocator.ipt[name] = torch.zeros_like(one, device=there)
