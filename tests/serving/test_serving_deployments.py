@@ -228,6 +228,36 @@ def test_a_bad_canary_is_rolled_back_and_the_reason_is_on_record(
     assert workspace.audit.verify()
 
 
+def test_a_rollback_that_comes_late_undoes_no_later_trial(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one server decides is recorded after another's rollback and a new trial of the same traffic: that stays."""
+    from luban.serving.deployed import Deployed
+    from luban.serving.trials import Verdict
+
+    half = {"small/6": 0.5, "small/3": 0.5}
+    workspace.deployments.set("shop", half)
+    verdict = Verdict(deployment="shop", began=workspace.deployments.trial("shop"), canary="small/3", why="it failed")
+    with Deployed(workspace, ["shop"], load) as slow:
+        set_ = workspace.deployments.set
+        late = threading.Event()
+
+        def after_the_other(*arguments: Any, **more: Any) -> Any:
+            if not late.is_set():
+                set_("shop", {"small/6": 1.0}, reason="the other server's rollback")
+                set_("shop", half, reason="tried again")
+                late.set()
+            return set_(*arguments, **more)
+
+        monkeypatch.setattr(workspace.deployments, "set", after_the_other)
+        monkeypatch.setattr(slow._bench, "verdicts", lambda: [] if late.is_set() else [verdict])
+        until(late.is_set)
+        until(lambda: not slow._pending)
+        until(lambda: len(slow.models.arms("shop").answering) == 2)
+    assert workspace.deployments.get("shop").traffic == half
+    assert [one.detail["reason"] for one in workspace.deployments.history("shop")][-1] == "tried again"
+
+
 def test_a_canary_that_labels_prove_wrong_is_rolled_back(folder: Path, workspace: Workspace) -> None:
     workspace.deployments.set("shop", {"small/6": 0.5, "small/5": 0.5})
     with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=180) as client:

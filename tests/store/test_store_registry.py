@@ -111,6 +111,24 @@ def test_a_removed_alias_comes_back_by_rollback(workspace: Workspace) -> None:
     assert workspace.models.roll_back("m").after == 1
 
 
+def test_a_trial_ends_with_other_traffic_and_the_same_again_is_another(workspace: Workspace) -> None:
+    """What is set for a trial that is over changes nothing, be the deployment just as it was then."""
+    registered(workspace)
+    registered(workspace)
+    half = {"m/1": 0.5, "m/2": 0.5}
+    seen = workspace.deployments.set("shop", half)
+    first = workspace.deployments.trial("shop")
+    workspace.deployments.set("shop", half, log=0.1)
+    assert workspace.deployments.trial("shop") == first, "who answers is as before"
+    workspace.deployments.set("shop", {"m/1": 1.0})
+    assert workspace.deployments.set("shop", half) == seen
+    assert workspace.deployments.trial("shop") > first
+    with pytest.raises(Conflict):
+        workspace.deployments.set("shop", {"m/1": 1.0}, expected=seen, trial=first)
+    assert workspace.deployments.get("shop") == seen
+    workspace.deployments.set("shop", {"m/1": 1.0}, expected=seen, trial=workspace.deployments.trial("shop"))
+
+
 def test_delete_refuses_what_is_used(workspace: Workspace) -> None:
     """A version that answers, is a shadow, or has an alias that is not given up stays, and nothing of it changes."""
     for number in range(3):

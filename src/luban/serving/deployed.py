@@ -60,6 +60,16 @@ class _Labels:
     until: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Rollback:
+    """What the store is to be told: that the trial of this number ended, and what takes its place."""
+
+    before: Deployment
+    trial: int
+    after: Deployment
+    reason: str
+
+
 class Deployed:
     """The models of one server process, while the context is open.
 
@@ -101,7 +111,7 @@ class Deployed:
         self._shadow = Shadow(self._keep)
         self._bench: Bench = Trials() if place is None else Told(place.news)
         self._counting: dict[str, tuple[int, Counting]] = {}
-        self._pending: dict[str, tuple[Deployment, Deployment, str]] = {}
+        self._pending: dict[str, _Rollback] = {}
         self._labels: dict[str, _Labels] = {}
         self._next_labels = self._next_retention = 0.0
         self._closing = threading.Event()
@@ -241,8 +251,8 @@ class Deployed:
         after = replace(deployment, traffic=without(deployment, canary))
         reason = f"automatic rollback: {verdict.why}"
         self._tell("rollback", deployment=deployment.name, canary=canary, reason=reason)
-        self._pending[deployment.name] = (deployment, after, reason)
-        self._watch.overrule(deployment, after)
+        self._pending[deployment.name] = _Rollback(before=deployment, trial=arm.began, after=after, reason=reason)
+        self._watch.overrule(deployment, arm.began, after)
 
     # --- the store --------------------------------------------------------------------------------
 
@@ -257,7 +267,8 @@ class Deployed:
                 continue
 
     def _record(self) -> None:
-        for name, (before, after, reason) in list(self._pending.items()):
+        for name, rollback in list(self._pending.items()):
+            after = rollback.after
             try:
                 self._workspace.deployments.set(
                     name,
@@ -266,8 +277,9 @@ class Deployed:
                     replicas=after.replicas,
                     log=after.log,
                     keep=after.keep,
-                    reason=reason,
-                    expected=before,
+                    reason=rollback.reason,
+                    expected=rollback.before,
+                    trial=rollback.trial,
                 )
             except Conflict:  # somebody else, or another server, was quicker
                 del self._pending[name]

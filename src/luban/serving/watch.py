@@ -147,17 +147,19 @@ class Watch:
             if ruled != self._wanted:
                 self._serve(ruled, *(built if ruled == wanted else self._build(ruled)))
 
-    def overrule(self, seen: Deployment, wanted: Deployment) -> None:
+    def overrule(self, seen: Deployment, trial: int, wanted: Deployment) -> None:
         """Serve a deployment otherwise than the store says, until the store says something new.
 
         Parameters
         ----------
         seen, wanted : Deployment
             As the store has it, and as it is served from now on; of versions that are served already.
+        trial : int
+            Of `luban.store.deployments.Deployments.trial`: what is served of a later one stays.
         """
         with self._lock:
             for one in self._wanted:
-                if one.deployment == seen:
+                if (one.deployment, one.began) == (seen, trial):
                     self._overruled[seen.name] = (one, wanted)
             ruled = tuple(map(self._ruled, self._wanted))
             self._serve(ruled, *self._build(ruled))
@@ -192,18 +194,8 @@ class Watch:
         return _Wanted(name=version.name, model=version.reference)
 
     def _wanted_of(self, deployment: Deployment) -> _Wanted:
-        return _Wanted(name=deployment.name, deployment=deployment, began=self._began(deployment))
-
-    def _began(self, deployment: Deployment) -> int:
-        """Return the number of the entry by which a deployment with canaries got its traffic; else 0."""
-        began = 0
-        if deployment.canaries:
-            for entry in reversed(self._workspace.deployments.history(deployment.name)):
-                after = entry.detail["after"] or {}
-                if after.get("champion") != deployment.champion or after.get("traffic") != dict(deployment.traffic):
-                    break
-                began = entry.number
-        return began
+        began = self._workspace.deployments.trial(deployment.name) if deployment.canaries else 0
+        return _Wanted(name=deployment.name, deployment=deployment, began=began)
 
     def _ruled(self, one: _Wanted) -> _Wanted:
         """Return what is wanted where a rollback has not reached the store yet.

@@ -151,10 +151,14 @@ def append(
     connection.execute(update(audit_head).values(number=fields[0], hash=link))
 
 
-def details(connection: Connection, action: str, subject: str) -> list[dict[str, Any]]:
-    """Return what the entries of one action on one subject say, oldest first."""
-    query = select(audit.c.detail).where(audit.c.subject == subject, audit.c.action == action).order_by(audit.c.number)
-    return [json.loads(detail) for detail in connection.scalars(query)]
+def details(connection: Connection, action: str, subject: str) -> dict[int, dict[str, Any]]:
+    """Return what the entries of one action on one subject say, by their numbers, oldest first."""
+    query = (
+        select(audit.c.number, audit.c.detail)
+        .where(audit.c.subject == subject, audit.c.action == action)
+        .order_by(audit.c.number)
+    )
+    return {number: json.loads(detail) for number, detail in connection.execute(query)}
 
 
 def _hash(fields: list[Any]) -> str:

@@ -44,6 +44,7 @@ class Deployments:
         keep: int | None = None,
         reason: str = "",
         expected: Deployment | None = None,
+        trial: int | None = None,
         undo: bool = False,
     ) -> Deployment:
         """Say which versions answer under this name from now on, and return the deployment.
@@ -61,6 +62,8 @@ class Deployments:
             Days after which the prediction log forgets.
         expected : Deployment, optional
             What the caller saw: where the deployment has changed since, nothing is done.
+        trial : int, optional
+            Of `trial`, as the caller saw it: where the same traffic was set anew since, nothing is done.
         undo : bool
             Whether this takes the last champion back, so that the next rollback goes further back.
 
@@ -78,7 +81,8 @@ class Deployments:
                 shares[version] = shares.get(version, 0.0) + float(share)
             seen = None if shadow is None else version_of(connection, shadow, held=True).reference
             before = _find(connection, name)
-            if expected is not None and (before is None or _deployment(before) != expected):
+            changed = expected is not None and (before is None or _deployment(before) != expected)
+            if changed or (trial is not None and trial != _trial(connection, name)):
                 raise Conflict(
                     f"the deployment {name!r} was changed by somebody else meanwhile",
                     remedy="Look at it again: luban deployments show.",
@@ -109,6 +113,11 @@ class Deployments:
         """Return every change of a deployment, oldest first, with what was before and after, who and why."""
         return self._audit.entries(subject=f"deployment/{valid_name('deployment', name)}")
 
+    def trial(self, name: str) -> int:
+        """Return the number of the entry of the audit chain by which a deployment got the traffic that it has."""
+        with self._database.reading() as connection:
+            return _trial(connection, valid_name("deployment", name))
+
     def list(self) -> list[Deployment]:
         """Return all deployments, by name."""
         with self._database.reading() as connection:
@@ -138,6 +147,7 @@ def change(
     return made
 
 
+_CHANGE = "deployment.change"
 _SETTINGS = ("traffic", "shadow", "replicas", "log", "keep")
 
 
@@ -164,6 +174,18 @@ def _deployment(row: Row[Any]) -> Deployment:
     return Deployment(**row._mapping)
 
 
+def _trial(connection: Connection, name: str) -> int:
+    """Return the first entry of the last ones that say the same traffic; 0 where there is none."""
+    began, traffic = 0, None
+    for number, detail in reversed(audit.details(connection, _CHANGE, f"deployment/{name}").items()):
+        after = detail["after"] or {}
+        said = (after.get("champion"), after.get("traffic"))
+        if traffic not in (None, said):
+            break
+        began, traffic = number, said
+    return began
+
+
 def _put(
     connection: Connection, actor: str, before: Row[Any] | None, made: Deployment, reason: str, *, undo: bool
 ) -> None:
@@ -182,4 +204,4 @@ def _record(
 ) -> None:
     was = None if before is None else {key: before._mapping[key] for key in _SETTINGS}
     detail = {"before": was, "after": after, "reason": reason}
-    audit.append(connection, actor, "deployment.change", f"deployment/{name}", detail)
+    audit.append(connection, actor, _CHANGE, f"deployment/{name}", detail)

@@ -149,7 +149,7 @@ class Models:
         """
         with self._database.reading() as connection:
             model = version_of(connection, reference)
-            said = audit.details(connection, REGISTERED, f"model/{model.reference}")
+            said = list(audit.details(connection, REGISTERED, f"model/{model.reference}").values())
         if [detail.get("record") for detail in said] != [record(model)]:
             raise Tampered(
                 f"the record of {model.reference} is not what was registered",
