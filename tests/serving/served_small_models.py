@@ -55,6 +55,18 @@ class Slow(small.ByHand):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Held(small.ByHand):
+    """Answers who is 61 as soon as a file is there."""
+
+    file: Path
+
+    def predict(self, rows: Any) -> Any:
+        while 61.0 in rows["age"].to_pylist() and not self.file.exists():
+            time.sleep(0.02)
+        return super().predict(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Broken(small.ByHand):
     """Has a defect."""
 
@@ -62,8 +74,8 @@ class Broken(small.ByHand):
         raise ZeroDivisionError("a secret detail")
 
 
-def runtimes() -> list[Runtime]:
-    """Return one model of each kind of task, one with two versions, one slow and one broken."""
+def runtimes(held: Path) -> list[Runtime]:
+    """Return one model of each kind of task, one with two versions, one slow, one broken and one that waits."""
     found = []
     for name, task in (
         ("binary", small.BINARY),
@@ -76,6 +88,8 @@ def runtimes() -> list[Runtime]:
     found.append(Runtime.from_fitted(small.fitted(small.BINARY, threshold=0.4), name="binary", version=2))
     found.append(Runtime.from_fitted(small.fitted(small.NUMBER, Slow(task=small.NUMBER)), name="slow"))
     found.append(Runtime.from_fitted(small.fitted(small.NUMBER, Broken(task=small.NUMBER)), name="broken"))
+    waiting = Held(task=small.NUMBER, file=held)
+    found.append(Runtime.from_fitted(small.fitted(small.NUMBER, waiting), name="held"))
     return found
 
 
@@ -83,9 +97,14 @@ def main() -> None:
     """Serve until a signal comes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--largest-body", type=int, default=1_000_000)
+    parser.add_argument("--held", type=Path, default=HERE, help="The file that the model held waits for.")
     options = parser.parse_args()
     answered = serve(
-        runtimes(), port=0, limits=Limits(body=options.largest_body), started=lambda url: print(url, flush=True)
+        runtimes(options.held),
+        port=0,
+        limits=Limits(body=options.largest_body, seconds=180.0),
+        grace=180.0,
+        started=lambda url: print(url, flush=True),
     )
     print(f"answered {answered}", flush=True)
 

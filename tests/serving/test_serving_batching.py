@@ -164,7 +164,7 @@ def test_everyone_gets_their_own_rows_and_no_call_has_too_many(requests: list[li
 
 def test_requests_that_wait_are_computed_together() -> None:
     runtime = Fake()
-    assert gathered(runtime, Limits(threads=1), *range(50)) == [2.0 * one for one in range(50)]
+    assert gathered(runtime, Limits(threads=1, suspicious=180.0), *range(50)) == [2.0 * one for one in range(50)]
     assert len(runtime.calls) < 25
 
 
@@ -183,7 +183,7 @@ def test_a_bad_request_fails_alone(bad: str, error: type[Exception]) -> None:
 @pytest.mark.long
 def test_a_request_that_hangs_is_given_up_and_others_go_on() -> None:
     runtime = Fake()
-    found = gathered(runtime, Limits(threads=1, seconds=5.0, suspicious=0.1), 0, 1, "hang", 2, 3)
+    found = gathered(runtime, Limits(threads=1, seconds=10.0, suspicious=0.1), 0, 1, "hang", 2, 3)
     assert [found[place] for place in (0, 1, 3, 4)] == [0.0, 2.0, 4.0, 6.0]
     assert isinstance(found[2], ModelHangs)
 
@@ -193,7 +193,7 @@ def test_a_call_that_takes_long_keeps_no_other_waiting() -> None:
     runtime = Fake()
 
     async def run() -> None:
-        lane = Lane(runtime, Limits(threads=1, suspicious=0.05))  # type: ignore[arg-type]
+        lane = Lane(runtime, Limits(threads=1, seconds=180.0, suspicious=0.05))  # type: ignore[arg-type]
         long = [asyncio.ensure_future(ask(lane, "hang")) for _ in range(3)]
         assert [(await ask(lane, value))[0] for value in range(5)] == [2.0 * value for value in range(5)]
         assert not any(one.done() for one in long)
@@ -232,7 +232,7 @@ def test_a_model_of_which_too_many_calls_hang_is_asked_no_more_until_they_end() 
 
 
 def test_too_many_rows_are_refused_with_a_time_to_ask_again() -> None:
-    limits = Limits(threads=1, rows=10, waiting=30)
+    limits = Limits(threads=1, rows=10, waiting=30, suspicious=180.0)  # what hangs keeps its thread all the while
     runtime, found = Fake(), []
 
     async def run() -> None:
@@ -264,7 +264,7 @@ def test_a_deadline_ends_the_waiting_of_its_request_alone() -> None:
     runtime = Fake()
 
     async def run() -> None:
-        lane = Lane(runtime, Limits(threads=1))  # type: ignore[arg-type]
+        lane = Lane(runtime, Limits(threads=1, suspicious=180.0))  # type: ignore[arg-type]
         slow = asyncio.ensure_future(ask(lane, "hang"))
         await _computing(runtime)
         impatient, patient = asyncio.ensure_future(ask(lane, 1, 0.05)), asyncio.ensure_future(ask(lane, 2))

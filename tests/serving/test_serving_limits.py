@@ -48,7 +48,7 @@ class Moody(small.ByHand):
 def url() -> Iterator[str]:
     quick, moody = small.fitted(small.NUMBER), small.fitted(small.NUMBER, Moody(task=small.NUMBER))
     runtimes = [Runtime.from_fitted(quick, build(quick), name="quick"), Runtime.from_fitted(moody, name="moody")]
-    limits = Limits(body=200_000, bodies=500_000, patience=180.0, seconds=5.0, suspicious=0.3)
+    limits = Limits(body=200_000, bodies=500_000, patience=180.0, seconds=180.0, suspicious=0.3)
     with running(runtimes, limits=limits) as url:
         yield url
         RELEASED.set()
@@ -59,9 +59,11 @@ def ask(url: str, age: float, model: str = "moody", **more: Any) -> httpx.Respon
 
 
 def test_a_model_that_raises_hangs_or_answers_nan_fails_its_own_requests_only(url: str) -> None:
+    """Who asks what hangs waits for two seconds, and the others for as long as it takes."""
     ages = [10.0, 1.0, 11.0, 2.0, 12.0, 3.0, 13.0] * 2
+    waits = {2.0: {"headers": {"x-luban-timeout": "2"}}}
     with ThreadPoolExecutor(len(ages) + 4) as pool:
-        found = [pool.submit(ask, url, age) for age in ages]
+        found = [pool.submit(ask, url, age, **waits.get(age, {})) for age in ages]
         quick = [pool.submit(ask, url, age, "quick") for age in range(4)]
         assert all(one.result().status_code == 200 for one in quick)
         codes = [(age, one.result().status_code) for age, one in zip(ages, found, strict=True)]
@@ -85,6 +87,14 @@ def test_a_deadline_is_504_and_one_that_is_none_400(url: str) -> None:
     RELEASED.clear()
 
 
+def test_what_nobody_set_a_deadline_for_has_the_servers() -> None:
+    runtime = Runtime.from_fitted(small.fitted(small.NUMBER, Moody(task=small.NUMBER)), name="moody")
+    with running([runtime], limits=Limits(seconds=0.1)) as url:
+        assert ask(url, 2.0).status_code == 504
+        RELEASED.set()
+    RELEASED.clear()
+
+
 def test_more_than_can_be_answered_is_429_with_a_time_to_ask_again() -> None:
     """Requests wait for a model that hangs; what comes beyond the bound is refused at once."""
     released = threading.Event()
@@ -98,7 +108,7 @@ def test_more_than_can_be_answered_is_429_with_a_time_to_ask_again() -> None:
 
     runtime = Runtime.from_fitted(small.fitted(small.NUMBER, Waits(task=small.NUMBER)), name="waits")
     body = {"rows": [{**ROW, "age": 2.0}]}
-    with running([runtime], limits=Limits(requests=8)) as url, ThreadPoolExecutor(12) as pool:
+    with running([runtime], limits=Limits(requests=8, seconds=180.0)) as url, ThreadPoolExecutor(12) as pool:
         client = httpx.Client(base_url=url, timeout=180)
         asked = [pool.submit(client.post, "/models/waits/predict", json=body) for _ in range(12)]
         while sum(one.done() for one in asked) < 4:

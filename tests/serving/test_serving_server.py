@@ -27,6 +27,7 @@ from luban.serving.server import running, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
 
@@ -173,34 +174,32 @@ def test_a_server_in_a_thread_stops_with_its_context() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_requests_in_flight_are_answered_when_a_signal_comes(number: int) -> None:
-    with server_process() as (process, url):
-        found: list[int] = []
-        signalled = threading.Event()
-
-        def ask() -> None:
-            while not signalled.is_set():
-                try:
-                    answer = httpx.post(f"{url}/models/slow/predict", json={"rows": [ROW]}, timeout=180)
-                except httpx.ConnectError:  # it came after the signal; one that was in flight would be cut otherwise
-                    return
-                found.append(answer.status_code)
-
-        asking = [threading.Thread(target=ask) for _ in range(2)]
-        for one in asking:
-            one.start()
+def test_requests_in_flight_are_answered_when_a_signal_comes(number: int, tmp_path: Path) -> None:
+    """Two wait for a model that answers only after the server has stopped to take connections."""
+    held = tmp_path / "answer now"
+    with server_process("--held", str(held)) as (process, url), ThreadPoolExecutor(2) as pool:
+        body = {"rows": [{**ROW, "age": 61.0}]}
+        asked = [pool.submit(httpx.post, f"{url}/models/held/predict", json=body, timeout=180) for _ in range(2)]
         _wait(lambda: "luban_requests_in_flight 3.0" in httpx.get(f"{url}/metrics", timeout=180).text)
         process.send_signal(number)
-        signalled.set()
-        for one in asking:
-            one.join()
-        assert set(found) == {200}
+        _wait(lambda: _takes_nobody(url))
+        held.touch()
+        assert [one.result().status_code for one in asked] == [200, 200]
         out, log = process.communicate(timeout=180)
         assert process.returncode == 0
         assert out.startswith("answered ")
         assert int(out.split()[1]) >= 3
         lines = [json.loads(line) for line in log.splitlines()]
         assert [lines[0]["event"], lines[-1]["event"]] == ["start", "stop"]
+
+
+def _takes_nobody(url: str) -> bool:
+    host, port = url.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=180).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_the_log_is_one_json_object_a_request() -> None:

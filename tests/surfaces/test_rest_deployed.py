@@ -110,8 +110,9 @@ def test_one_gate_for_both(workspace: Workspace) -> None:
         looks = {"authorization": f"Bearer {workspace.tokens.create('looks', scopes=['read'])[1]}"}
         when(client, 401, "POST", "/models/shop/predict", json=row)
         assert client.get("/api/models/list").status_code == 401
-        assert client.post("/models/shop/predict", json=row, headers=asks).status_code == 200
-        assert client.post("/models/shop/predict", json=row, headers=looks).status_code == 403
+        # Either is known within a second, and not at the same moment where the server looked between the two.
+        when(client, 200, "POST", "/models/shop/predict", json=row, headers=asks)
+        when(client, 403, "POST", "/models/shop/predict", json=row, headers=looks)
         assert client.get("/api/models/list", headers=asks).status_code == 403
         assert client.get("/api/models/list", headers=looks).status_code == 200
         evil = {**asks, "host": "evil.example"}
