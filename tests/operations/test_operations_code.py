@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from luban.operations import code as codes
-from luban.operations.code import code
 from luban.operations.origin import Origin
 from luban.store import Blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+LONG = 180.0  # seconds that git takes on no machine, unless it hangs
 
 
 @pytest.fixture
@@ -40,6 +41,19 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call waits for git as long as it takes: on a busy machine that may be longer than a call would wait."""
+    monkeypatch.setattr("luban.operations.origin.SECONDS", LONG)
+    monkeypatch.setattr("luban.operations.origin._SOON", LONG)
+    monkeypatch.setattr("luban.operations.origin._LAST", LONG)
+
+
+def code(folder: Path, **more: Any) -> codes.Code:
+    """Return what is recorded of a folder, however long git takes."""
+    return codes.code(str(folder), **{"seconds": LONG, **more})
+
+
 def git(folder: Path, *arguments: str) -> str:
     """Return what git says."""
     return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
@@ -48,7 +62,7 @@ def git(folder: Path, *arguments: str) -> str:
 def test_a_clean_repository_is_its_commit(repository: Path) -> None:
     """From any folder in it; a password in the address of its origin is left out."""
     git(repository, "remote", "add", "origin", "https://ada:secret@example.org/code.git")
-    found = code(str(repository / "inside"))
+    found = code(repository / "inside")
     assert (found.state, found.commit, found.diff, found.untracked) == (
         "clean",
         git(repository, "rev-parse", "HEAD"),
@@ -64,7 +78,7 @@ def test_changes_can_be_applied_again(repository: Path, tmp_path: Path) -> None:
     (repository / "data.bin").write_bytes(bytes(range(256)))
     git(repository, "add", "data.bin")
     (repository / "note 数.txt").write_text("new")
-    found = code(str(repository))
+    found = code(repository)
     assert (found.state, found.untracked) == ("changed", ("note 数.txt",))
     assert found.diff is not None
     again = tmp_path / "again"
@@ -82,18 +96,18 @@ def test_what_is_no_repository_has_a_word_of_its_own(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     plain = tmp_path / "plain"
     plain.mkdir()
-    assert code(str(plain)).state == "no repository"
+    assert code(plain).state == "no repository"
     git(plain, "init", "-q")
-    assert code(str(plain)).state == "no commit yet"
+    assert code(plain).state == "no commit yet"
     monkeypatch.setenv("LUBAN_CODE", "off")
-    assert code(str(repository)) == codes.Code(state="not asked")
+    assert code(repository) == codes.Code(state="not asked")
     monkeypatch.setenv("LUBAN_CODE", "commit")
     (repository / "train.py").write_text("password = 'x'")
-    found = code(str(repository))
+    found = code(repository)
     assert (found.state, found.diff, found.commit is None) == ("not asked", None, False)
     monkeypatch.delenv("LUBAN_CODE")
     monkeypatch.setenv("PATH", str(plain))
-    assert code(str(repository)).state == "no git"
+    assert code(repository).state == "no git"
 
 
 def test_git_that_hangs_is_given_up(repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -104,7 +118,7 @@ def test_git_that_hangs_is_given_up(repository: Path, monkeypatch: pytest.Monkey
     (slow / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow}:{os.environ['PATH']}")
     began = time.monotonic()
-    assert code(str(repository), seconds=0.3).state == "timed out"
+    assert code(repository, seconds=0.3).state == "timed out"
     monkeypatch.setattr("luban.operations.origin.SECONDS", 0.5)
     monkeypatch.chdir(repository)
     origin = Origin()
@@ -114,6 +128,7 @@ def test_git_that_hangs_is_given_up(repository: Path, monkeypatch: pytest.Monkey
     assert time.monotonic() - began < 200, "a hanging git must not be waited for to its end"
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_commit_is_known_before_changes_are(
     repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -124,7 +139,7 @@ def test_a_commit_is_known_before_changes_are(
     told = blobs.get_json(Origin().keep(blobs)["code"])
     assert (told["state"], told["commit"]) == ("timed out", git(repository, "rev-parse", "HEAD"))
     heard: list[codes.Code] = []
-    code(str(repository), early=heard.append)
+    code(repository, early=heard.append)
     assert [one.commit for one in heard] == [told["commit"]]
 
 
@@ -132,7 +147,7 @@ def test_changes_that_are_too_large_are_left_out_and_said(repository: Path, monk
     """A gigabyte of changes is neither read to its end nor kept."""
     monkeypatch.setattr(codes, "LARGEST", 1000)
     (repository / "train.py").write_text("x = 1\n" * 1000)
-    found = code(str(repository))
+    found = code(repository)
     assert (found.state, found.diff) == ("changed", None)
     assert "larger than" in found.note
 
@@ -146,11 +161,12 @@ def test_programs_that_a_repository_names_are_not_run(repository: Path, tmp_path
         git(repository, "config", key, str(trap))
     (repository / ".gitattributes").write_text("*.py diff=mark\n")
     (repository / "train.py").write_text("print(3)\n")
-    found = code(str(repository))
+    found = code(repository)
     assert b"print(3)" in (found.diff or b"")
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_origin_keeps_its_changes_as_content(
     repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

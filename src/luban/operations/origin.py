@@ -43,14 +43,14 @@ class Origin:
         """Whether git has said all that it will."""
         return not self._thread.is_alive()
 
-    def code(self, wait: float = _SOON) -> Code:
+    def code(self, wait: float) -> Code:
         """Return what git said, after at most `wait` seconds."""
         self._thread.join(wait)
         return self._code
 
     def of_run(self) -> dict[str, Any]:
         """Return what the row of a run keeps."""
-        found = self.code()
+        found = self.code(_SOON)
         changed = {"clean": False, "changed": True}.get(found.state)
         brief = {"commit": found.commit, "changed": changed} if found.commit else None
         return {**self.surroundings, "code": brief}
