@@ -14,6 +14,8 @@ from luban.core.budget import Effort
 from luban.core.protocols import Examples, Unsuitable
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
+from luban.testing.learner import loss_of, turned
+from luban.testing.updatable import check_goes_on
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -91,6 +93,12 @@ def fitted(learner: str, columns: tuple[Column, ...], tmp_path: Path, **paramete
     return model, other
 
 
+def texts(count: int, seed: int) -> Examples:
+    """Return rows without the number."""
+    table, target = rows(count, seed)
+    return Examples(table=table.select(["text"]), target=target)
+
+
 CASES = [
     ("text_ngrams", (TEXT,), {}),
     ("few_shot", (TEXT,), {"way": "few_shot", "pairs": 2000, "learning_rate": 1e-3}),
@@ -130,6 +138,27 @@ def test_the_graph_answers_as_the_model(
     whole = make_fitted(Composite(members=(model,), weights=(1.0,), task=task), schema)
     missing = table.slice(0, 3).set_column(0, "text", pa.array(["", None, "good"], pa.string()))
     assert measure(whole, build(whole), pa.concat_tables([table, missing])).difference <= 1e-4
+
+
+CONTINUED = [
+    ("text_ngrams", {}),
+    ("linear_probe", {}),
+    ("fine_tune", {"way": "full", "learning_rate": 3e-3, "epochs": 6.0, "batch": 16}),
+    ("fine_tune", {"way": "lora", "learning_rate": 1e-2, "epochs": 6.0, "batch": 16}),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("learner", "parameters"), CONTINUED)
+def test_it_goes_on_learning(learner: str, parameters: dict[str, object], tmp_path: Path) -> None:
+    """Rows whose words mean the opposite now turn its predictions: a conformance check, as for models of tables."""
+    model, _ = fitted(learner, (TEXT,), tmp_path, **parameters)
+    task, _ = problem(TEXT)
+    old, new, unseen = (texts(count, seed) for count, seed in ((20, 0), (160, 5), (100, 6)))
+    new, unseen = turned(task, new), turned(task, unseen)
+    made = plugins.create("learners", learner)
+    after = check_goes_on(made, model, task, new, unseen, loss_of, replay=old, apart=1e-6)
+    assert after.learned == model.learned, "what a refit is told stays"
 
 
 def test_contributions_of_a_probe_sum_to_its_margin(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def adapt(
     effort: Effort,
     report: Report | None = None,
     augmentation: Mapping[str, Any] | None = None,
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> Adapted:
     """Adapt a backbone to a task.
 
@@ -62,6 +63,8 @@ def adapt(
         Called as ``report(step, criterion)`` at each evaluation; training ends where it returns False.
     augmentation : mapping, optional
         Parameters of the preparation's own augmentations.
+    start : mapping of str to torch.Tensor, optional
+        The head, and what is trained beside the body, to begin with instead of new ones: `Adapted.changed`.
 
     Raises
     ------
@@ -91,6 +94,7 @@ def adapt(
             effort=effort,
             report=report,
             augmentation=augmentation,
+            start=start,
         )
         work = setup.work
         chosen.learn(work)
@@ -100,6 +104,8 @@ def adapt(
             columns=tuple(columns),
             way=way,
             options=asdict(options),
+            training={**asdict(settings), "learning_rate": work.rate},
+            augmentation=dict(augmentation or {}),
             reading=setup.reading,
             backbone=backbone,
             network=work.network,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class Adapted:
         Payloads of the backbone as it was; None where its own weights were trained and are saved as they are.
     learned : mapping
         What a refit on more rows must be told, as parameters.
+    training, augmentation : mapping
+        How it was trained, with the rate that was taken; empty where an older release trained it.
     history : tuple of Point
         The curves.
     folding : str
@@ -85,6 +87,8 @@ class Adapted:
     changed: Mapping[str, torch.Tensor]
     original: Mapping[str, bytes] | None
     learned: Mapping[str, Any]
+    training: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Point, ...] = ()
     notes: tuple[str, ...] = ()
     folding: str = ""
@@ -127,15 +131,20 @@ class Adapted:
             "folds": self.folds,
             "folding": self.folding,
             "learned": self.learned,
+            "training": self.training,
+            "augmentation": self.augmentation,
             "history": [asdict(one) for one in self.history],
             "notes": list(self.notes),
         }
-        kept = self.backbone.save() if self.original is None else self.original
         return {
             _DESCRIPTION: json.dumps(description, sort_keys=True, ensure_ascii=False).encode(),
             _CHANGED: weights.write(self.changed),
-            **{_FOLDER + name: content for name, content in kept.items()},
+            **{_FOLDER + name: content for name, content in self.body().items()},
         }
+
+    def body(self) -> Mapping[str, bytes]:
+        """Return the payloads of the backbone: as it was, or as it was trained where its own weights were."""
+        return self.backbone.save() if self.original is None else self.original
 
 
 def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
@@ -176,7 +185,7 @@ def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
         head = objective_for(task, None).head(backbone.dimension, 0.0)
     network = Network(applied.body, head)
     changed = weights.read(payloads[_CHANGED], name=f"the model adapted by {way.name}")
-    _fill(network, changed)
+    fill(network, changed)
     network.eval()
     adapted = Adapted(
         task=task,
@@ -190,6 +199,8 @@ def load(payloads: Mapping[str, bytes], *, fold: bool = True) -> Adapted:
         changed=changed,
         original=None if way.rewrites else inner,
         learned=description["learned"],
+        training=description.get("training", {}),
+        augmentation=description.get("augmentation", {}),
         history=tuple(from_json(Point, one) for one in description["history"]),
         notes=tuple(description["notes"]),
         folding=description["folding"],
@@ -223,8 +234,14 @@ def example(columns: tuple[str, ...], given: Mapping[str, Any] | None = None) ->
     return pa.table({name: pa.array([values.get(name)], type=pa.string()) for name in columns})
 
 
-def _fill(network: Network, changed: Mapping[str, torch.Tensor]) -> None:
-    """Put the head and what was trained beside the body into the network."""
+def fill(network: Network, changed: Mapping[str, torch.Tensor]) -> None:
+    """Put the head and what was trained beside the body into the network.
+
+    Raises
+    ------
+    InputError
+        If they do not fit.
+    """
     present = network.state_dict()
     strange = sorted(name for name in changed if name not in present or present[name].shape != changed[name].shape)
     due = {f"head.{name}" for name in network.head.state_dict()} - set(changed)

@@ -11,7 +11,7 @@ import torch
 from luban.core import plugins
 from luban.core.errors import InputError, Unsupported
 from luban.core.protocols import Unsuitable
-from luban.foundation.adapted import Reading
+from luban.foundation.adapted import Reading, fill
 from luban.foundation.heads.objective import objective_for
 from luban.foundation.network import Network
 from luban.foundation.training import device
@@ -97,6 +97,7 @@ def set_up(
     effort: Effort,
     report: Report | None = None,
     augmentation: Mapping[str, Any] | None = None,
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> Setup:
     """Change the body, make the head and prepare the rows; the random numbers are those of ``effort.seed``."""
     torch.manual_seed(effort.seed)
@@ -109,7 +110,10 @@ def set_up(
         reading = replace(reading, max_length=applied.longest)
         preparation = backbone.preparation(columns, **reading.options(task))
     rows = Rows(preparation, training.table, augmentation=augmentation, seed=effort.seed)
-    network = Network(applied.body, objective.head(backbone.dimension, settings.dropout)).to(place.device)
+    network = Network(applied.body, objective.head(backbone.dimension, settings.dropout))
+    if start is not None:
+        fill(network, start)
+    network.to(place.device)
     if settings.checkpointing:
         recompute(network)
     if place.device.type == "cpu" and len(rows) and float(np.mean(rows.lengths)) >= _LONG:

@@ -27,6 +27,7 @@ from luban.core.schema import Column, Schema
 from luban.core.space import Choice, Integer, Real
 from luban.core.task import Task
 from luban.learners import link
+from luban.testing.updatable import check_goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -327,17 +328,10 @@ class LearnerConformance:
         """
         if not isinstance(model, Updatable):
             pytest.skip("it cannot go on learning")
-        saved = dict(model.save())
         if task.kind not in ("binary", "regression"):
             pytest.skip("the others are continued alike")
         new, unseen = turned(task, examples_of(task, 160, 12)), turned(task, examples_of(task, 400, 13))
-        after = model.update(new, replay=examples_of(task, 20, 1), effort=Effort(threads=1, seed=3))
-        losses = [loss_of(task, unseen.target, one.predict(unseen.table)) for one in (model, after)]
-        assert losses[1] < 0.9 * losses[0]
-        assert dict(model.save()) == saved
-        again = self.made().load(dict(after.save()))
-        assert isinstance(again, Updatable)
-        assert again.predict(unseen.table).tobytes() == after.predict(unseen.table).tobytes()
+        check_goes_on(self.made(), model, task, new, unseen, loss_of, replay=examples_of(task, 20, 1))
 
     def test_contributions_add_up(self, task: Task, model: Model) -> None:
         """Where it can explain itself: rows and base sum to the margin."""

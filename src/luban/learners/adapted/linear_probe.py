@@ -1,12 +1,12 @@
 """Linear probe: a penalised linear model over the frozen features of a pre-trained backbone (Alain and Bengio 2016).
 
 The backbone is read once for each value, so that it is the quickest way to use one; what it read is kept for all
-later fits.
+later fits. Going on learning, the backbone stays and the coefficients move, as those of the linear learner do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from luban.core.serial import from_json, to_json
 from luban.core.space import Real
 from luban.core.task import Task
 from luban.learners import link
-from luban.learners.adapted import attributing, choice, frozen
+from luban.learners.adapted import attributing, choice, forecasting, frozen
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_json
-from luban.learners.tabular.linear import STRENGTHS, LinearKernel, best_of, path
+from luban.learners.tabular.continuing import FEWEST
+from luban.learners.tabular.linear import ITERATIONS, STRENGTHS, LinearKernel, best_of, moved, path
 from luban.learners.tabular.linear_losses import loss_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Graph
+    from luban.core.protocols import Forecast, Graph
     from luban.core.report import Evidence
     from luban.core.schema import Schema
     from luban.core.space import Space
@@ -44,7 +45,7 @@ _A_VALUE, _LOADING = 0.002, 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeModel:
-    """A linear kernel over frozen features: a model that is Exportable, Explainable and Attributing.
+    """A linear kernel over frozen features: a model that is Updatable, Exportable, Explainable and Attributing.
 
     Parameters
     ----------
@@ -64,6 +65,33 @@ class ProbeModel:
         matrix = self.features.transform(table)
         margins = self.kernel.margins(matrix) if len(matrix) else np.zeros((0, link.width(self.task)))
         return link.predictions(self.task, margins)
+
+    def update(
+        self,
+        examples: Examples,
+        *,
+        replay: Examples | None = None,  # noqa: ARG002 - the penalty keeps what it knows
+        effort: Effort,
+    ) -> ProbeModel:
+        """Return a model whose coefficients have moved towards what `examples` say, see `linear.moved`.
+
+        Of more rows than can be read in the time a sample, drawn by chance, is learnt from. Where no move is better
+        than none, or the time is up before enough were read, the model is returned as it is.
+        """
+        if effort.expired:
+            return self
+        features = replace(self.features, cache=effort.cache or self.features.cache)
+        try:
+            ready = frozen.within(features, examples.table, effort, seconds=_READING * effort.remaining, quick=True)
+        except OutOfTime:
+            return self
+        examples = chosen(examples, ready.rows)
+        if len(examples.target) < FEWEST or effort.expired:
+            return self
+        kernel = moved(
+            self.kernel, self.task, ready.matrix, examples, path, STRENGTHS, iterations=ITERATIONS, effort=effort
+        )
+        return self if kernel is self.kernel else replace(self, features=features, kernel=kernel)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the backbones, the coefficients and what they are for."""
@@ -169,6 +197,13 @@ class LinearProbeLearner:
             learned={"strength": strength},
             kept_seconds=judged + ready.seconds,
         )
+
+    def forecast(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Forecast:
+        """Return what reading all rows would take, by reading a few."""
+        own = options(parameters, DEFAULTS)
+        return forecasting.forecast(schema, training, backbone=choice.wanted(task, own), effort=effort)
 
     def load(self, payloads: Mapping[str, bytes]) -> ProbeModel:
         """Return the model that was saved."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError
@@ -11,6 +12,7 @@ from luban.learners import link
 from luban.learners.adapted import attributing
 from luban.learners.adapted.graph import network_to_graph
 from luban.learners.payloads import damaged, placed, read_json, under, write_json
+from luban.learners.tabular.continuing import FEWEST, HELD, mixed_with, part
 from luban.learners.threads import threads
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Graph
+    from luban.core.protocols import Examples, Graph
     from luban.core.report import Evidence
     from luban.core.task import Task
     from luban.foundation.adapted import Adapted
@@ -30,7 +32,7 @@ _ABOUT, _FOLDER = "model.json", "network"
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptedModel:
-    """A `luban.core.protocols.Model` that is also Exportable and Attributing."""
+    """A `luban.core.protocols.Model` that is also Updatable, Exportable and Attributing."""
 
     learner: str
     adapted: Adapted
@@ -51,6 +53,29 @@ class AdaptedModel:
         if not table.num_rows:
             return link.predictions(self.task, link.no_margins(self.task))
         return link.predictions(self.task, self.adapted.margins(table, threads=threads()))
+
+    def update(self, examples: Examples, *, replay: Examples | None = None, effort: Effort) -> AdaptedModel:
+        """Return a model that was trained further from its weights, on `examples` and those of `replay` mixed.
+
+        The last fifth of the rows tells after how many passes to stop, then it is trained so long on all. Where none is
+        better than none, the model is returned as it is.
+        """
+        from luban.foundation.further import further, judged
+
+        rows = len(examples.target)
+        if rows < FEWEST or effort.expired:
+            return self
+        cut = rows - max(1, int(HELD * rows))
+        earlier, latest = part(examples, 0, cut), part(examples, cut, rows)
+        now = time.monotonic()
+        effort = replace(effort, checkpoint=None)
+        half = replace(effort, deadline=now + 0.45 * (effort.deadline - now))
+        stays = judged(self.adapted, latest, threads=effort.threads)
+        tried = further(self.adapted, mixed_with(earlier, replay), latest, effort=half)
+        if judged(tried, latest, threads=effort.threads) >= stays or effort.expired:
+            return self
+        found = further(self.adapted, mixed_with(examples, replay), None, learned=tried.learned, effort=effort)
+        return replace(self, adapted=found)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the typed payloads, by file name."""

@@ -1,8 +1,11 @@
-"""Text n-grams: logistic or ridge regression over weighted words and runs of letters, in any script."""
+"""Text n-grams: logistic or ridge regression over weighted words and runs of letters, in any script.
+
+Going on learning, the vocabulary stays and the coefficients move, as those of the linear learner do.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +20,8 @@ from luban.learners import link
 from luban.learners.adapted import attributing
 from luban.learners.adapted.linear_probe import options
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_json
-from luban.learners.tabular.linear import LinearKernel, best_of
+from luban.learners.tabular.continuing import FEWEST
+from luban.learners.tabular.linear import LinearKernel, best_of, moved
 from luban.learners.tabular.linear_losses import loss_of
 from luban.modalities.text.text_ngrams import TextNgrams
 
@@ -32,8 +36,11 @@ if TYPE_CHECKING:
     from luban.core.report import Evidence
     from luban.core.schema import Schema
     from luban.core.space import Space
+    from luban.learners.tabular.linear_losses import Loss
 
 STRENGTHS: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03)
+CHANGES: tuple[float, ...] = (100.0, 30.0, 10.0, 3.0, *STRENGTHS)
+"""Strengths of the penalty on a change, where it goes on learning: it may be small."""
 DEFAULTS: Mapping[str, Any] = {"strength": None, "most": 30_000, "iterations": 25}
 """`strength` as of the learner linear; `most` is the size of the vocabulary of a column."""
 _WITHOUT_VALIDATION = 0.3
@@ -44,7 +51,7 @@ _A_ROW = 0.0005
 
 @dataclass(frozen=True, kw_only=True)
 class NgramModel:
-    """A linear kernel over the pieces of texts: a model that is Exportable, Explainable and Attributing."""
+    """A linear kernel over the pieces of texts: a model that is Updatable, Exportable, Explainable and Attributing."""
 
     learner: str
     task: Task
@@ -76,6 +83,32 @@ class NgramModel:
             )
 
         return attributing.by_row(table, outputs, effort, explained)
+
+    def update(
+        self,
+        examples: Examples,
+        *,
+        replay: Examples | None = None,  # noqa: ARG002 - the penalty keeps what it knows
+        effort: Effort,
+    ) -> NgramModel:
+        """Return a model whose coefficients have moved towards what `examples` say, see `linear.moved`.
+
+        Where no move is better than none, the model is returned as it is. Pieces that it does not know stay unknown.
+        """
+        if len(examples.target) < FEWEST or effort.expired:
+            return self
+        matrix = matrix_of(self.parts, examples.table)
+        kernel = moved(
+            self.kernel,
+            self.task,
+            matrix,
+            examples,
+            _path,
+            CHANGES,
+            iterations=int(DEFAULTS["iterations"]),
+            effort=effort,
+        )
+        return self if kernel is self.kernel else replace(self, kernel=kernel)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the vocabularies and the coefficients."""
@@ -150,14 +183,8 @@ class TextNgramsLearner:
         if own["strength"] is not None or validation is None:
             strengths = (float(own["strength"] or _WITHOUT_VALIDATION),)
         loss = loss_of(task, training.target, training.weight)
-
-        def solved() -> Iterator[tuple[float, LinearKernel]]:
-            mean = np.asarray(matrix.mean(axis=0)).ravel().astype(np.float64)
-            found = loss.solve(matrix, strengths, iterations=int(own["iterations"]), effort=effort)
-            for strength, weights, intercept in found:
-                yield strength, LinearKernel(weights=weights, intercept=intercept, mean=mean)
-
-        strength, kernel = best_of(solved(), loss, validation, held, report, effort)
+        solved = _path(matrix, loss, strengths, iterations=int(own["iterations"]), effort=effort)
+        strength, kernel = best_of(solved, loss, validation, held, report, effort)
         return NgramModel(learner=self.name, task=task, parts=parts, kernel=kernel, learned={"strength": strength})
 
     def load(self, payloads: Mapping[str, bytes]) -> NgramModel:
@@ -192,6 +219,27 @@ def matrix_of(parts: Sequence[TextNgrams], table: pa.Table) -> Any:
         values = np.concatenate([np.zeros(0, dtype=np.float32), *(values for _, values in found)])
         blocks.append(sparse.csr_matrix((values, places, starts), shape=(len(found), len(part.vocabulary))))
     return sparse.hstack(blocks, format="csr")
+
+
+def _path(
+    matrix: Any,
+    loss: Loss,
+    strengths: tuple[float, ...],
+    *,
+    iterations: int,
+    effort: Effort,
+    start: LinearKernel | None = None,
+) -> Iterator[tuple[float, LinearKernel]]:
+    """Yield each strength and its solution, as `linear.path` does; the features are sparse and stay as they are."""
+    offset = None if start is None else start.margins(matrix)
+    found = loss.solve(matrix, strengths, iterations=iterations, effort=effort, offset=offset)
+    if start is None:
+        mean = np.asarray(matrix.mean(axis=0)).ravel().astype(np.float64)
+        for strength, weights, intercept in found:
+            yield strength, LinearKernel(weights=weights, intercept=intercept, mean=mean)
+        return
+    for strength, weights, intercept in found:
+        yield strength, replace(start, weights=start.weights + weights, intercept=start.intercept + intercept)
 
 
 def _spans(parts: Sequence[TextNgrams]) -> list[slice]:

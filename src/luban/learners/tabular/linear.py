@@ -9,7 +9,8 @@ regularization").
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -97,26 +98,68 @@ class LinearModel(ExplainableModel):
     ) -> LinearModel:
         """Return a model whose coefficients have moved towards what `examples` say, see the head of this file.
 
-        The last fifth of the rows tells how far, then they move by all rows. Where no move is better than none, the
-        model is returned as it is. The encoding, and the mean that explanations measure from, stay.
+        Where no move is better than none, the model is returned as it is. The encoding, and the mean that explanations
+        measure from, stay.
         """
-        rows = len(examples.target)
-        if rows < FEWEST or effort.expired:
+        if len(examples.target) < FEWEST or effort.expired:
             return self
         features = self.encoding.transform(examples.table)
-        cut = rows - max(1, int(HELD * rows))  # the last tell how far to move
-        earlier, latest = part(examples, 0, cut), part(examples, cut, rows)
-        loss = loss_of(self.task, earlier.target, earlier.weight)
-        stays = loss.value(self.kernel.margins(features[cut:]), latest.target, latest.weight)
-        told = _Lowest()
-        with limited(features, effort):
-            tried = path(features[:cut], loss, STRENGTHS, iterations=ITERATIONS, effort=effort, start=self.kernel)
-            strength, _ = best_of(tried, loss, latest, features[cut:], told, effort)
-            if told.lowest >= stays or effort.expired:
-                return self
-            loss = loss_of(self.task, examples.target, examples.weight)
-            _, kernel = next(path(features, loss, (strength,), iterations=ITERATIONS, effort=effort, start=self.kernel))
-        return replace(self, kernel=kernel)
+        kernel = moved(
+            self.kernel, self.task, features, examples, path, STRENGTHS, iterations=ITERATIONS, effort=effort
+        )
+        return self if kernel is self.kernel else replace(self, kernel=kernel)
+
+
+class Path(Protocol):
+    """What solves for one strength after another, see `path`."""
+
+    def __call__(
+        self,
+        matrix: Any,
+        loss: Loss,
+        strengths: tuple[float, ...],
+        *,
+        iterations: int,
+        effort: Effort,
+        start: LinearKernel | None = None,
+    ) -> Iterator[tuple[float, LinearKernel]]:
+        """Yield each strength and its solution."""
+
+
+def moved(
+    kernel: LinearKernel,
+    task: Task,
+    features: Any,
+    examples: Examples,
+    solved: Path,
+    strengths: tuple[float, ...],
+    *,
+    iterations: int,
+    effort: Effort,
+) -> LinearKernel:
+    """Return a kernel whose coefficients have moved towards what `examples` say, or itself where none is better.
+
+    The last fifth of the rows tells how far, then they move by all rows.
+
+    Parameters
+    ----------
+    features : numpy.ndarray or scipy.sparse.csr_matrix
+        Of the examples, shape (n, features).
+    """
+    rows = len(examples.target)
+    cut = rows - max(1, int(HELD * rows))  # the last tell how far to move
+    earlier, latest = part(examples, 0, cut), part(examples, cut, rows)
+    loss = loss_of(task, earlier.target, earlier.weight)
+    stays = loss.value(kernel.margins(features[cut:]), latest.target, latest.weight)
+    told = _Lowest()
+    with limited(features, effort):
+        tried = solved(features[:cut], loss, strengths, iterations=iterations, effort=effort, start=kernel)
+        strength, _ = best_of(tried, loss, latest, features[cut:], told, effort)
+        if told.lowest >= stays or effort.expired:
+            return kernel
+        loss = loss_of(task, examples.target, examples.weight)
+        _, found = next(solved(features, loss, (strength,), iterations=iterations, effort=effort, start=kernel))
+    return found
 
 
 class _Lowest:
@@ -245,7 +288,7 @@ def best_of(
     if validation is None or held_out is None:
         return best
     worse, candidate = 0, best
-    for step in range(1, len(STRENGTHS) + 1):
+    for step in count(1):
         value = loss.value(candidate[1].margins(held_out), validation.target, validation.weight)
         worse = 0 if value < lowest else worse + 1
         if value < lowest:

@@ -11,15 +11,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from luban.core.errors import MissingExtra
-from luban.core.protocols import Examples, Suggestion, Suitable, Unsuitable
+from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
 from luban.learners import link
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
-from luban.learners.tabular.continuing import FEWEST, HELD, part
+from luban.learners.tabular.continuing import FEWEST, HELD, mixed_with, part
 from luban.learners.tabular.encoded import EncodedModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import unreadable
 from luban.modalities.tabular.options import NETS
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Graph
+    from luban.core.protocols import Examples, Graph
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
@@ -148,29 +147,16 @@ class NetworkModel(EncodedModel):
         now = time.monotonic()
         half = replace(effort, deadline=now + 0.45 * (effort.deadline - now))
         held = self.encoding.transform(latest.table), latest
-        mixed = _mixed(earlier, replay)
+        mixed = mixed_with(earlier, replay)
         features = self.encoding.transform(mixed.table)
         found = go_on(self.task, start, features, mixed, held, DEFAULTS, half)
         if not found.stop or effort.expired:
             return self
-        mixed = _mixed(examples, replay)
+        mixed = mixed_with(examples, replay)
         features = self.encoding.transform(mixed.table)
         own = {**DEFAULTS, "stop": found.stop}
         found = go_on(self.task, start, features, mixed, None, own, effort)
         return replace(self, kernel=replace(kernel, weights=found.weights, biases=found.biases))
-
-
-def _mixed(examples: Examples, replay: Examples | None) -> Examples:
-    """Return new and old rows together."""
-    if replay is None or not len(replay.target):
-        return examples
-    weights = [np.ones(len(one.target)) if one.weight is None else one.weight for one in (examples, replay)]
-    old = replay.table.cast(examples.table.schema)
-    return Examples(
-        table=pa.concat_tables([examples.table, old]),
-        target=np.concatenate([examples.target, replay.target]),
-        weight=np.concatenate(weights),
-    )
 
 
 class NeuralNetworkLearner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -156,13 +156,14 @@ class _Maker:
             tell(Progress(stage="learn", message="going on from what the champion knows"))
             threads = max(1, self.executor.workers * self.executor.threads)
             half = began + 0.45 * self.plan.study_remaining()
-            effort = Effort(deadline=half, threads=threads, seed=self.policy.seed)
+            cache = str(self.workspace.root / "cache")
+            effort = Effort(deadline=half, threads=threads, seed=self.policy.seed, cache=cache)
             tested = max(1, len(material.new) // 3)
             task = self.champion.task
             replay = examples(material.replay(len(rows), self.policy.seed))
             earlier = self.champion.model.update(examples(rows.part(0, -tested)), replay=replay, effort=effort)
             prediction = earlier.predict(rows.part(-tested).table)
-            effort = Effort(deadline=self.plan.study_deadline, threads=threads, seed=self.policy.seed)
+            effort = replace(effort, deadline=self.plan.study_deadline)
             composite = self.champion.model.update(examples(rows), replay=replay, effort=effort)
             target = rows.target[-tested:]
             seconds = time.monotonic() - began
