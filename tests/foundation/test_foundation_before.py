@@ -26,8 +26,9 @@ from luban.core.errors import Unsupported
 from luban.core.protocols import Examples, Forecast, Unsuitable
 from luban.foundation.adapt import adapt
 from luban.foundation.backbones import tiny
+from luban.foundation.beside import Step, beside
 from luban.foundation.few_shot import contrastive, groups
-from luban.foundation.forecast import fitted, forecast
+from luban.foundation.forecast import Stepping, fitted, forecast
 from luban.foundation.preflight import preflight
 from luban.foundation.setup import find
 from luban.foundation.training.memory import Peak
@@ -147,6 +148,67 @@ def test_a_forecast_names_seconds_and_memory_and_is_quick() -> None:
         assert isinstance(answer, Forecast)
         assert answer.seconds > 0
         assert answer.memory > 50 * 2**20
+
+
+@pytest.mark.long
+def test_a_body_too_slow_for_whole_batches_is_tried_on_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a batch that would take too long two rows are tried, and seconds and memory are told of whole ones."""
+    task, training = problem("text", "multiclass", 200)
+    whole = forecast(backbone("text"), "full", task, task.inputs, training, parameters={}, effort=Effort())
+    rows: list[int] = []
+    step = Stepping.__call__
+
+    def counted(self: Stepping, few: np.ndarray) -> None:
+        rows.append(len(few))
+        step(self, few)
+
+    monkeypatch.setattr(Stepping, "__call__", counted)
+    monkeypatch.setattr(sys.modules[forecast.__module__], "_SECONDS", 0.0)
+    parts = forecast(backbone("text"), "full", task, task.inputs, training, parameters={}, effort=Effort())
+    assert max(rows) == 2
+    assert isinstance(whole, Forecast)
+    assert isinstance(parts, Forecast)
+    assert parts.seconds > 0
+    assert parts.memory > 50 * 2**20
+
+
+def test_ways_that_were_not_tried_share_the_steps_of_one_that_was() -> None:
+    """A way that trains few weights saves the pass for the others; one that only reads takes a pass forward."""
+    full = Forecast(seconds=90.0, memory=10**9, room=2 * 10**9)
+    lora, frozen = (beside(way, full, "full", steps={}, rows=1000, options=None) for way in ("lora", "linear_probe"))
+    assert (lora.seconds, frozen.seconds) == (60.0, 30.0)
+    assert lora.room == 2 * 10**9
+    pairs = find("few_shot").options(pairs=31_000, group=32)  # two passes over 1,000 rows
+    assert beside("few_shot", full, "full", steps={}, rows=1000, options=pairs).seconds == pytest.approx(90 * 7 / 3)
+    steps = {"full": Step(seconds=1.0, changing=100), "dora": Step(seconds=2.0, changing=10)}
+    dora = beside("dora", full, "full", steps=steps, rows=1000, options=None)
+    assert dora.seconds == 180.0
+    assert dora.memory == 10**9 - 4 * 90
+
+
+@pytest.mark.long
+def test_every_way_is_in_the_plan_of_a_fine_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way has seconds and memory; none is left out."""
+    from luban.core import plugins
+    from luban.core.protocols import Alternative, Comparing
+    from luban.core.schema import Column, Schema
+    from luban.learners.adapted import choice
+
+    monkeypatch.setattr(choice, "_kept", lambda _name: backbone("text"))
+    learner = plugins.create("learners", "fine_tune")
+    assert isinstance(learner, Comparing)
+    task, training = problem("text", "multiclass", 64)
+    schema = Schema(columns=(Column(name="input", kind="text"),))
+    effort = Effort(deadline=time.monotonic() + 600)
+    known = Alternative(parameters={"way": "full"}, forecast=Forecast(seconds=10.0, memory=10**9))
+    found = learner.alternatives(task, schema, training, measured=[known], effort=effort)
+    told = {str(one.parameters["way"]): one for one in found}
+    ways = {"adalora", "adapter", "bitfit", "dora", "few_shot", "ia3", "linear_probe", "lora", "prefix", "prompt"}
+    assert set(told) == ways
+    for one in told.values():
+        assert one.forecast is not None
+        assert one.forecast.seconds > 0
+        assert one.forecast.memory > 0
 
 
 @pytest.mark.long

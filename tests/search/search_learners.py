@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from luban.core.protocols import Examples, Forecast, Suggestion, Suitable, Unsuitable
+from luban.core.protocols import Alternative, Examples, Forecast, Suggestion, Suitable, Unsuitable
 from luban.core.report import Finding
 from luban.core.space import Real
 
@@ -258,6 +258,27 @@ class Dear(Ridge):
         self, task: Task, schema: Schema, training: Examples, *, parameters: Any, effort: Effort
     ) -> Sequence[Finding]:
         return [Finding(what="a text is cut", verdict="warn", remedy="Make it shorter.")]
+
+
+class Several(Dear):
+    """It can tell of another way what it would take, by the one that was measured."""
+
+    name = "search_learners:Several"
+
+    def suggestions(self, task: Task) -> Sequence[Suggestion]:
+        told = {"strength": 0.02, "forecast": 0.5, "blocks": False}
+        return [Suggestion(parameters=told, order=5, once=True, share=0.6)]
+
+    def alternatives(
+        self, task: Task, schema: Schema, training: Examples, *, measured: Sequence[Alternative], effort: Effort
+    ) -> Sequence[Alternative]:
+        (known,) = [one.forecast for one in measured if one.forecast is not None]
+        tried = "tried" if effort.remaining > 1.0 else "shared"
+        twice = Forecast(seconds=2 * known.seconds, memory=known.memory, note=tried)
+        return [
+            Alternative(parameters={"way": "other"}, forecast=twice),
+            Alternative(parameters={"way": "none"}, reason="the body has no such layer"),
+        ]
 
 
 class Blocked(Dear):

@@ -10,7 +10,9 @@ import pytest
 from search_problems import problem
 
 from luban.core.errors import InputError
+from luban.core.protocols import Forecast
 from luban.execution.inline import InlineExecutor
+from luban.execution.resources import Resources
 from luban.search import ahead as ahead_of
 from luban.search import scratch
 from luban.search.study import plan_study
@@ -84,6 +86,58 @@ def test_a_plan_fits_nothing(tmp_path: Path) -> None:
     assert lines == [(DEAR, 0.5, False), (DEAR, 1e9, True), (RIDGE, None, False), (RIDGE, None, False)]
     assert ahead.plan[0].memory == 1000
     assert not any((tmp_path / "plan" / "folds").iterdir())
+
+
+def test_a_plan_tells_of_every_way_and_at_every_budget(tmp_path: Path) -> None:
+    """What only a search would try is told too, with its reason where it cannot be done; a short study does not
+    look, but its plan does, and leaves nothing out that the study would begin."""
+    for seconds in (100.0, 10.0):
+        ahead = plan_study(
+            **problem(),
+            folder=tmp_path / f"plan{seconds:.0f}",
+            executor=InlineExecutor(),
+            seconds=seconds,
+            learners=["search_learners:Several"],
+        )
+        assert [(line.parameters.get("way"), line.seconds, line.reason) for line in ahead.plan] == [
+            (None, 0.5, ""),
+            ("other", 1.0, ""),
+            ("none", None, "the body has no such layer"),
+        ]
+        assert ahead.plan[1].note == "a search may try it: tried"
+        assert len(ahead.portfolio) == 1
+    short = plan_study(**problem(), folder=tmp_path / "short", executor=InlineExecutor(), seconds=10.0, learners=[DEAR])
+    assert [(line.seconds, line.reason) for line in short.plan] == [(0.5, ""), (1e9, "")]
+
+
+def test_before_a_study_other_ways_share_what_was_measured(tmp_path: Path) -> None:
+    """No step is tried for them: the time belongs to the study."""
+    several = ["search_learners:Several"]
+    plan = plan_study(**problem(), folder=tmp_path, executor=InlineExecutor(), seconds=100.0, learners=several)
+    ahead = ahead_of.look_ahead(
+        plan.portfolio, folder=tmp_path, executor=InlineExecutor(), seconds=100.0, seed=0, cache=None
+    )
+    told = {str(line.parameters.get("way")): line for line in ahead.plan}
+    assert told["other"].seconds == 1.0
+    assert told["other"].note.endswith("shared")
+
+
+@pytest.mark.parametrize(("room", "reason"), [(None, ""), (2 * 10**15, ""), (10**12, "1000.0 GB")])
+def test_memory_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch, room: int | None, reason: str) -> None:
+    """What computes on a GPU is compared with the memory of the GPU, whatever the machine has."""
+    there = Resources(cpus=2, memory=10**16 if room is None else 10**9)
+    monkeypatch.setattr(ahead_of, "resources", lambda: there)
+    seen = ahead_of._Seen(forecast=Forecast(seconds=1.0, memory=10**15, room=room))
+    found = ahead_of._too_much(seen, math.inf, math.inf)
+    assert (reason in found) if reason else not found
+
+
+def test_what_makes_do_with_less_is_not_left_out() -> None:
+    """A learner that reads as many rows as it has time for is held to the least it needs, and waits for no more."""
+    forecast = Forecast(seconds=500.0, memory=1, least=2.0)
+    assert not ahead_of._too_much(ahead_of._Seen(forecast=forecast), 20.0, 60.0)
+    assert ahead_of._needs(forecast) == 0.0
+    assert "2 s at least" in ahead_of._too_much(ahead_of._Seen(forecast=forecast), 1.0, 60.0)
 
 
 def test_without_a_clock_nothing_is_too_slow(tmp_path: Path) -> None:

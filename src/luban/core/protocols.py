@@ -265,11 +265,26 @@ class Forecast:
         Bytes at the worst moment.
     note : str
         In words what was measured.
+    least : float, optional
+        Seconds that a fit can make do with, where it learns from as many rows as it has time for.
+    room : int, optional
+        Bytes that there are on the device that would do the work; None where it is the machine's own memory.
     """
 
     seconds: float
     memory: int
     note: str = ""
+    least: float | None = None
+    room: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """One of several ways in which a learner can fit, and what it would take or why it cannot be done."""
+
+    parameters: Mapping[str, Any]
+    forecast: Forecast | None = None
+    reason: str = ""
 
 
 @runtime_checkable
@@ -280,6 +295,30 @@ class Plannable(Protocol):
         self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
     ) -> Forecast | Unsuitable:
         """Return what a fit with these parameters would take, or why it cannot be done; within seconds."""
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """Ability of a learner: from what it has measured it can tell what its other ways would take."""
+
+    def alternatives(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        *,
+        measured: Sequence[Alternative],
+        effort: Effort,
+    ) -> Sequence[Alternative]:
+        """Return all ways that a search may try, but those that were measured.
+
+        Parameters
+        ----------
+        measured : sequence of Alternative
+            What `Plannable.forecast` told of some.
+        effort : Effort
+            Without time left they share the steps that were measured; with some, each is tried for a step or two.
+        """
 
 
 @runtime_checkable

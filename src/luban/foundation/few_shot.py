@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -79,6 +79,17 @@ def contrastive(vectors: torch.Tensor, target: torch.Tensor, temperature: float 
     return -((share * same).sum(dim=1)[some] / counted[some]).mean()
 
 
+def passes(rows: int, pairs: int, batch: int) -> int:
+    """Return how often so many rows are passed over, so that about so many pairs are compared."""
+    each = max(1, rows * (batch - 1) // 2)
+    return max(1, min(20, round(pairs / each)))
+
+
+def work_of(options: Any, rows: int) -> float:
+    """Return how many passes of training the work is: those that compare, and one forward, a third, for the head."""
+    return passes(rows, options.pairs, options.group) + 1.0 / 3.0
+
+
 def contrast(work: Work, *, pairs: int, batch: int) -> None:
     """Train the body so that rows of one class come to lie together.
 
@@ -98,9 +109,8 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
     network = work.network
     clock = Clock(work.deadline)
     reserve = 0.25 * clock.remaining if clock.timed else 0.0
-    each = max(1, len(rows) * (batch - 1) // 2)
-    passes = max(1, min(20, round(pairs / each)))
-    total = passes * max(1, math.ceil(len(rows) / batch))
+    turns = passes(len(rows), pairs, batch)
+    total = turns * max(1, math.ceil(len(rows) / batch))
     asked = work.training.precision
     # Trying both kinds of arithmetic takes the time of six steps.
     used = "float32" if asked == "auto" and total < _WORTH_TRYING else precision.chosen(work)
@@ -109,7 +119,7 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
     step = bad = 0
     sums = [0.0, 0.0]
     begun = time.monotonic()
-    for turn in range(passes):
+    for turn in range(turns):
         generator = np.random.default_rng([work.effort.seed, 5, turn])
         for number, chosen in enumerate(groups(target, batch=batch, generator=generator)):
             progress = max(step / total, clock.progress(reserve))

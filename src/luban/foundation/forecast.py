@@ -11,10 +11,11 @@ import torch
 
 from luban.core.errors import Unsupported
 from luban.core.protocols import Examples, Forecast, Unsuitable
+from luban.foundation.few_shot import work_of
 from luban.foundation.setup import choose, set_up
 from luban.foundation.training import device, precision, state
 from luban.foundation.training.loss import Loss
-from luban.foundation.training.memory import Peak
+from luban.foundation.training.memory import Peak, held, room_beside_the_machine
 from luban.foundation.training.optimizer import optimizer
 from luban.foundation.training.order import by_length, shuffled
 from luban.foundation.training.probe import PENALTIES, Problem, Vectors, joined, solutions
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PROBES = 16
 _WARMING = 2
 _SAMPLE = 4096
+# Rows that tell whether there is time for whole batches, and the fewest steps that are tried of these.
+_FEW, _LEAST_STEPS = 2, 5
 _SECONDS = 20.0
 
 
@@ -58,7 +61,8 @@ def forecast(
 
     Notes
     -----
-    Steps are tried on batches as the loop would make them: some of the middle size to warm up, then the longest, which
+    Two rows tell whether there is time for whole batches; where there is not, parts of them are tried. Steps are tried
+    on batches as the loop would make them: some of the middle size to warm up, then the longest, which
     shows the memory, then others. Seconds are fitted to ``a + b * steps`` by rows times length over the others and
     the middle one once it is warm. Of very many rows 4,096 are looked at. Where a way solves for a linear head, a
     solution on the rows that were read tells how long that takes.
@@ -86,16 +90,21 @@ def forecast(
                 augmentation=augmentation,
             )
             prepared = time.monotonic() - begun
+            before = held(setup.work.place.device)
             measured = _measure(setup, min(_SECONDS, 0.5 * effort.remaining))
         share = rows / max(1, len(sample.table))
         kept = sum(one.nbytes for one in state.changing(setup.work.network).values())
         grown = int((share - 1.0) * sum(setup.work.examples.rows.lengths) * 24)
-    seconds = measured.seconds * share + prepared
+    # A way that compares pairs passes over the rows as often as these ask for, and then reads them for its head.
+    again = work_of(options, rows) if hasattr(options, "pairs") else 1.0
+    seconds = measured.seconds * share * again + prepared
     return Forecast(
         seconds=seconds,
-        memory=int(peak.bytes + kept + grown),
+        # What a part of a batch takes, a whole one takes so many times.
+        memory=int(before + max(0, peak.bytes - before) / measured.share + kept + grown),
         note=f"{measured.count} steps of up to {measured.longest:,} steps by rows on {setup.work.place.device.type} in "
         f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second",
+        room=room_beside_the_machine(setup.work.place.device),
     )
 
 
@@ -120,12 +129,15 @@ class Measured:
     longest : int
         Rows times length of the largest batch.
     precision : str
+    share : float
+        Of the largest batch's rows that were tried.
     """
 
     seconds: float
     count: int
     longest: int
     precision: str
+    share: float
 
 
 def _measure(setup: Setup, allowed: float) -> Measured:
@@ -141,15 +153,17 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     others = [int(order[one]) for one in np.random.default_rng(0).permutation(np.unique(spread))]
     longest = int(order[0])
     places = [*[middle] * (_WARMING + 1), longest, *(one for one in others if one != longest)]
-    step: Stepping | Reading = Stepping(work) if learns else Reading(work)
+    step: Stepping | Reading = Stepping(work, precision="float32") if learns else Reading(work)
+    cut = _cut(step, batches[middle], len(batches[longest]), work, allowed)
+    if learns and cut >= len(batches[longest]):  # to find out which arithmetic is quicker takes as long as some steps
+        step = Stepping(work, precision=precision.chosen(work))
     seen: dict[int, float] = {}
     count = 0
     begun = time.monotonic()
     for number, place in enumerate(places):
         started = time.perf_counter()
-        step(batches[place])
-        if work.place.device.type == "cuda":
-            torch.cuda.synchronize(work.place.device)
+        step(batches[place][:cut])
+        device.wait(work.place.device)
         count += 1
         # The first ones warm caches up and make the optimizer's state; the longest, of which there are few, shows the
         # memory, and takes more than its share where attention is quadratic.
@@ -157,12 +171,26 @@ def _measure(setup: Setup, allowed: float) -> Measured:
             seen[place] = min(seen.get(place, np.inf), time.perf_counter() - started)
         if number > _WARMING and time.monotonic() - begun > allowed:
             break
-    measured = list(seen)
-    taken = np.array([seen[place] for place in measured])
-    seconds = float(fitted(sizes[measured].astype(np.float64), taken, sizes.astype(np.float64)).sum())
+    tried = [int(lengths[batches[place][:cut]].max()) * len(batches[place][:cut]) for place in seen]
+    taken = np.array(list(seen.values()))
+    seconds = float(fitted(np.array(tried, dtype=np.float64), taken, sizes.astype(np.float64)).sum())
     if isinstance(step, Reading):
         seconds += step.solving(len(lengths))
-    return Measured(seconds, count, int(sizes[order[0]]), step.precision)
+    rows = len(batches[longest])
+    return Measured(seconds, count, int(sizes[longest]), step.precision, share=min(cut, rows) / rows)
+
+
+def _cut(step: Stepping | Reading, batch: np.ndarray, rows: int, work: Work, allowed: float) -> int:
+    """Return how many rows of each batch can be tried in the time."""
+    few = batch[:_FEW]
+    taken = 0.0
+    for _ in range(2):  # the first one makes what all others use
+        started = time.perf_counter()
+        step(few)
+        device.wait(work.place.device)
+        taken = time.perf_counter() - started
+    fitting = int(len(few) * allowed / (_LEAST_STEPS * max(taken, 1e-9)))
+    return rows if fitting >= rows else max(_FEW, fitting)
 
 
 def fitted(sizes: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -185,9 +213,9 @@ def fitted(sizes: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> np.nda
 class Stepping:
     """One whole step of training."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, precision: str) -> None:
         self._work = work
-        self.precision = precision.chosen(work)
+        self.precision = precision
         self._loss = Loss(work.network, work.objective, self.precision)
         self._optimizer = optimizer(work)
         state.learning_mode(work.network)

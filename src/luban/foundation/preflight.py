@@ -13,11 +13,10 @@ from luban.core.errors import LubanError
 from luban.core.preparation import Inspecting
 from luban.core.protocols import Examples
 from luban.core.report import SEVERITY, Finding
-from luban.execution.resources import resources
 from luban.foundation.heads.words import WORD_IDS, padded
 from luban.foundation.setup import choose, set_up
 from luban.foundation.training import device, state
-from luban.foundation.training.memory import resident
+from luban.foundation.training.memory import room
 from luban.foundation.ways.structure import transformer
 
 if TYPE_CHECKING:
@@ -266,14 +265,6 @@ def _memory(work: Work, allowed: int | None) -> Iterator[Finding]:
         remedy=f"Use a batch below {work.training.batch}, accumulate=4, checkpointing=true, a smaller max_length, "
         "or a way that trains fewer weights, such as lora or linear_probe.",
     )
-
-
-def room(place: torch.device) -> tuple[int, int]:
-    """Return (bytes taken, bytes there are) where a network computes: on a GPU others take their part too."""
-    if place.type == "cuda":
-        free, there = torch.cuda.mem_get_info(place)
-        return there - free, there
-    return resident(), resources().memory
 
 
 def needed(work: Work) -> int:

@@ -104,6 +104,8 @@ class Way(Protocol):
     rewrites : bool
         Whether most weights of the body change: then the whole body is kept with the model, else the body as it was
         and what changed beside it.
+
+    A way that trains nothing of the body, and so only reads, says it by an attribute ``reads_only``.
     """
 
     name: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.budget import Effort
 from luban.core.errors import InputError
-from luban.core.protocols import Forecast, Job, Plannable, Preflight, Unsuitable
+from luban.core.protocols import Alternative, Comparing, Forecast, Job, Plannable, Preflight, Unsuitable
 from luban.core.report import Finding  # noqa: TC001 (read when findings come back as JSON)
 from luban.core.serial import from_json, to_json
 from luban.execution.resources import resources
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 # Of the time of a study: a look at one candidate, and at all of them.
 _ONE_SHARE, _ALL_SHARE = 0.04, 0.1
 _LEAST_SECONDS, _MOST_SECONDS = 4.0, 30.0
-# A shorter study looks at nothing: its fits keep to their deadlines by themselves.
+# A shorter study looks at nothing, as it would wait for its first model the longer: its fits keep to their deadlines by
+# themselves. A plan alone looks at all there is, at its leisure.
 _WORTH_SECONDS = 25.0
+_LEISURE_SECONDS = 30.0
 # In a longer study what could not be looked at in time keeps its place: its fit keeps to its share of the time by
 # itself. In a shorter one it comes after all others.
 _LONG_SECONDS = 120.0
@@ -92,6 +94,7 @@ def look_ahead(
     seed: int,
     cache: str | None,
     named: Sequence[str] = (),
+    alone: bool = False,
 ) -> Ahead:
     """Ask the learners that can tell, in a worker, what their fits would take and what would spoil them.
 
@@ -103,6 +106,8 @@ def look_ahead(
         Left to the study; infinite for a budget in rounds, where no clock decides.
     named : sequence of str
         Learners that were asked for by name: what spoils one of them is an error, not a reason to leave it out.
+    alone : bool
+        Whether no study follows, so that there is time to look at everything.
 
     Raises
     ------
@@ -116,14 +121,16 @@ def look_ahead(
     slow: set[str] = set()
     dear: set[str] = set()
     begun, left = time.monotonic(), seconds
+    short = seconds < _WORTH_SECONDS
     for candidate in portfolio:
         seen = _Seen()
         known = candidate.learner in {line.learner for line in lines}
         spent = time.monotonic() - begun
         if candidate.learner in slow:  # the worker would begin anew, and be too late again
             seen = _Seen(slow=True)
-        elif seconds >= _WORTH_SECONDS and spent < _ALL_SHARE * seconds and _can_tell(candidate.learner):
+        elif (alone or (not short and spent < _ALL_SHARE * seconds)) and _can_tell(candidate.learner):
             limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds))
+            limit = _LEISURE_SECONDS if alone else limit
             seen = _ask(candidate, folder, executor, limit=limit, seed=seed, cache=cache, inspect=not known)
             slow |= {candidate.learner} if seen.slow else set()
         findings |= {finding.what: finding for finding in seen.findings}
@@ -131,7 +138,8 @@ def look_ahead(
         if blocking is not None and candidate.learner in named:
             raise InputError(blocking.what, seen=_words(blocking.value), remedy=blocking.remedy or None)
         share = candidate.share or FIRST_FOLD_SHARE
-        reason = blocking.what if blocking is not None else _too_much(seen, share * left, left)
+        # Who did not look could not leave it out.
+        reason = blocking.what if blocking is not None else _too_much(seen, share * left, math.inf if short else left)
         lines.append(
             Planned(
                 learner=candidate.learner,
@@ -144,14 +152,19 @@ def look_ahead(
         )
         dear |= {candidate.learner} if reason else set()
         if not reason:
-            # What there was no time to look at is likely to be as dear as its fellow that was looked at.
+            # What there was no time to look at is likely to be as dear as its fellow that was looked at; what learns
+            # from as many rows as it has time for is not.
             unknown = seen.forecast is None and candidate.learner in dear
-            (last if unknown or (seen.slow and seconds < _LONG_SECONDS) else tried).append(
-                replace(candidate, needs=0.0 if seen.forecast is None else seen.forecast.seconds)
-            )
+            late = seen.slow and candidate.once and seconds < _LONG_SECONDS
+            (last if unknown or late else tried).append(replace(candidate, needs=_needs(seen.forecast)))
             # What is fitted once takes all that it may.
             left -= share * left if candidate.once else 0.0
     tried += last
+    if alone or not short:
+        begun_with = tuple(lines)
+        for learner in dict.fromkeys(line.learner for line in begun_with if line.learner not in slow):
+            own = [line for line in begun_with if line.learner == learner]
+            lines += _others(learner, own, folder, executor, seconds=_LEISURE_SECONDS if alone else 0.0, seed=seed)
     if not tried and findings:
         worst = next((finding for finding in findings.values() if finding.verdict == "block"), None)
         if worst is not None:
@@ -171,6 +184,82 @@ def told(ahead: Ahead) -> list[str]:
         elif line.note:
             lines.append(f"{words}: {line.note}")
     return lines
+
+
+def _needs(forecast: Forecast | None) -> float:
+    """Return the seconds without which a fit is not begun; 0 where it makes do with what it gets."""
+    return 0.0 if forecast is None or forecast.least is not None else forecast.seconds
+
+
+def _others(
+    learner: str, own: Sequence[Planned], folder: Path, executor: Executor, *, seconds: float, seed: int
+) -> list[Planned]:
+    """Return what the ways of a learner that only a search would try would take, by those that were looked at."""
+    measured = [
+        {"parameters": dict(line.parameters), "seconds": line.seconds, "memory": line.memory}
+        for line in own
+        if line.seconds is not None
+    ]
+    if not measured or not isinstance(learner_named(learner), Comparing):
+        return []
+    job = executor.submit(
+        Job(
+            function="luban.search.ahead:compare",
+            arguments={
+                "folder": str(folder),
+                "learner": learner,
+                "measured": measured,
+                "seconds": seconds,
+                "threads": _threads(executor),
+                "seed": seed,
+            },
+            deadline=time.monotonic() + seconds + _STARTING_SECONDS,
+        )
+    )
+    known = {words_of(line.parameters) for line in own}
+    for event in executor.events():
+        if event.job == job and event.kind == "finished":
+            found = [from_json(Alternative, one) for one in event.value]
+            return [
+                Planned(
+                    learner=learner,
+                    parameters=dict(one.parameters),
+                    seconds=None if one.forecast is None else one.forecast.seconds,
+                    memory=None if one.forecast is None else one.forecast.memory,
+                    reason=one.reason,
+                    note="" if one.forecast is None else f"a search may try it: {one.forecast.note}",
+                )
+                for one in found
+                if words_of(one.parameters) not in known
+            ]
+        if event.job == job and event.kind == "failed":
+            return [Planned(learner=learner, note=f"its other ways could not be told: {event.value['error']}")]
+        if event.job == job and event.kind != "progress":
+            break
+    return []
+
+
+def compare(
+    report: Callable[[Any], bool],  # noqa: ARG001
+    *,
+    folder: str,
+    learner: str,
+    measured: Sequence[Mapping[str, Any]],
+    seconds: float,
+    threads: int,
+    seed: int,
+) -> Any:
+    """Compare the ways of a learner with those that were measured, in a worker, and return them as JSON."""
+    rows = rows_of(folder)
+    able = learner_named(learner)
+    assert isinstance(able, Comparing)
+    known = [
+        Alternative(parameters=dict(one["parameters"]), forecast=Forecast(seconds=one["seconds"], memory=one["memory"]))
+        for one in measured
+    ]
+    effort = Effort(deadline=time.monotonic() + seconds, threads=threads, seed=seed)
+    examples = examples_of(rows, rows.learnt(0))
+    return [to_json(one) for one in able.alternatives(rows.task, rows.schema, examples, measured=known, effort=effort)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +317,6 @@ def _can_tell(learner: str) -> bool:
 def _ask(
     candidate: Candidate, folder: Path, executor: Executor, *, limit: float, seed: int, cache: str | None, inspect: bool
 ) -> _Seen:
-    threads: int = getattr(executor, "threads", 1) * getattr(executor, "workers", 1)
     job = executor.submit(
         Job(
             function="luban.search.ahead:look",
@@ -237,7 +325,7 @@ def _ask(
                 "learner": candidate.learner,
                 "parameters": dict(candidate.parameters),
                 "seconds": limit,
-                "threads": threads,
+                "threads": _threads(executor),
                 "seed": seed,
                 "cache": cache,
                 "inspect": inspect,
@@ -257,15 +345,24 @@ def _ask(
     return _Seen(slow=True)
 
 
+def _threads(executor: Executor) -> int:
+    """Return all that a job which runs alone may use."""
+    threads: int = getattr(executor, "threads", 1) * getattr(executor, "workers", 1)
+    return threads
+
+
 def _too_much(seen: _Seen, allowed: float, left: float) -> str:
     """Return why a candidate that was looked at is left out, or nothing."""
     if seen.unsuitable or seen.forecast is None:
         return seen.unsuitable
-    memory = resources().memory
+    # A network on a GPU takes the GPU's memory, not that of the machine.
+    there = seen.forecast.room
+    memory = resources().memory if there is None else there
     if seen.forecast.memory > _MEMORY_SHARE * memory:
         return f"it would take {seen.forecast.memory / 1e9:.1f} GB of memory and there are {memory / 1e9:.1f} GB"
-    if math.isfinite(left) and seen.forecast.seconds > allowed:
-        return f"it would take {seen.forecast.seconds:.0f} s at least and {allowed:.0f} s are its share of the time"
+    needed = seen.forecast.seconds if seen.forecast.least is None else seen.forecast.least
+    if math.isfinite(left) and needed > allowed:
+        return f"it would take {needed:.0f} s at least and {allowed:.0f} s are its share of the time"
     return ""
 
 

@@ -213,6 +213,7 @@ def plan_study(
         seed=seed,
         cache=None,
         named=learners or (),
+        alone=True,
     )
     unsuitable = tuple(Planned(learner=name, reason=reason) for name, reason in found.unsuitable.items())
     return replace(ahead, plan=(*ahead.plan, *unsuitable))

@@ -89,6 +89,12 @@ def here() -> Place:
     return Place(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
+def wait(device: torch.device) -> None:
+    """Wait until the device has done what it was given, as a clock that is looked at next must see it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def arithmetic(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     """Return the context in which a body computes: ``float32`` or ``bfloat16``."""
     if precision == "bfloat16":
@@ -127,8 +133,7 @@ def measured(device: torch.device, work: Callable[[], object]) -> str:
             for _ in range(2):
                 started = time.perf_counter()
                 work()
-                if device.type == "cuda":
-                    torch.cuda.synchronize(device)
+                wait(device)
                 taken.append(time.perf_counter() - started)
         seconds[precision] = min(taken)
     return "bfloat16" if seconds["bfloat16"] < 0.9 * seconds["float32"] else "float32"

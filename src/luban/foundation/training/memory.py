@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
+from luban.execution.resources import resources
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -70,6 +72,30 @@ def resident() -> int:
         return now
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def room(place: torch.device) -> tuple[int, int]:
+    """Return (bytes taken, bytes there are) where a network computes: on a GPU others take their part too."""
+    if place.type == "cuda":
+        free, there = torch.cuda.mem_get_info(place)
+        return there - free, there
+    return resident(), resources().memory
+
+
+def room_beside_the_machine(place: torch.device) -> int | None:
+    """Return the bytes that there are on a device with a memory of its own, None where it is the machine's.
+
+    What other processes have taken of it is not there.
+    """
+    if place.type == "cpu":
+        return None
+    taken, there = room(place)
+    return there - max(0, taken - int(torch.cuda.memory_reserved(place)))
+
+
+def held(place: torch.device) -> int:
+    """Return the bytes that this process holds now of the memory that `Peak` tells the most of."""
+    return resident() if place.type == "cpu" else int(torch.cuda.memory_allocated(place))
 
 
 def _set_back() -> bool:

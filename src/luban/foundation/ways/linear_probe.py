@@ -38,6 +38,7 @@ class LinearProbe:
     options = LinearProbeOptions
     rate = 1e-2
     rewrites = False
+    reads_only = True
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return that any backbone will do."""

@@ -109,6 +109,12 @@ def frozen_backbone(name: str | None, kind: str, table: pa.Table, columns: Seque
     return _kept(name)
 
 
+def frozen_backbone_of(task: Task, schema: Schema, table: pa.Table) -> Backbone:
+    """Return the backbone that a network for these rows would begin with, never to be changed."""
+    columns = columns_of(schema)
+    return frozen_backbone(wanted(task, {}), kind_of(schema, columns[0]), table, columns)
+
+
 def single(schema: Schema) -> tuple[str, ...] | Unsuitable:
     """Return the one column, or the pair of texts, that a network of one backbone reads, or why there is none."""
     columns = readable(schema)

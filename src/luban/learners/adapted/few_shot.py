@@ -10,6 +10,10 @@ from luban.learners.adapted import choice
 from luban.learners.adapted.fine_tune import FineTuneLearner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from luban.core.budget import Effort
+    from luban.core.protocols import Alternative, Examples
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
@@ -39,6 +43,18 @@ class FewShotLearner(FineTuneLearner):
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the published default, before plain fine-tuning."""
         return [Suggestion(parameters={"way": "few_shot"}, order=15, once=True, share=0.5)]
+
+    def alternatives(
+        self,
+        task: Task,  # noqa: ARG002
+        schema: Schema,  # noqa: ARG002
+        training: Examples,  # noqa: ARG002
+        *,
+        measured: Sequence[Alternative],  # noqa: ARG002
+        effort: Effort,  # noqa: ARG002
+    ) -> list[Alternative]:
+        """Return nothing: it has one way."""
+        return []
 
     def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return the rate and how many pairs are compared."""

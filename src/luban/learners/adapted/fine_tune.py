@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from luban.core import plugins
-from luban.core.protocols import Suggestion, Suitable, Unsuitable
+from luban.core.protocols import Alternative, Forecast, Suggestion, Suitable, Unsuitable
 from luban.core.space import Choice, Real
 from luban.learners.adapted import choice, model
 from luban.learners.adapted.adapting import AUGMENT, sorted_out, train
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Examples, Forecast
+    from luban.core.protocols import Examples
     from luban.core.report import Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
@@ -134,6 +134,48 @@ class FineTuneLearner:
             return found
         return replace(found, seconds=found.seconds * min(1.0, _WORTH_ROWS / training.table.num_rows))
 
+    def alternatives(
+        self,
+        task: Task,
+        schema: Schema,
+        training: Examples,
+        *,
+        measured: Sequence[Alternative],
+        effort: Effort,
+    ) -> list[Alternative]:
+        """Return what the ways that a search may try would take, by those that were measured."""
+        from luban.foundation.beside import Step, beside, step
+        from luban.foundation.setup import choose
+
+        if "way" in choice.wished(task):
+            return []
+        known = {str(one.parameters["way"]): one.forecast for one in measured if one.forecast is not None}
+        steps: dict[str, Step] = {}
+        found = []
+        others = [name for name in plugins.names("ways") if _trains(name) and name not in known]
+        for way in [*known, *others]:
+            body = choice.frozen_backbone_of(task, schema, training.table)
+            answer = plugins.create("ways", way).supports(body, task)
+            if isinstance(answer, Unsuitable):
+                found.append(Alternative(parameters={"way": way}, reason=answer.reason))
+                continue
+            given: Mapping[str, Any] = {}
+            if known and not effort.expired:
+                call = call_of(task, {"way": way}, schema, training.table)
+                given, _ = sorted_out(call.backbone, way, call.columns, call.parameters)
+                steps[way] = step(call.backbone, way, task, call.columns, training, parameters=given, effort=effort)
+            if way in known or not known:
+                continue
+            by = like(way, list(known))
+            options = choose(body, way, task, given)[1]
+            found.append(
+                Alternative(
+                    parameters={"way": way},
+                    forecast=beside(way, known[by], by, steps=steps, rows=training.table.num_rows, options=options),
+                )
+            )
+        return found
+
     def preflight(
         self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
     ) -> Sequence[Finding]:
@@ -173,6 +215,12 @@ def call_of(task: Task, parameters: Mapping[str, Any], schema: Schema, table: pa
     own.pop("backbone", None)
     rate = float(own.pop("learning_rate", None) or usual_rate(way, backbone.dimension))
     return Call(backbone=backbone, way=way, columns=columns, parameters={**own, "learning_rate": rate * factor})
+
+
+def like(way: str, others: Sequence[str]) -> str:
+    """Return the one of some ways that trains as much of a body: all its weights, or a few beside them."""
+    rewrites = plugins.create("ways", way).rewrites
+    return next((one for one in others if plugins.create("ways", one).rewrites == rewrites), others[0])
 
 
 def usual_rate(way: str, width: int) -> float:

@@ -17,7 +17,7 @@ from luban.core.serial import from_json, to_json
 from luban.core.space import Choice, Real
 from luban.core.task import Task
 from luban.learners import link
-from luban.learners.adapted import attributing, choice, frozen
+from luban.learners.adapted import attributing, choice, forecasting, frozen
 from luban.learners.adapted.fusion import Fusion, Inputs
 from luban.learners.adapted.linear_probe import chosen, options
 from luban.learners.payloads import damaged, placed, read_json, under, write_json
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from luban.core.budget import Effort
-    from luban.core.protocols import Examples, Graph
+    from luban.core.protocols import Examples, Forecast, Graph
     from luban.core.report import Evidence
     from luban.core.schema import Schema
     from luban.core.space import Space
@@ -213,6 +213,13 @@ class LateFusionLearner:
             learned={"epochs": trained.epochs, "stop": trained.stop},
             kept_seconds=seconds,
         )
+
+    def forecast(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Forecast:
+        """Return what reading all rows would take, by reading a few."""
+        own = options(parameters, DEFAULTS)
+        return forecasting.forecast(schema, training, backbone=choice.wanted(task, own), effort=effort)
 
     def load(self, payloads: Mapping[str, bytes]) -> FusionModel:
         """Return the model that was saved."""
