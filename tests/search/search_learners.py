@@ -134,12 +134,14 @@ class Slow(Ridge):
 
 
 class Brief(Ridge):
-    """Takes a tenth of a second."""
+    """Where it is told so it does not end once five folds of a study are finished."""
 
     name = "search_learners:Brief"
 
     def before(self, training: Examples, validation: Examples | None, effort: Effort) -> None:
-        time.sleep(0.1)
+        folder = os.environ.get("HOLD_AFTER_FIVE")
+        while folder and len(list(Path(folder).glob("folds/*/*/result.json"))) >= 5:
+            time.sleep(0.1)
 
 
 class Crash(Ridge):

@@ -33,7 +33,7 @@ def test_what_is_fitted_once_keeps_its_first_fold(
     """It learns from the first fold's rows alone, with all processors, and is not learnt again; its curve is kept."""
     cache = tmp_path / "cache"
     cache.mkdir()
-    result = study(learners=[DEAR], executor=workers, deadline=time.monotonic() + 40, cache=cache)
+    result = study(learners=[DEAR], executor=workers, deadline=time.monotonic() + 280, cache=cache)
     fits = (cache / "fits.txt").read_text().split("\n")[:-1]
     assert len(fits) == 1
     learnt, threads = map(int, fits[0].split())
@@ -55,7 +55,7 @@ def test_what_will_not_fit_is_left_out_in_words(
     result = study(
         learners=[DEAR],
         executor=workers,
-        deadline=time.monotonic() + 40,
+        deadline=time.monotonic() + 280,
         cache=tmp_path / "cache",
         on_event=lambda event: told.append(event.message) if event.kind == "plan" else None,
     )
@@ -70,7 +70,7 @@ def test_what_forbids_a_fit_that_was_asked_for_is_an_error(
 ) -> None:
     """A verdict of block refuses a learner that was named, with what is wrong and its fix."""
     with pytest.raises(InputError, match=r"no row bears a label.*Give labels"):
-        study(learners=["search_learners:Blocked"], executor=workers, deadline=time.monotonic() + 40)
+        study(learners=["search_learners:Blocked"], executor=workers, deadline=time.monotonic() + 280)
 
 
 def test_a_plan_fits_nothing(tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ Run = Callable[..., StudyResult]
 
 
 @pytest.mark.parametrize(
-    ("budget", "sampled"), [({"deadline": 3.0}, True), ({"deadline": 8.0}, False), ({"rounds": 2}, False)]
+    ("timed", "short", "sampled"), [(True, 500.0, True), (True, 100.0, False), (False, 500.0, False)]
 )
 def test_a_short_budget_learns_from_a_sample(
-    study: Run, monkeypatch: pytest.MonkeyPatch, budget: dict[str, Any], sampled: bool
+    study: Run, monkeypatch: pytest.MonkeyPatch, timed: bool, short: float, sampled: bool
 ) -> None:
+    """Of 280 seconds where up to 500 are short, and where up to 100 are."""
     seen: list[int] = []
     fit = search_learners.Ridge.fit
 
@@ -30,8 +31,9 @@ def test_a_short_budget_learns_from_a_sample(
         return fit(self, task, schema, training, validation, **options)
 
     monkeypatch.setattr(search_learners.Ridge, "fit", noting)
-    monkeypatch.setattr(course, "_HURRY_ROWS", 20)
-    given = {"deadline": time.monotonic() + budget["deadline"]} if "deadline" in budget else budget
+    monkeypatch.setattr(course, "_HURRY_ROWS", 0.2)
+    monkeypatch.setattr(course, "_HURRY_SECONDS", short)
+    given: dict[str, Any] = {"deadline": time.monotonic() + 280} if timed else {"rounds": 2}
     result = study(stop=lambda: len(seen) >= 3, **given)
     assert result.score > 0.8
     assert seen

@@ -94,7 +94,14 @@ def test_a_study_stops_them_in_their_workers_and_goes_on_with_others(
     study: Callable[..., StudyResult], workers: LocalExecutor
 ) -> None:
     """Only strengths above 1, whose loss rests at 10, are stopped; what was stopped leaves no score and no weight."""
-    found = study(learners=["search_learners:Rounds"], executor=workers, deadline=time.monotonic() + 7)
+    told: list[str] = []
+    found = study(
+        learners=["search_learners:Rounds"],
+        executor=workers,
+        deadline=time.monotonic() + 280,
+        on_event=lambda event: told.append(event.message),
+        stop=lambda: any("stopped inside fold 1" in message for message in told),
+    )
     stopped = [line for line in found.leaderboard if "stopped inside fold 1" in line.reason]
     assert stopped, "about half of what the searcher asks for has no hope"
     for line in stopped:

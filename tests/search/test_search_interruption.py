@@ -18,7 +18,7 @@ from search_problems import problem
 from luban.execution.deadline import Plan
 from luban.execution.inline import InlineExecutor
 from luban.execution.local import LocalExecutor
-from luban.search import scratch
+from luban.search import schedule, scratch
 from luban.search.result import StudyEvent, StudyResult
 
 Run = Callable[..., StudyResult]
@@ -28,10 +28,21 @@ def learners(*names: str) -> list[str]:
     return [f"search_learners:{name}" for name in names]
 
 
-def test_a_learner_that_hangs_is_killed_and_the_deadline_kept(study: Run, workers: LocalExecutor) -> None:
+def test_a_learner_that_hangs_is_killed_at_its_limit(
+    study: Run, workers: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take a second of 250, then others have its place."""
+    monkeypatch.setattr(schedule, "FIRST_FOLD_SHARE", 0.004)
+    told: list[str] = []
     begun = time.monotonic()
-    result = study(executor=workers, learners=learners("Hang", "Ridge", "Slow"), deadline=begun + 6)
-    assert time.monotonic() <= begun + 6
+    result = study(
+        executor=workers,
+        learners=learners("Hang", "Ridge", "Slow"),
+        deadline=begun + 250,
+        on_event=lambda event: told.append(f"{event.kind} {event.message}"),
+        stop=lambda: any("Hang" in one for one in told) and any(one.startswith("better") for one in told),
+    )
+    assert time.monotonic() < begun + 250
     states = {line.learner.partition(":")[2]: line for line in result.leaderboard}
     assert states["Hang"].state == "out of time"
     assert "killed" in states["Hang"].reason
@@ -54,9 +65,10 @@ def test_however_short_the_time_there_is_a_model(study: Run, workers: LocalExecu
 
 
 def test_a_plan_keeps_its_seconds_for_the_end(study: Run, workers: LocalExecutor) -> None:
-    plan = Plan.of(5.0, finalise=2.0)
+    """Three seconds for the study, a minute and a half for the end: most of it is there when the end begins."""
+    plan = Plan.of(93.0, finalise=90.0)
     study(executor=workers, learners=learners("Ridge", "Slow"), plan=plan)
-    assert plan.remaining >= 2.0
+    assert plan.remaining > 45.0
 
 
 def test_the_first_interrupt_ends_with_the_best_so_far(study: Run, workers: LocalExecutor) -> None:
@@ -65,10 +77,10 @@ def test_the_first_interrupt_ends_with_the_best_so_far(study: Run, workers: Loca
             os.kill(os.getpid(), signal.SIGINT)
 
     begun, before = time.monotonic(), signal.getsignal(signal.SIGINT)
-    result = study(executor=workers, learners=learners("Ridge", "Slow"), deadline=begun + 100, on_event=hear)
+    result = study(executor=workers, learners=learners("Ridge", "Slow"), deadline=begun + 280, on_event=hear)
     assert result.interrupted
     assert result.score > 0.9
-    assert time.monotonic() < begun + 50
+    assert time.monotonic() < begun + 250
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -78,7 +90,7 @@ def test_the_second_interrupt_is_at_once(study: Run, workers: LocalExecutor) -> 
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        study(executor=workers, learners=learners("Ridge", "Slow"), deadline=time.monotonic() + 100, on_event=hear)
+        study(executor=workers, learners=learners("Ridge", "Slow"), deadline=time.monotonic() + 280, on_event=hear)
 
 
 def test_a_wish_to_stop_works_in_any_thread(study: Run) -> None:
@@ -87,13 +99,13 @@ def test_a_wish_to_stop_works_in_any_thread(study: Run) -> None:
     wish = threading.Event()
 
     def work() -> None:
-        found.append(study(learners=learners("Ridge", "Slow"), deadline=time.monotonic() + 100, stop=wish.is_set))
+        found.append(study(learners=learners("Ridge", "Slow"), deadline=time.monotonic() + 280, stop=wish.is_set))
 
     thread = threading.Thread(target=work)
     thread.start()
     time.sleep(0.6)
     wish.set()
-    thread.join(30)
+    thread.join(250)
     assert found
     assert found[0].interrupted
     assert found[0].score > 0.9
@@ -147,14 +159,14 @@ def test_a_killed_study_goes_on_with_the_finished_folds(study: Run, tmp_path: Pa
     """Killed with SIGKILL in the middle, resumed, and the same bytes as one that was never killed."""
     folder = tmp_path / "killed"
     script = SCRIPT.format(here=str(Path(__file__).parent), folder=str(folder))
-    process = subprocess.Popen([sys.executable, "-c", script])
-    until = time.monotonic() + 60
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "HOLD_AFTER_FIVE": str(folder)})
+    until = time.monotonic() + 250
     while len(finished(folder)) < 5 and time.monotonic() < until:
         time.sleep(0.02)
     process.kill()
     process.wait()
     kept = finished(folder)
-    assert 5 <= len(kept) < 24
+    assert len(kept) == 5
     options = {"rounds": 3, "seed": 3, "learners": learners("Brief")}
     resumed = study(folder=folder, resume=True, **options)
     now = finished(folder)

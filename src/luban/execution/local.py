@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from dataclasses import replace
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_WORKERS = 4
 MEMORY_A_WORKER = 1 << 30
+# Seconds after which a wait for events looks up.
+_LISTEN = 1.0
 
 
 class LocalExecutor:
@@ -81,10 +84,14 @@ class LocalExecutor:
         """Yield events as they come, until `timeout` seconds have passed or no job is left."""
         until = None if timeout is None else time.monotonic() + timeout
         while self._open:
+            left = math.inf if until is None else max(0.0, until - time.monotonic())
             try:
-                news = self._news.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+                # A signal that another thread was given does not end the wait: Ctrl-C is seen when it ends by itself.
+                news = self._news.get(timeout=min(left, _LISTEN))
             except queue.Empty:
-                return
+                if left <= _LISTEN:
+                    return
+                continue
             if isinstance(news, BaseException):
                 raise news
             if news.job in self._open:
