@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+pytest.importorskip("torch")
+
+import torch
+
 from luban.core.budget import Effort
 from luban.core.errors import OutOfTime
+from luban.foundation.backbone import Encoded
 from luban.foundation.backbones import tiny
 from luban.foundation.features import features, pair_features
+from luban.foundation.training import device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +101,62 @@ def test_quick_features_are_nearly_the_same_and_kept_apart(backbone: Backbone, t
     exact = features(backbone, table, "text", effort=effort)
     np.testing.assert_array_equal(exact.values, features(backbone, table, "text", effort=Effort()).values)
     np.testing.assert_allclose(quick.values, exact.values, atol=0.05)
+
+
+class Elsewhere(torch.nn.Module):
+    """A body that tells where its weights and its tensors are, and answers on the processor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+        self.seen: list[tuple[str, ...]] = []
+
+    def forward(self, **tensors: torch.Tensor) -> Encoded:
+        rows = len(next(iter(tensors.values())))
+        self.seen.append((self.weight.device.type, *sorted({one.device.type for one in tensors.values()})))
+        return Encoded(torch.ones(rows, 1, 2), torch.ones(rows, 1), torch.ones(rows, 2))
+
+
+def test_vectors_are_computed_where_training_computes(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one place that chooses a device is asked; the body itself stays on the processor, and its copy is kept."""
+    body = Elsewhere()
+    seen = body.seen
+    there = replace(backbone, body=body, dimension=2)
+    monkeypatch.setattr(Elsewhere, "__deepcopy__", lambda self, memo: _shallow(self), raising=False)
+    monkeypatch.setattr(device, "processor", lambda: torch.device("meta"))
+    table = pa.table({"text": ["one", "two two"]})
+    for _ in range(2):
+        found = features(there, table, "text", effort=Effort(cache=str(tmp_path)), batch=1)
+        assert found.values.tolist() == [[1.0, 1.0]] * 2
+    assert seen == [("meta", "meta")] * 2, "the second time they come from the cache"
+    assert body.weight.device.type == "cpu"
+    assert device.on(body, torch.device("meta")) is device.on(body, torch.device("meta"))
+    assert device.here().device.type == "meta"
+    monkeypatch.setattr(device, "processor", lambda: torch.device("cpu"))
+    features(there, table, "text", effort=Effort(cache=str(tmp_path)), batch=1)
+    assert seen[2:] == [("cpu", "cpu")] * 2, "another device rounds otherwise, and has a shelf of its own"
+
+
+def _shallow(body: Elsewhere) -> Elsewhere:
+    copy = Elsewhere()
+    copy.seen = body.seen
+    return copy
+
+
+def test_a_network_is_traced_on_the_processor_and_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was trained elsewhere is brought home to be written as ONNX, and is where it was afterwards."""
+    from luban.foundation import to_onnx
+
+    moves: list[str] = []
+    network = torch.nn.Linear(2, 1)
+    plain = torch.nn.Module.to
+    monkeypatch.setattr(torch.nn.Module, "cpu", lambda self: moves.append("cpu") or self)
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, place: moves.append(str(place)) or plain(self, "cpu"))
+    monkeypatch.setattr(device, "where", lambda _: device.Place(torch.device("cuda:0")))
+    monkeypatch.setattr(to_onnx, "_exported", lambda *_: moves.append("traced") or b"")
+    monkeypatch.setattr(to_onnx, "_outputs", lambda *_: moves.append("computed") or np.zeros(1))
+    monkeypatch.setattr(to_onnx, "_check", lambda *_: None)
+    to_onnx.to_onnx(network, {}, [{}])
+    assert moves == ["cpu", "traced", "computed", "cuda:0"]

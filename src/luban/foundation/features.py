@@ -17,6 +17,8 @@ from luban.foundation.cache import Shelf
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import torch
+
     from luban.core.budget import Effort
     from luban.core.preparation import Preparation
     from luban.foundation.backbone import Backbone
@@ -78,6 +80,8 @@ def features(
     OutOfTime
         If the deadline came before all were ready and `partial` is not set; what was computed stays in the cache.
     """
+    from luban.foundation.training import device
+
     # Under one name for all columns, so that equal values of two columns share their vectors.
     preparation = backbone.preparation((_VALUE,))
     values = table.column(column).combine_chunks()
@@ -89,9 +93,9 @@ def features(
     vectors = np.zeros((len(unique), backbone.dimension), dtype=np.float32)
     ready = np.zeros(len(unique), dtype=bool)
     shelf = None
-    short = quick and _has_bfloat16()
+    short = quick and _has_bfloat16(device.processor())
     if effort.cache is not None and unique:
-        name = _shelf_name(backbone, preparation) + ("-bfloat16" if short else "")
+        name = _shelf_name(backbone, preparation) + ("-bfloat16" if short else "") + _elsewhere(device.processor())
         shelf = Shelf(Path(effort.cache) / "features" / name, backbone.dimension)
         vectors, ready = shelf.get(unique)
     todo = sorted(np.flatnonzero(~ready).tolist(), key=lambda i: (sizes[places[unique[i]]], i))
@@ -128,12 +132,19 @@ def features(
 
 
 def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table, short: bool = False) -> np.ndarray:
-    """Return the pooled vectors of some rows, float32 of shape (n, d); computed in bfloat16 where `short`."""
+    """Return the pooled vectors of some rows, float32 of shape (n, d); computed in bfloat16 where `short`.
+
+    They are computed where training computes.
+    """
     import torch
 
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=short):
-        tensors = {name: torch.from_numpy(one) for name, one in preparation(rows).items()}
-        pooled: np.ndarray = backbone.body(**tensors).pooled.float().numpy()
+    from luban.foundation.training import device
+
+    place = device.Place(device.processor())
+    body = device.on(backbone.body, place.device)
+    with torch.inference_mode(), device.arithmetic(place.device, "bfloat16" if short else "float32"):
+        tensors = place.put({name: torch.from_numpy(one) for name, one in preparation(rows).items()})
+        pooled: np.ndarray = body(**tensors).pooled.float().cpu().numpy()
     if not np.isfinite(pooled).all():
         raise InputError(
             f"the backbone {backbone.card.name} gives vectors that are no numbers",
@@ -142,9 +153,18 @@ def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table, short: 
     return pooled
 
 
-def _has_bfloat16() -> bool:
+def _elsewhere(processor: torch.device) -> str:
+    """Return what keeps vectors of another kind of device apart, whose convolutions round more coarsely."""
+    return "" if processor.type == "cpu" else f"-{processor.type}"
+
+
+def _has_bfloat16(processor: torch.device) -> bool:
     import torch
 
+    from luban.foundation.training import device
+
+    if processor.type != "cpu":
+        return device.may_be_faster(processor)
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 

@@ -55,13 +55,18 @@ def to_onnx(
     """
     import torch
 
+    from luban.foundation.training.device import where
+
     modes = [(one, one.training) for one in network.modules()]
-    network.eval()
+    home = where(network).device
+    # ONNX is written, and compared, on the processor.
+    network.eval().cpu()
     try:
         with torch.no_grad(), _quiet():
             content = _exported(network, tensors, batches[0])
             expected = [_outputs(network, batch) for batch in batches]
     finally:
+        network.to(home)
         for module, training in modes:
             module.training = training
     _check(content, batches, expected, limit)
@@ -157,7 +162,10 @@ def _plain(model: Any) -> bytes:
 def _outputs(network: nn.Module, batch: Mapping[str, np.ndarray]) -> np.ndarray:
     import torch
 
-    found: np.ndarray = network(**{name: torch.from_numpy(values) for name, values in batch.items()}).float().numpy()
+    from luban.foundation.training.device import where
+
+    tensors = where(network).put({name: torch.from_numpy(values) for name, values in batch.items()})
+    found: np.ndarray = network(**tensors).float().cpu().numpy()
     return found
 
 

@@ -14,6 +14,7 @@ from luban.foundation.attribution.maps import last_map
 from luban.foundation.attribution.occlusion import occlusion, pictured
 from luban.foundation.attribution.spans import words
 from luban.foundation.training.device import threads as with_threads
+from luban.foundation.training.device import where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ def _spans(reading: Reading, row: pa.Table, effort: Effort) -> list[Evidence]:
     if table is None:
         return []
     places = preparation.places(row)[0]
-    tensors = {name: torch.from_numpy(one) for name, one in preparation(row).items()}
+    tensors = where(reading.body).put({name: torch.from_numpy(one) for name, one in preparation(row).items()})
     named = np.array([one.column >= 0 for one in places])
     found = integrated_gradients(reading.score, table, tensors, named, pad=preparation.pad, deadline=effort.deadline)
     weights = np.where(named, found.weights, 0.0)
@@ -80,7 +81,8 @@ def _picture(reading: Reading, row: pa.Table, effort: Effort) -> Evidence:
     preparation = reading.preparation
     assert isinstance(preparation, Depicting)
     tensors = preparation(row)
-    given = {name: torch.from_numpy(one) for name, one in tensors.items()}
+    place = where(reading.body)
+    given = place.put({name: torch.from_numpy(one) for name, one in tensors.items()})
     column, towards = preparation.columns[0], reading.towards
     found = last_map(reading.body, reading.score, given)
     if found is not None:
@@ -88,8 +90,8 @@ def _picture(reading: Reading, row: pa.Table, effort: Effort) -> Evidence:
 
     def score(variants: Mapping[str, np.ndarray]) -> np.ndarray:
         with torch.no_grad():
-            value = reading.score({name: torch.from_numpy(one) for name, one in variants.items()})
-        return np.asarray(value.double().numpy())
+            value = reading.score(place.put({name: torch.from_numpy(one) for name, one in variants.items()}))
+        return np.asarray(value.double().cpu().numpy())
 
     weights = occlusion(score, preparation, tensors, deadline=effort.deadline)
     return pictured(preparation, column, tensors, weights, towards=towards)

@@ -80,7 +80,7 @@ def integrated_gradients(
         Value of `time.monotonic` after which no finer quadrature is begun.
     """
     ids = tensors["input_ids"]
-    without = torch.where(torch.from_numpy(replaced)[None], torch.full_like(ids, pad), ids)
+    without = torch.where(torch.from_numpy(replaced)[None].to(ids.device), torch.full_like(ids, pad), ids)
     with torch.no_grad():
         first, last = table(without).detach(), table(ids).detach()
         ends = score(_repeated(tensors, 2) | {"input_ids": torch.cat([without, ids])})
@@ -112,15 +112,15 @@ def _quadrature(
     at_once = max(1, _TOKENS // last.shape[1])
     for start in range(0, steps, at_once):
         place = slice(start, start + at_once)
-        where = torch.from_numpy((nodes[place] + 1) / 2).to(last.dtype).view(-1, 1, 1)
+        where = torch.from_numpy((nodes[place] + 1) / 2).to(last).view(-1, 1, 1)
         path = (first + where * (last - first)).requires_grad_()
         handle = table.register_forward_hook(lambda module, given, made, path=path: path)  # noqa: ARG005
         try:
             (slope,) = torch.autograd.grad(score(_repeated(tensors, len(where))).sum(), path)
         finally:
             handle.remove()
-        gradient += torch.einsum("s,sld->ld", torch.from_numpy(shares[place] / 2), slope.double())
-    weights: np.ndarray = (gradient * (last - first)[0].double()).sum(dim=1).numpy()
+        gradient += torch.einsum("s,sld->ld", torch.from_numpy(shares[place] / 2).to(slope.device), slope.double())
+    weights: np.ndarray = (gradient * (last - first)[0].double()).sum(dim=1).cpu().numpy()
     return weights
 
 

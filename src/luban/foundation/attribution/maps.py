@@ -51,5 +51,5 @@ def last_map(body: torch.nn.Module, score: Score, tensors: Mapping[str, torch.Te
     (slope,) = torch.autograd.grad(value.sum(), made[-1])
     with torch.no_grad():
         drawn = (slope.mean(dim=(2, 3), keepdim=True) * made[-1]).sum(dim=1)[0]
-    found: np.ndarray = drawn.double().numpy()
+    found: np.ndarray = drawn.double().cpu().numpy()
     return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -84,9 +87,37 @@ def here() -> Place:
         from accelerate import Accelerator, InitProcessGroupKwargs
 
         patience = InitProcessGroupKwargs(timeout=timedelta(minutes=10))
-        accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[patience])
+        accelerator = Accelerator(cpu=processor().type == "cpu", kwargs_handlers=[patience])
         return Place(accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator)
-    return Place(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return Place(processor())
+
+
+def processor() -> torch.device:
+    """Return what networks compute on in this process: CUDA where there is one. Nothing else decides it."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def where(network: torch.nn.Module) -> Place:
+    """Return where a network is, so that tensors can be put there; one without weights is on the processor."""
+    first = next(network.parameters(), None)
+    return Place(torch.device("cpu") if first is None else first.device)
+
+
+_copies: WeakKeyDictionary[torch.nn.Module, torch.nn.Module] = WeakKeyDictionary()
+_copying = threading.Lock()
+
+
+def on(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """Return a network that never changes as it is on a device: itself on the processor, else a copy that is kept.
+
+    The network itself stays on the processor, where it is saved, explained and written as ONNX.
+    """
+    if device.type == "cpu":
+        return network
+    with _copying:
+        if network not in _copies:
+            _copies[network] = deepcopy(network).to(device)
+        return _copies[network]
 
 
 def wait(device: torch.device) -> None:
