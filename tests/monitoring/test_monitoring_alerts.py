@@ -88,6 +88,13 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
         yield one
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What listens here answers, however busy the machine is."""
+    for way in (webhook, mail):
+        monkeypatch.setattr(way, "_TIMEOUT", 180.0)
+
+
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUBAN_WEBHOOK_NETWORKS", "127.0.0.0/8")
@@ -303,21 +310,31 @@ class Mailbox:
         return "250 OK"
 
 
+@contextmanager
+def mail_server(box: Mailbox) -> Iterator[str]:
+    """Run a server on a port that is its own from the beginning; gives host and port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        class Listening(Controller):
+            def _create_server(self) -> Any:
+                return self.loop.create_server(self._factory_invoker, sock=listener)
+
+        server = Listening(box, "127.0.0.1", listener.getsockname()[1], ready_timeout=180.0)
+        server.start()
+        try:
+            yield f"127.0.0.1:{server.port}"
+        finally:
+            server.stop()
+
+
 def test_a_mail_arrives_at_a_real_server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Mailbox()
-    server = Controller(box, hostname="127.0.0.1", port=0)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        server.port = probe.getsockname()[1]
-    server.start()
-    try:
-        monkeypatch.setenv("LUBAN_SMTP", f"smtp://127.0.0.1:{server.port}")
+    with mail_server(box) as where:
+        monkeypatch.setenv("LUBAN_SMTP", f"smtp://{where}")
         monkeypatch.setenv("LUBAN_SMTP_FROM", "luban@example.org")
         alerts_add(workspace, "moved", "adult", "drift.share > 0.3", to="mailto:ops@example.org")
         assert alerts_test(workspace, "moved").to == "mailto:ops@example.org"
         look(workspace.alerts, "adult", {"drift.share": 0.5}, NOON)
-    finally:
-        server.stop()
     test, alarm = box.taken
     assert (alarm.mail_from, alarm.rcpt_tos) == ("luban@example.org", ["ops@example.org"])
     text = alarm.content.decode()
@@ -326,17 +343,10 @@ def test_a_mail_arrives_at_a_real_server(workspace: Workspace, monkeypatch: pyte
 
 
 def test_a_password_is_not_sent_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Controller(Mailbox(), hostname="127.0.0.1", port=0)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        server.port = probe.getsockname()[1]
-    server.start()
-    try:
-        monkeypatch.setenv("LUBAN_SMTP", f"smtp://ada:hidden-word@127.0.0.1:{server.port}")
+    with mail_server(Mailbox()) as where:
+        monkeypatch.setenv("LUBAN_SMTP", f"smtp://ada:hidden-word@{where}")
         with pytest.raises(Unavailable) as failure:
             mail.send("ops@example.org", NOTICE)
-    finally:
-        server.stop()
     assert "TLS" in str(failure.value)
     assert "hidden-word" not in str(failure.value)
 
