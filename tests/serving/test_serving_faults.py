@@ -75,6 +75,7 @@ def test_workers_killed_at_any_moment_lose_nothing_that_counted_as_stored(tmp_pa
             clients = [threading.Thread(target=ask) for _ in range(3)]
             for one in clients:
                 one.start()
+            until(lambda: stored(url) > 0)
             for turn in range(5):
                 time.sleep(chance.uniform(0.4, 1.6))
                 acknowledged = max(acknowledged, stored(url))

@@ -150,6 +150,7 @@ def _unpadded(content: bytes) -> str:
 def test_an_issuer_that_changes_its_key_is_asked_again(
     issuer: OwnIssuer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("luban.serving.access.oidc._AGAIN", 1e9)
     assert status(url, issuer.token()) == 200
     issuer.keys = [jwk.RSAKey.generate_key(2048, {"kid": "second", "use": "sig", "alg": "RS256"})]
     assert status(url, issuer.token()) == 401  # it is not asked for every token

@@ -36,7 +36,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wine = load_wine(as_frame=True)
     frame = wine.frame[[*wine.feature_names[:3], "target"]]
     with Workspace.open(folder / ".luban") as workspace:
-        luban.fit(frame, target="target", budget="2s", name="first", workspace=workspace)
+        luban.fit(frame, target="target", rounds=2, learners=("linear",), name="first", workspace=workspace)
         fitted = workspace.models.get("first/1")
         for name in ("first", "second"):
             workspace.models.register(

@@ -25,7 +25,7 @@ def test_a_thread_writes_what_nobody_flushes(store: Path) -> None:
     with Workspace.open(store) as writer, Workspace.open(store) as reader:
         run = writer.runs.start("fit", {})
         writer.runs.log(run.id, {"loss": 0.5})
-        until = time.monotonic() + 30
+        until = time.monotonic() + 180
         while not reader.runs.history(run.id, "loss"):
             assert time.monotonic() < until, "nothing was written"
             time.sleep(0.05)
@@ -47,7 +47,7 @@ def test_what_is_handed_over_is_seen_at_once_and_secured_soon(
         assert (found.state, found.request, found.scores) == ("failed", {"rate": 0.1}, {"loss": 0.5})
         assert (found.environment, found.error) == ({"python": "3"}, {"code": "x"})
         assert found.ended is not None
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not secured.wait(0.02):
         assert time.monotonic() < until, "nobody made it last"
         workspace.runs.log(run.id, {"loss": 0.5})

@@ -83,7 +83,7 @@ def test_what_runs_in_the_background_of_a_script_ends_when_asked(tmp_path: Path)
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=280,
     )
     assert done.returncode == 130
     assert "nterrupted" in done.stderr
