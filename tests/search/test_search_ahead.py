@@ -15,6 +15,7 @@ from luban.execution.inline import InlineExecutor
 from luban.execution.resources import Resources
 from luban.search import ahead as ahead_of
 from luban.search import scratch
+from luban.search.candidate import Candidate
 from luban.search.study import plan_study
 
 if TYPE_CHECKING:
@@ -108,6 +109,33 @@ def test_a_plan_tells_of_every_way_and_at_every_budget(tmp_path: Path) -> None:
         assert len(ahead.portfolio) == 1
     short = plan_study(**problem(), folder=tmp_path / "short", executor=InlineExecutor(), seconds=10.0, learners=[DEAR])
     assert [(line.seconds, line.reason) for line in short.plan] == [(0.5, ""), (1e9, "")]
+
+
+def test_what_is_far_too_dear_by_its_fellow_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look takes seconds of the fits: none is taken where half of what its fellow takes is more than there is; a plan
+    alone looks all the same."""
+    asked: list[float] = []
+
+    def told(candidate: Candidate, *_: Any, **__: Any) -> Any:
+        asked.append(candidate.parameters["forecast"])
+        return ahead_of._Seen(forecast=Forecast(seconds=candidate.parameters["forecast"], memory=1))
+
+    monkeypatch.setattr(ahead_of, "_ask", told)
+    portfolio = [
+        Candidate(learner=DEAR, parameters={"forecast": seconds}, once=True, share=0.6) for seconds in (50.0, 45.0)
+    ]
+
+    def looked(**options: Any) -> list[str]:
+        asked.clear()
+        found = ahead_of.look_ahead(
+            portfolio, folder=tmp_path, executor=InlineExecutor(), seconds=100.0, seed=0, cache=None, **options
+        )
+        return [line.reason for line in found.plan if line.learner == DEAR]
+
+    assert looked() == ["", "a fellow of it takes 50 s at least and 24 s are its share of the time"]
+    assert asked == [50.0]
+    assert looked(alone=True)[1].startswith("it would take 45 s")
+    assert asked == [50.0, 45.0]
 
 
 def test_before_a_study_other_ways_share_what_was_measured(tmp_path: Path) -> None:

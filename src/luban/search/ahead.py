@@ -38,6 +38,9 @@ _LONG_SECONDS = 120.0
 # What a worker may take to import what a network needs and to read its weights. It keeps both for the fits that follow:
 # to end it sooner would only make them begin anew.
 _STARTING_SECONDS = 15.0
+# A way of the same learner is not looked at where even so small a share of what its fellow takes is more than it may
+# take: the look would cost seconds, and those belong to the fits.
+_FELLOW_SHARE = 0.5
 # Of the machine's memory a fit may take so much.
 _MEMORY_SHARE = 0.85
 
@@ -126,7 +129,13 @@ def look_ahead(
         seen = _Seen()
         known = candidate.learner in {line.learner for line in lines}
         spent = time.monotonic() - begun
-        if candidate.learner in slow:  # the worker would begin anew, and be too late again
+        share = candidate.share or FIRST_FOLD_SHARE
+        fellow = _fellow(lines, candidate)
+        far = not alone and _FELLOW_SHARE * fellow > share * left
+        if far:
+            words = f"a fellow of it takes {fellow:.0f} s at least and {share * left:.0f} s are its share of the time"
+            seen = _Seen(unsuitable=words)
+        elif candidate.learner in slow:  # the worker would begin anew, and be too late again
             seen = _Seen(slow=True)
         elif (alone or (not short and spent < _ALL_SHARE * seconds)) and _can_tell(candidate.learner):
             limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds))
@@ -137,7 +146,6 @@ def look_ahead(
         blocking = next((finding for finding in seen.findings if finding.verdict == "block"), None)
         if blocking is not None and candidate.learner in named:
             raise InputError(blocking.what, seen=_words(blocking.value), remedy=blocking.remedy or None)
-        share = candidate.share or FIRST_FOLD_SHARE
         # Who did not look could not leave it out.
         reason = blocking.what if blocking is not None else _too_much(seen, share * left, math.inf if short else left)
         lines.append(
@@ -184,6 +192,12 @@ def told(ahead: Ahead) -> list[str]:
         elif line.note:
             lines.append(f"{words}: {line.note}")
     return lines
+
+
+def _fellow(lines: Sequence[Planned], candidate: Candidate) -> float:
+    """Return the seconds of the quickest candidate of the same learner, 0 where none was forecast."""
+    known = [line.seconds for line in lines if line.learner == candidate.learner and line.seconds is not None]
+    return min(known) if known and candidate.once else 0.0
 
 
 def _needs(forecast: Forecast | None) -> float:
