@@ -189,6 +189,11 @@ class Loop:
             whole = whole * examples.weight[index]
         share = work.place.processes / max(float(whole.sum()), 1e-12)
         draw = np.random.default_rng([work.effort.seed, 1, self.step, work.place.rank])
+        if work.place.processes > 1:
+            # Each process drops other values out, and the same ones again when the training goes on from a checkpoint,
+            # which the first of them writes without asking the others where their generators are.
+            own = np.random.SeedSequence([work.effort.seed, 2, self.step, work.place.rank])
+            torch.manual_seed(int(own.generate_state(1)[0]))
         total = 0.0
         for part in parts:
             chosen = torch.from_numpy(part.rows)
