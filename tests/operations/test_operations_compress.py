@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from luban.core import plugins
 from luban.core.errors import InputError, Unsupported
+from luban.core.report import Report
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
 from luban.data import versions
@@ -18,13 +20,15 @@ from luban.export.onnx.build import build
 from luban.learners import artifact
 from luban.learners.composite import Composite
 from luban.learners.fitted import fitted as make_fitted
-from luban.operations.compress import compress
+from luban.operations.compress import _rows, _said, compress
 from luban.operations.evaluate import evaluate
 from luban.operations.explain import explain
 from luban.operations.export import export
+from luban.operations.fitting import kept_out
 from luban.operations.loading import GRAPH, runtime
 from luban.operations.models.verify import models_verify
 from luban.operations.predict import predict
+from luban.operations.reading import labelled
 from luban.store import Workspace
 from toy_preparation import Letters, letters_installed  # noqa: F401 - a fixture
 
@@ -123,6 +127,29 @@ def source(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return workspace
 
 
+def test_rows_that_the_fit_kept_out_are_measured_on(source: Workspace) -> None:
+    """Those alone where the fit says which they are, and scales are chosen on others; not where rows have changed."""
+    version = source.models.get("letters/1")
+    _, target = labelled(TASK, ROWS)
+    run = source.runs.start("fit", {})
+    made = replace(version, run=run.id)
+    every = _rows(source, made, None, 0)
+    assert (every.learnt, every.table.num_rows) == (True, 300)
+    kept_out.keep(source, run.id, np.arange(0, 300, 30), target)
+    assert _rows(source, made, None, 0).learnt, "ten rows tell nothing"
+    kept_out.keep(source, run.id, np.arange(100, 160), target)
+    found = _rows(source, made, None, 0)
+    assert not found.learnt
+    assert found.table["note"].to_pylist() == TEXTS[100:160]
+    assert found.target.tolist() == target[100:160].tolist()
+    assert found.calibration["note"].to_pylist() == TEXTS[:100] + TEXTS[160:]
+    assert kept_out.kept_out(source, made, target[:-1]) is None
+    assert (
+        "has not learnt"
+        in _said(Report(check="c", subject="s", verdict="info", findings=()), learnt=found.learnt).findings[-1].what
+    )
+
+
 @pytest.mark.parametrize("static", [False, True])
 def test_the_new_version_is_a_model_like_any_other(source: Workspace, tmp_path: Path, static: bool) -> None:
     found = compress(source, "letters/1", static=static)
@@ -132,6 +159,7 @@ def test_the_new_version_is_a_model_like_any_other(source: Workspace, tmp_path: 
     assert found.size < 0.45  # the nodes weigh something beside weights this small
     assert found.same >= 0.99
     assert found.report.figures["min_same"] == 0.99
+    assert found.learnt
     assert any("has learnt from" in one.what for one in found.report.findings)  # no other rows were given
     figures = found.report.figures
     assert figures["bytes"]["after"] / figures["bytes"]["before"] == found.size

@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from search_problems import problem
 
@@ -42,6 +43,8 @@ def test_what_is_fitted_once_keeps_its_first_fold(
     assert threads == 2
     (line,) = (one for one in result.leaderboard if one.score is not None)
     assert line.folds == 1
+    assert 569 - learnt == len(result.kept_out) > 50, "what the first fold judged is kept out of the model"
+    assert np.array_equal(result.kept_out, result.rows)
     assert line.curve == ((0, 1.0), (1, 0.5), (2, pytest.approx(1 / 3)))
     assert len(result.composite.members) == 1
     assert not list((tmp_path / "scratch" / "checkpoints").rglob("state.json"))

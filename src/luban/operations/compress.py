@@ -38,6 +38,8 @@ class Compressed:
     size, speed, same : float
         Size of the graph and rows a second as multiples of the source's; share of equal labels (of predicted numbers
         the correlation).
+    learnt : bool
+        Whether the rows that it was measured on are among those that the model learnt from.
     """
 
     model: str
@@ -49,6 +51,7 @@ class Compressed:
     speed: float
     same: float
     rows: int
+    learnt: bool
     report: Report
 
 
@@ -78,7 +81,8 @@ def compress(
     min_same
         The least share of labels that must stay the same, where the model predicts labels; of no version otherwise.
     data
-        Rows with true values to measure on, at best ones that it has not learnt from; by default those it learnt from.
+        Rows with true values to measure on, at best ones that it has not learnt from; by default those that its fit
+        kept out, as it does for a network that is fitted once, and where there are none those that it learnt from.
     static
         Fix the scales of activations on real rows; an answer then does not depend on the rows that are asked with it.
     seed
@@ -102,8 +106,7 @@ def compress(
     origin, sign = Origin(), signer(workspace)
     tell(Progress(stage="compress", message=f"reading {version.reference}"))
     ready = fitted(workspace, version.reference)
-    table, target = _rows(workspace, version, data, seed)
-    learnt, _ = _rows(workspace, version, None, seed + 1) if version.dataset is not None else (table, target)
+    rows = _rows(workspace, version, data, seed)
     graph = artifact.extra(workspace.blobs, ready, GRAPH)
     if graph is None:
         tell(Progress(stage="compress", message="writing the ONNX graph"))
@@ -121,9 +124,9 @@ def compress(
         pressed = press(
             ready,
             graph,
-            table,
-            target,
-            calibration=learnt,
+            rows.table,
+            rows.target,
+            calibration=rows.calibration,
             most=max_loss,
             least=min_same,
             static=static,
@@ -135,7 +138,7 @@ def compress(
     except LubanError as error:
         workspace.runs.finish(run.id, "failed", error=error.to_dict())
         raise
-    report = pressed.report if data is not None else _said(pressed.report)
+    report = pressed.report if data is not None else _said(pressed.report, learnt=rows.learnt)
     figures = report.figures
     digest = artifact.write(workspace.blobs, pressed.fitted, extra={GRAPH: pressed.graph}, parity=0.0)
     scores = {version.task.metric: figures["score"]["after"]}
@@ -166,12 +169,16 @@ def compress(
         speed=figures["rows_per_second"]["after"] / figures["rows_per_second"]["before"],
         same=figures["same"],
         rows=figures["rows"],
+        learnt=rows.learnt,
         report=report,
     )
 
 
-def _said(report: Report) -> Report:
-    """Return the report with a word on the rows, which the model has learnt from."""
+def _said(report: Report, *, learnt: bool) -> Report:
+    """Return the report with a word on the rows: whether the model has learnt from them."""
+    if not learnt:
+        kept = Finding(what="It was measured on rows that the fit kept out: the model has not learnt from them")
+        return replace(report, findings=(*report.findings, kept))
     known = Finding(
         what="It was measured on rows that the model has learnt from: they show how far two forms of one model differ, "
         "not how good either is",
@@ -181,19 +188,56 @@ def _said(report: Report) -> Report:
     return replace(report, findings=(*report.findings, known))
 
 
-def _rows(workspace: Workspace, version: ModelVersion, data: Any, seed: int) -> tuple[pa.Table, np.ndarray]:
-    """Return canonical rows, at most 2,000 chosen at random, and their true values."""
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """Canonical rows to measure on, with their true values, and others to choose scales on.
+
+    Attributes
+    ----------
+    learnt : bool
+        Whether the model has learnt from the rows to measure on; False where they were given and it is not known.
+    """
+
+    table: pa.Table
+    target: np.ndarray
+    calibration: pa.Table
+    learnt: bool
+
+
+def _rows(workspace: Workspace, version: ModelVersion, data: Any, seed: int) -> _Rows:
+    """Return at most 2,000 rows of each kind, chosen at random."""
     import numpy as np
 
     from luban.data.conform import conform
+    from luban.operations.fitting.kept_out import kept_out
     from luban.operations.reading import labelled, read_table
 
-    if data is None and version.dataset is None:
-        raise InputError(
-            f"{version.reference} does not know the rows it learnt from", remedy="Give some with true values: --data."
-        )
-    table, target = labelled(version.task, read_table(workspace, version.dataset if data is None else data))
-    if table.num_rows > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).permutation(table.num_rows)[:MOST_ROWS])
-        table, target = table.take(chosen), target[chosen]
-    return conform(table, version.signature.inputs).table, target
+    def canonical(table: pa.Table, places: np.ndarray, draw: int) -> tuple[pa.Table, np.ndarray]:
+        if len(places) > MOST_ROWS:
+            places = np.sort(np.random.default_rng(draw).permutation(places)[:MOST_ROWS])
+        return conform(table.take(places), version.signature.inputs).table, places
+
+    if version.dataset is None:
+        if data is None:
+            raise InputError(
+                f"{version.reference} does not know the rows it learnt from",
+                remedy="Give some with true values: --data.",
+            )
+        given, values = labelled(version.task, read_table(workspace, data))
+        table, places = canonical(given, np.arange(given.num_rows), seed)
+        return _Rows(table=table, target=values[places], calibration=table, learnt=False)
+    known, target = labelled(version.task, read_table(workspace, version.dataset))
+    every = np.arange(known.num_rows)
+    if data is not None:
+        given, values = labelled(version.task, read_table(workspace, data))
+        table, places = canonical(given, np.arange(given.num_rows), seed)
+        return _Rows(table=table, target=values[places], calibration=canonical(known, every, seed + 1)[0], learnt=False)
+    kept = kept_out(workspace, version, target)
+    table, places = canonical(known, every if kept is None else kept, seed)
+    others = every if kept is None else np.setdiff1d(every, kept)
+    return _Rows(
+        table=table,
+        target=target[places],
+        calibration=canonical(known, others, seed + 1)[0],
+        learnt=kept is None,
+    )

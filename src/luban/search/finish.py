@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from luban.search.ahead import Ahead
     from luban.search.candidate import Candidate
     from luban.search.course import Course
+    from luban.search.scratch import Rows
     from luban.search.standing import Standing
     from luban.search.trial import Trial
 
@@ -97,6 +98,7 @@ def finish(
         notes=tuple(course.notes),
         plan=ahead.plan,
         findings=ahead.findings,
+        kept_out=_kept_out(rows, standing, plan, whole),
     )
 
 
@@ -233,6 +235,17 @@ def _members(
             )
         )
     return models, weights, steps
+
+
+def _kept_out(rows: Rows, standing: Standing, plan: Ending, whole: Mapping[str, Candidate]) -> np.ndarray:
+    """Return the numbers of the rows that none of the models that stay learnt from."""
+    learnt = np.zeros(len(rows.target), dtype=bool)
+    for trial in standing.members:
+        if trial.candidate.key in whole:
+            return np.zeros(0, dtype=np.int64)
+        for fold in range(plan.kept[trial.candidate.key]):
+            learnt[rows.learnt(fold)] = True
+    return np.flatnonzero(~learnt)
 
 
 def _last_resort(course: Course, unsuitable: Mapping[str, str]) -> Standing:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
+if TYPE_CHECKING:
     from luban.core.recipe import Recipe
     from luban.core.report import Finding
     from luban.learners.composite import Composite
@@ -93,6 +93,8 @@ class StudyResult:
         What was forecast before the work.
     findings : tuple of Finding
         What was found before it.
+    kept_out : numpy.ndarray
+        Numbers of the rows that no model of the ensemble learnt from, ascending.
     """
 
     composite: Composite
@@ -108,3 +110,4 @@ class StudyResult:
     notes: tuple[str, ...] = ()
     plan: tuple[Planned, ...] = ()
     findings: tuple[Finding, ...] = ()
+    kept_out: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

@@ -50,6 +50,7 @@ def finish(
     from luban.learners import artifact
     from luban.learners.fitted import fitted as make_fitted
     from luban.operations.fit import Fit, LeaderboardLine
+    from luban.operations.fitting import kept_out
     from luban.operations.fitting.account import Spent, account
     from luban.operations.monitoring.baselines import keep_out_of_fold
 
@@ -84,6 +85,7 @@ def finish(
         workspace.models.set_alias(name, "champion", 1, reason="first version")
     workspace.runs.set_tag(run.id, "model", version.reference)
     keep_out_of_fold(workspace, run.id, result.target, result.predictions, result.recipe.seed)
+    kept_out.keep(workspace, run.id, result.kept_out, prepared.target)
     _record_trials(workspace, run, result)
     workspace.runs.finish(run.id, "interrupted" if result.interrupted else "finished", scores=scores)
     lines = tuple(
