@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luban.core.kinds import MEANINGS
 from luban.monitoring import levels, numbers, texts, vectors
 from luban.monitoring.expected import Expected  # noqa: TC001 - read at run time, from JSON
 from luban.monitoring.levels import Levels  # noqa: TC001 - read at run time, from JSON
@@ -101,6 +102,6 @@ def embedded(column: Column, values: pa.Array, embed: Callable | None, most: int
     """Return vectors of at most so many of the values, or None where this kind has none."""
     some = values.take(pa.array(vectors.some(np.arange(len(values)), most, seed)))
     made = None if embed is None else embed(column, some)
-    if made is None and column.kind == "text" and pa.types.is_string(some.type):
+    if made is None and MEANINGS[column.kind].prose and pa.types.is_string(some.type):
         made = texts.embedded(some.to_pylist())
     return made

@@ -10,6 +10,7 @@ import onnx
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luban.core.kinds import MEANINGS
 from luban.core.preparation import Portable
 from luban.core.serial import to_json
 from luban.export.onnx.graph import IR_VERSION
@@ -92,14 +93,18 @@ def _describe_preparation(place: int, one: Prepared) -> dict[str, Any]:
     }
 
 
+def _described(column: Column) -> dict[str, Any]:
+    """Return what a column holds; a file is content or a reference to it."""
+    file = MEANINGS[column.kind].file
+    return {"column": column.name, "kind": column.kind, "storage": column.storage, "file": file}
+
+
 def _describe_input(column: Column, tensors: set[str]) -> dict[str, Any]:
     if tensor_name(column.name) not in tensors:  # it is read through preparations alone
-        return {"column": column.name, "kind": column.kind, "storage": column.storage, "tensor": None}
+        return {**_described(column), "tensor": None}
     kind = tensor_type(column)
     return {
-        "column": column.name,
-        "kind": column.kind,
-        "storage": column.storage,
+        **_described(column),
         "tensor": tensor_name(column.name),
         "type": _TYPE_NAMES[kind],
         "shape": [-1, 1],
@@ -146,7 +151,7 @@ def _typical_row(table: pa.Table, columns: tuple[Column, ...]) -> dict[str, Any]
             row[column.name] = float(np.median(known)) if known.size else None
         elif column.kind == "date":
             row[column.name] = int(np.median(values[:, 0]))
-        elif column.kind == "text":
+        elif MEANINGS[column.kind].prose:
             row[column.name] = ""
         else:
             counted = pc.value_counts(pa.array(values[:, 0], type=pa.string())).to_pylist()

@@ -328,7 +328,7 @@ class Model:
     def _value(self, column: dict[str, Any], value: Any) -> Any:
         if type(value).__name__ in {"NAType", "NaTType"}:  # pandas' own missing values
             value = None
-        if column["kind"] in ("image", "audio"):
+        if column.get("file"):
             return read_file(column, value, self.paths)
         if column["storage"] in ("string words", "string characters"):
             return read_words(column, value)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.errors import InputError
-from luban.data.media.endings import KINDS
+from luban.core.kinds import MEANINGS
 from luban.learners.predictions import label_text
 
 if TYPE_CHECKING:
@@ -28,22 +28,21 @@ WHOLE = {
 }
 REAL = {"FP16": 65504.0, "FP32": float(np.finfo(np.float32).max), "FP64": float(np.finfo(np.float64).max)}
 DATATYPES = ("BOOL", *WHOLE, *REAL, "BYTES")
-_MEDIA: tuple[str, ...] = KINDS  # a picture or sound is its content, in base64 or as a data URI
+# A work of its own is a string: words as they are, a file as its content, in base64 or as a data URI.
+_WORKS: tuple[str, ...] = tuple(kind for kind, meaning in MEANINGS.items() if not meaning.cell)
 _FOR_KIND = {
     "number": "FP64",
     "boolean": "BOOL",
     "category": "BYTES",
-    "text": "BYTES",
     "date": "BYTES",
-    **dict.fromkeys(_MEDIA, "BYTES"),
+    **dict.fromkeys(_WORKS, "BYTES"),
 }
 _ACCEPTED: dict[str, tuple[str, ...]] = {
     "number": (*WHOLE, *REAL, "BOOL"),
     "boolean": ("BOOL", "BYTES", *WHOLE),
     "category": ("BYTES", "BOOL", *WHOLE, *REAL),
-    "text": ("BYTES",),
     "date": ("BYTES", "INT64"),
-    **dict.fromkeys(_MEDIA, ("BYTES",)),
+    **dict.fromkeys(_WORKS, ("BYTES",)),
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from luban.core.kinds import MEANINGS, modalities
 from luban.trust.cards.sections import own_first
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ def pipeline_tag(version: ModelVersion) -> str | None:
         return None
     if version.task.kind == "tokens":
         return "token-classification"
-    kinds = {column.kind for column in version.signature.inputs}
-    (only,) = kinds if len(kinds) == 1 else ("",)
-    if only in ("text", "image", "audio"):
-        return f"{only}-classification" if answer == "classification" else None
-    return None if kinds & {"text", "image", "audio"} else f"tabular-{answer}"
+    kinds = [column.kind for column in version.signature.inputs]
+    found = modalities(kinds)
+    # The Hub has a name for numbers that are predicted from cells alone, and none for what reads several modalities.
+    named = answer == "classification" or all(MEANINGS[kind].cell for kind in kinds)
+    return f"{found[0]}-{answer}" if len(found) == 1 and named else None
 
 
 def _results(record: Record, pipeline: str | None) -> list[dict[str, Any]]:
