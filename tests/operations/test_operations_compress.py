@@ -173,7 +173,7 @@ def test_the_new_version_is_a_model_like_any_other(source: Workspace, tmp_path: 
     answers = predict(source, "letters/2", ROWS)
     assert answers.rows == 300
     assert evaluate(source, "letters/2", ROWS, bootstrap=0).metrics["accuracy"] >= 0.97
-    told = explain(source, "letters/2", ROWS, budget=5).report
+    told = explain(source, "letters/2", ROWS, budget=120).report
     drawings = {evidence.drawing for finding in told.findings for evidence in finding.evidence}
     assert "spans" in drawings, "a compressed model shows the words that its answers rest on"
     assert export(source, "letters/2", output=tmp_path / "out").parity <= 1e-6
