@@ -14,7 +14,7 @@ import pytest
 from served_deployments import deployment_server, load, register
 
 import servers
-from luban.core.errors import Conflict
+from luban.core.errors import Conflict, NotFound
 from luban.store import Workspace
 
 if TYPE_CHECKING:
@@ -133,6 +133,117 @@ def test_a_version_that_cannot_be_loaded_never_takes_over(folder: Path, workspac
         (arms,) = watch.served["shop"].values()
         assert arms.champion.runtime.version == expected
     assert events == ["watch-failed", "swapped"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("error", [Conflict("it cannot be loaded"), ZeroDivisionError("a defect of a learner")])
+def test_what_cannot_be_loaded_keeps_nothing_else_from_being_followed(workspace: Workspace, error: Exception) -> None:
+    """It answers as before, or not at all where it never did; it is told once, and tried again at each change."""
+    from luban.serving.watch import Watch
+
+    broken, tried, events = {"small/2"}, [], []
+
+    def loading(reference: str) -> Any:
+        tried.append(reference)
+        if reference in broken:
+            raise error
+        return load(reference)
+
+    def answering() -> dict[str, int]:
+        return {name: next(iter(arms.values())).champion.runtime.version for name, arms in watch.served.items()}
+
+    workspace.deployments.set("garden", {"small/1": 1.0})
+    watch = Watch(workspace, [], loading, tell=lambda event, **more: events.append((event, more.get("name"))))
+    watch.begin()
+    workspace.deployments.set("shop", {"small/2": 1.0})  # was served
+    workspace.deployments.set("cellar", {"small/1": 0.5, "small/2": 0.5})  # never was
+    workspace.deployments.set("garden", {"small/3": 1.0})
+    watch.look()
+    assert answering() == {"shop": 1, "garden": 3}
+    assert sorted(events, key=str) == [("swapped", None), ("watch-failed", "cellar"), ("watch-failed", "shop")]
+    events.clear()
+    tried.clear()
+    workspace.deployments.set("garden", {"small/4": 1.0})
+    watch.look()
+    assert answering() == {"shop": 1, "garden": 4}
+    assert events == [("swapped", None)], "what fails as before is not told again"
+    assert "small/2" in tried
+    broken.clear()
+    workspace.deployments.set("garden", {"small/1": 1.0})
+    watch.look()
+    assert answering() == {"shop": 2, "garden": 1, "cellar": 1}
+
+
+@pytest.mark.long
+def test_what_cannot_be_loaded_is_tried_again_without_a_change(workspace: Workspace) -> None:
+    """A store of blobs that was away for a while comes back without a word in the audit log."""
+    from luban.serving.watch import Watch
+
+    broken = {"small/2"}
+
+    def loading(reference: str) -> Any:
+        if reference in broken:
+            raise Conflict("it cannot be loaded")
+        return load(reference)
+
+    watch = Watch(workspace, ["shop"], loading)
+    watch.begin()
+    workspace.deployments.set("shop", {"small/2": 1.0})
+    watch.look()
+    broken.clear()
+
+    def followed() -> bool:
+        watch.look()
+        (arms,) = watch.served["shop"].values()
+        return arms.champion.runtime.version == 2
+
+    until(followed)
+
+
+@pytest.mark.long
+def test_a_server_of_all_deployments_starts_without_the_one_that_cannot_be_loaded(workspace: Workspace) -> None:
+    """What is named must be there; where all are asked for, what can be loaded is served and the rest is told."""
+    from luban.serving.watch import Watch
+
+    def loading(reference: str) -> Any:
+        if reference == "small/2":
+            raise Conflict("it cannot be loaded")
+        return load(reference)
+
+    events: list[Any] = []
+    workspace.deployments.set("garden", {"small/2": 1.0})
+    watch = Watch(workspace, [], loading, tell=lambda event, **more: events.append((event, more.get("name"))))
+    assert set(watch.begin()) == {"shop"}
+    watch.look()
+    assert events == [("watch-failed", "garden")]
+    with pytest.raises(Conflict):
+        Watch(workspace, ["shop", "garden"], loading).begin()
+    workspace.deployments.set("shop", {"small/2": 1.0})
+    with pytest.raises(Conflict):
+        Watch(workspace, [], loading).begin()
+
+
+@pytest.mark.long
+def test_an_alias_that_is_gone_keeps_its_version_and_stops_nothing_else(workspace: Workspace) -> None:
+    """The names of one model keep their order, by which the last answers where no version is asked for."""
+    from luban.serving.watch import Watch
+
+    workspace.models.set_alias("small", "old", 1)
+    workspace.models.set_alias("small", "live", 2)
+    resolve, gone = workspace.models.get, set()
+
+    def get(reference: str) -> Any:
+        if reference in gone:
+            raise NotFound("there is no such alias", seen=reference)
+        return resolve(reference)
+
+    watch = Watch(workspace, ["small@old", "small@live"], load)
+    watch.begin()
+    workspace.models.get = get  # type: ignore[method-assign]
+    gone.add("small@old")
+    workspace.models.set_alias("small", "live", 3)
+    watch.look()
+    assert list(watch.served["small"]) == ["1", "3"]
 
 
 def test_new_deployments_are_served_and_removed_ones_are_not(folder: Path, workspace: Workspace) -> None:

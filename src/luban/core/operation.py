@@ -63,6 +63,8 @@ class Operation:
         Whether it reports progress and can be interrupted.
     remote : bool
         Whether it makes sense from another machine; a server does not offer the others.
+    lasting : bool
+        Whether it goes on until it is stopped, so that what it keeps in memory counts.
     about : tuple of str
         Parameters that name the models and deployments it is about, all of them: who may use only some may call it
         for these. Without any, it is for those who may use all.
@@ -76,6 +78,7 @@ class Operation:
     remote: bool
     function: Callable[..., Any]
     about: tuple[str, ...] = ()
+    lasting: bool = False
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call the function: ``operation(workspace, ...)``."""
@@ -115,7 +118,13 @@ class Operation:
 
 
 def operation(
-    *, permission: str, long: bool = False, remote: bool = True, name: str | None = None, about: tuple[str, ...] = ()
+    *,
+    permission: str,
+    long: bool = False,
+    remote: bool = True,
+    name: str | None = None,
+    about: tuple[str, ...] = (),
+    lasting: bool = False,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare a function to be an operation.
 
@@ -129,13 +138,21 @@ def operation(
         Whether it makes sense from another machine.
     name : str, optional
         Its verb; by default the name of the function, with ``_`` as a space.
-    about : tuple of str
+    about, lasting : tuple of str, bool
         As in `Operation`.
     """
 
     def declare(function: Callable[..., Any]) -> Operation:
         verb = name or function.__name__.replace("_", " ")
-        return Operation(name=verb, permission=permission, long=long, remote=remote, function=function, about=about)
+        return Operation(
+            name=verb,
+            permission=permission,
+            long=long,
+            remote=remote,
+            function=function,
+            about=about,
+            lasting=lasting,
+        )
 
     return declare
 

@@ -55,13 +55,14 @@ def deployed(workspace: Workspace, names: Sequence[str], **limits: Any) -> Deplo
     """Return what a server answers from: models and deployments by name, kept up to date while its context is open."""
     from luban.serving.deployed import Deployed
 
-    return Deployed(workspace, names, partial(runtime, workspace), **limits)
+    return Deployed(workspace, names, partial(runtime, workspace, stays=True), **limits)
 
 
-def runtime(workspace: Workspace, reference: str, *, paths: bool = False) -> Runtime:
+def runtime(workspace: Workspace, reference: str, *, paths: bool = False, stays: bool = False) -> Runtime:
     """Return the model ready to answer: through its ONNX graph where it has one, else in its Python form.
 
-    `paths` as `luban.serving.runtime.Runtime` has it: whether a row may name files, as a caller in this process may.
+    `paths` and `stays` are as `luban.serving.runtime.Runtime` has them: whether a row may name files, as a caller in
+    this process may, and whether the model is kept, as a server keeps it.
     """
     from luban.learners import artifact
     from luban.serving.runtime import Runtime
@@ -69,4 +70,4 @@ def runtime(workspace: Workspace, reference: str, *, paths: bool = False) -> Run
     version = checked(workspace, reference)
     model = artifact.read(workspace.blobs, version.artifact)
     graph = artifact.extra(workspace.blobs, model, GRAPH)
-    return Runtime.from_fitted(model, graph, name=version.name, version=version.version, paths=paths)
+    return Runtime.from_fitted(model, graph, name=version.name, version=version.version, paths=paths, stays=stays)

@@ -24,7 +24,7 @@ class Served:
     requests: int
 
 
-@operation(permission="models:read", long=True, remote=False)
+@operation(permission="models:read", long=True, remote=False, lasting=True)
 def serve(
     workspace: Workspace,
     model: tuple[str, ...] = (),

@@ -21,13 +21,13 @@ from luban.data.conform import conform
 from luban.data.row import RowReader, check_missing, conform_row, row_reader
 from luban.learners.graph.feeding import Feeding, row_table, rows_table
 from luban.learners.graph.outputs import value_output, values_of
-from luban.learners.graph.session import open_session
+from luban.learners.graph.session import open_compact_session, open_session
 from luban.learners.predictions import label_values
 from luban.serving.answers import Answer, answer, answer_row
 from luban.serving.limits import ModelFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.core.schema import Column
     from luban.data.row import Value
@@ -54,6 +54,8 @@ class Runtime:
     paths : bool
         Whether `predict_row` takes the path of a picture or sound, as `predict` does, where `luban.core.paths` allows
         it: for callers in this process. A server, whose rows come from clients, takes only content.
+    stays : bool
+        Whether it is kept, as a server keeps it, so that little memory is worth more than to be ready soon.
 
     Attributes
     ----------
@@ -76,6 +78,7 @@ class Runtime:
         version: int = 1,
         threads: int | None = None,
         paths: bool = False,
+        stays: bool = False,
     ) -> None:
         self.name = name
         self.version = version
@@ -83,8 +86,8 @@ class Runtime:
         self.signature = fitted.signature
         self.engine = "python" if graph is None else "onnx"
         self._fitted = fitted
-        self._graph = graph
         self._threads = threads or os.cpu_count() or 1
+        self._graph = None if graph is None else _kept(graph, packed=stays)
         self.threshold: float | None = getattr(fitted.model, "threshold", None)
         self._labels = label_values(self.task)
         self._output = [value_output(self.task)]
@@ -95,7 +98,8 @@ class Runtime:
             "fill": row_reader(columns, missing="fill", paths=False),
         }
         self._paths = paths
-        self._one: Any = None if graph is None else open_session(graph, threads=1)
+        self._open = open_compact_session if stays else open_session
+        self._one: Any = None if graph is None else self._open(graph, threads=1)
         self._feeding = None if graph is None else Feeding(self._one, columns)
         self._many: Any = None
         self._lock = threading.Lock()
@@ -106,10 +110,17 @@ class Runtime:
 
     @classmethod
     def from_fitted(
-        cls, fitted: Fitted, onnx: bytes | None = None, *, name: str = "model", version: int = 1, paths: bool = False
+        cls,
+        fitted: Fitted,
+        onnx: bytes | None = None,
+        *,
+        name: str = "model",
+        version: int = 1,
+        paths: bool = False,
+        stays: bool = False,
     ) -> Runtime:
         """Return the runtime of a fitted model."""
-        return cls(fitted, onnx, name=name, version=version, paths=paths)
+        return cls(fitted, onnx, name=name, version=version, paths=paths, stays=stays)
 
     def predict_row(self, row: Mapping[str, Any], *, missing: Missing = "error") -> dict[str, Any]:
         """Return the prediction of one row.
@@ -249,8 +260,17 @@ class Runtime:
         with self._lock:
             if self._many is None:
                 assert self._graph is not None
-                self._many = open_session(self._graph, threads=self._threads)
+                self._many = self._open(self._graph(), threads=self._threads)
             return self._many
+
+
+def _kept(graph: bytes, *, packed: bool) -> Callable[[], bytes]:
+    """Return what gives a graph again, for a session that may never be asked for."""
+    if not packed:
+        return lambda: graph
+    codec, size = pa.Codec("zstd"), len(graph)
+    content = codec.compress(graph, asbytes=True)
+    return lambda: bytes(codec.decompress(content, decompressed_size=size, asbytes=True))
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:

@@ -2,22 +2,26 @@
 
 A look costs one row as long as nothing was changed: every move of an alias or a deployment ends the audit chain anew.
 New versions are loaded beside the old ones and take their place at once; requests that an old version is answering
-are finished by it.
+are finished by it. What cannot be loaded is told and keeps nothing else from being followed: its name answers as it did
+before, or not at all where it never did, and it is tried again when something changes, and from time to time.
 """
 
 from __future__ import annotations
 
 import copy
 import threading
+import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from luban.core.errors import InputError, LubanError, NotFound
 from luban.serving.arms import CANARY, CHAMPION, SHADOW, Arm, Arms
 from luban.serving.choice import Choice
+from luban.serving.light import give_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from luban.core.model import Deployment
     from luban.serving.arms import ArmName
@@ -27,13 +31,16 @@ if TYPE_CHECKING:
 INTERVAL = 0.25
 """Seconds between two looks."""
 
+_LONGEST = 10.0  # seconds until what could not be loaded is tried again, at most
+
 Served = dict[str, dict[str, Arms]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """What a name stands for: a deployment, or one version of a model."""
+    """What a name stands for: a deployment, or one version of a model; `given` is how it was asked for."""
 
+    given: str
     name: str
     deployment: Deployment | None = None
     model: str | None = None
@@ -80,7 +87,8 @@ class Watch:
         self._runtimes: dict[str, Runtime] = {}
         self._wanted: tuple[_Wanted, ...] = ()
         self._head: tuple[int, str] | None = None
-        self._failing = ""
+        self._failing: dict[str, str] = {}
+        self._again, self._wait = 0.0, INTERVAL
         self._overruled: dict[str, tuple[_Wanted, Deployment]] = {}
         self._lock = threading.Lock()  # guards what is served and what is overruled; nothing slow is done under it
         self.served: Served = {}
@@ -91,15 +99,21 @@ class Watch:
         Raises
         ------
         NotFound, Tampered, InputError
-            If one of the names stands for nothing, or cannot be loaded.
+            If one of the names stands for nothing, or cannot be loaded; without names, if no deployment can be.
         """
         self._head = self._workspace.audit.head()
-        self._wanted = self._resolve()
-        if not self._wanted:
+        failed: dict[str, Exception] = {}
+        self._wanted = self._resolve(failed)
+        if not self._wanted and not failed:
             raise InputError(
                 "there is nothing to serve", remedy="Name a model, or deploy one: luban deploy NAME MODEL."
             )
-        self.served, self._runtimes = self._build(self._wanted)
+        self.served, self._runtimes = self._build(self._wanted, {}, failed)
+        if failed and (self._names or not self.served):
+            raise next(iter(failed.values()))
+        if failed:
+            self._wanted = tuple(one for one in self._wanted if one.given not in failed)
+            self._head = None  # the first look tries again, and tells
         return self.served
 
     def look(self) -> None:
@@ -109,16 +123,18 @@ class Watch:
             try:
                 head = self._workspace.audit.head()
                 self._chosen = self._choice.read()  # another process of this server may have changed it
-                if head == self._head and chosen == self._chosen:
+                changed = head != self._head or chosen != self._chosen
+                if not changed and not (self._failing and time.monotonic() >= self._again):
                     return
-                self._follow()
-            except LubanError as error:  # a version that cannot be loaded never takes over
-                self._chosen = chosen
-                if str(error) != self._failing:
-                    self._failing = str(error)
-                    self._tell("watch-failed", error=str(error))
+                failed = self._follow()
+            except LubanError as error:
+                self._chosen, self._head = chosen, None
+                self._told({"": error})
                 return
-            self._head, self._failing = head, ""
+            self._head = head
+            self._wait = INTERVAL if changed else min(_LONGEST, 2 * self._wait)
+            self._again = time.monotonic() + self._wait
+            self._told(failed)
 
     def choose(self, name: str, *, serve: bool) -> None:
         """Serve a name from now on, at its newest state, or no more.
@@ -126,26 +142,47 @@ class Watch:
         Raises
         ------
         NotFound, Tampered
-            If it stands for nothing, or cannot be loaded; then all stays as it was.
+            If it stands for nothing, or cannot be loaded; then it stays as it was.
         """
         with self._looking:
             before = self._chosen
             chosen = self._choice.read()
             self._chosen = chosen.load(name) if serve else chosen.unload(name)
             try:
-                self._follow()
+                failed = self._follow()
             except LubanError:
                 self._chosen = before
                 raise
+            if name in failed:
+                self._chosen = before
+                raise failed[name]
             self._choice.write(self._chosen)
 
-    def _follow(self) -> None:
-        wanted = self._resolve()
-        built = self._build(wanted)  # this may take seconds, in which the old versions answer
+    def _follow(self) -> dict[str, Exception]:
+        """Serve what the store says; return what could not be loaded, by the name it was given under."""
+        failed: dict[str, Exception] = {}
+        wanted = self._resolve(failed)
+        _, runtimes = self._build(wanted, self._runtimes, failed)  # this may take seconds, in which the old answer
+        order = dict.fromkeys([*self._names, *(one.given for one in wanted), *failed])
         with self._lock:
-            ruled = tuple(map(self._ruled, wanted))
-            if ruled != self._wanted:
-                self._serve(ruled, *(built if ruled == wanted else self._build(ruled)))
+            before = {one.given: one for one in self._wanted if one.name not in self._chosen.unloaded}
+            now = {given: before[given] for given in failed if given in before}
+            now |= {one.given: self._ruled(one) for one in wanted if one.given not in failed}
+            ruled = tuple(now[given] for given in order if given in now)
+            swapped = ruled != self._wanted
+            if swapped:
+                self._serve(ruled, *self._build(ruled, self._runtimes | runtimes))
+        if swapped:
+            give_back()
+        return failed
+
+    def _told(self, failed: Mapping[str, Exception]) -> None:
+        """Tell what has begun to fail, or fails otherwise than before; the name is empty where it is the store."""
+        errors = {name: str(error) or type(error).__name__ for name, error in failed.items()}
+        for name, error in errors.items():
+            if self._failing.get(name) != error:
+                self._tell("watch-failed", **({"name": name} if name else {}), error=error)
+        self._failing = errors
 
     def overrule(self, seen: Deployment, trial: int, wanted: Deployment) -> None:
         """Serve a deployment otherwise than the store says, until the store says something new.
@@ -162,21 +199,30 @@ class Watch:
                 if (one.deployment, one.began) == (seen, trial):
                     self._overruled[seen.name] = (one, wanted)
             ruled = tuple(map(self._ruled, self._wanted))
-            self._serve(ruled, *self._build(ruled))
+            self._serve(ruled, *self._build(ruled, self._runtimes))
 
     def _serve(self, wanted: tuple[_Wanted, ...], served: Served, runtimes: dict[str, Runtime]) -> None:
         self._wanted, self.served, self._runtimes = wanted, served, runtimes
         self.publish(served)
         self._tell("swapped", models=_shown(served))
 
-    def _resolve(self) -> tuple[_Wanted, ...]:
+    def _resolve(self, failed: dict[str, Exception]) -> tuple[_Wanted, ...]:
+        """Return what the names stand for; to those that stand for nothing `failed` gets why."""
         deployments = {one.name: one for one in self._workspace.deployments.list()}
-        if not self._names:
-            found = [self._wanted_of(one) for one in deployments.values()]
-        else:
-            found = [self._named(name, deployments) for name in dict.fromkeys(self._names)]
+        found: list[_Wanted] = []
+
+        def add(name: str) -> None:
+            try:
+                found.append(self._named(name, deployments))
+            except LubanError as error:
+                failed[name] = error
+
+        for name in dict.fromkeys(self._names or deployments):
+            add(name)
         there = {one.name for one in found}
-        found += [self._named(name, deployments) for name in self._chosen.loaded if name not in there]
+        for name in self._chosen.loaded:
+            if name not in there:
+                add(name)
         return tuple(one for one in found if one.name not in self._chosen.unloaded)
 
     def _named(self, name: str, deployments: Mapping[str, Deployment]) -> _Wanted:
@@ -191,11 +237,11 @@ class Watch:
                 f"no model and no deployment is named {name!r}",
                 remedy=f"Deployments: {', '.join(deployments)}. {error.remedy or ''}".strip(),
             ) from error
-        return _Wanted(name=version.name, model=version.reference)
+        return _Wanted(given=name, name=version.name, model=version.reference)
 
     def _wanted_of(self, deployment: Deployment) -> _Wanted:
         began = self._workspace.deployments.trial(deployment.name) if deployment.canaries else 0
-        return _Wanted(name=deployment.name, deployment=deployment, began=began)
+        return _Wanted(given=deployment.name, name=deployment.name, deployment=deployment, began=began)
 
     def _ruled(self, one: _Wanted) -> _Wanted:
         """Return what is wanted where a rollback has not reached the store yet.
@@ -210,25 +256,40 @@ class Watch:
             return one
         return replace(one, deployment=wanted, began=one.began if wanted.canaries else 0)
 
-    def _build(self, wanted: tuple[_Wanted, ...]) -> tuple[Served, dict[str, Runtime]]:
-        runtimes: dict[str, Runtime] = {}
+    def _build(
+        self, wanted: Iterable[_Wanted], loaded: Mapping[str, Runtime], failed: dict[str, Exception] | None = None
+    ) -> tuple[Served, dict[str, Runtime]]:
+        """Return what is served and its runtimes, from those that are loaded and new ones.
 
-        def runtime(reference: str, name: str) -> Runtime:
-            if reference not in runtimes:
-                runtimes[reference] = self._runtimes.get(reference) or self._load(reference)
-            found = runtimes[reference]
-            if found.name != name:  # the same version under another name, with what it has loaded
-                found = runtimes.setdefault(
-                    f"{name}={reference}", self._runtimes.get(f"{name}={reference}") or copy.copy(found)
-                )
-                found.name = name
-            return found
-
+        What cannot be loaded is left out, and `failed` gets why; without `failed` all is loaded already.
+        """
         served: Served = {}
+        runtimes: dict[str, Runtime] = {}
         for one in wanted:
-            arms = self._arms(one, runtime)
+            mine: dict[str, Runtime] = {}
+            try:
+                arms = self._arms(one, partial(self._runtime, {**loaded, **runtimes}, mine))
+            except Exception as error:  # a model may fail to load in any way; it is told, and others are served
+                if failed is None:
+                    raise
+                failed[one.given] = error
+                continue
+            runtimes |= mine
             served.setdefault(one.name, {})[str(arms.champion.runtime.version)] = arms
         return served, runtimes
+
+    def _runtime(self, loaded: Mapping[str, Runtime], mine: dict[str, Runtime], reference: str, name: str) -> Runtime:
+        """Return the runtime of a version under a name; what it takes is noted in `mine`."""
+        if reference not in mine:
+            mine[reference] = loaded.get(reference) or self._load(reference)
+        found = mine[reference]
+        if found.name == name:
+            return found
+        other = f"{name}={reference}"  # the same version under another name, with what it has loaded
+        if other not in mine:
+            mine[other] = loaded.get(other) or copy.copy(found)
+            mine[other].name = name
+        return mine[other]
 
     def _arms(self, one: _Wanted, runtime: Callable[[str, str], Runtime]) -> Arms:
         deployment = one.deployment

@@ -17,6 +17,14 @@ def main() -> None:
 
         sys.stdout.write(f"luban {__version__}\n")
         return
+    from luban.surfaces import afresh
+
+    understood = afresh.understood()
+    if understood is not None:
+        from luban.surfaces.invoking import go_on
+
+        go_on(understood)
+        return
     from luban.surfaces.commands import run
 
     run()

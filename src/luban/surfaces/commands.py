@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import signal
 import sys
-from contextlib import redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -14,19 +13,21 @@ from typer.core import TyperGroup
 
 from luban.core import plugins
 from luban.core.budget import Duration
-from luban.core.errors import NotFound
+from luban.core.errors import InputError, NotFound
 from luban.core.report import Report
-from luban.surfaces.call import call, variants
-from luban.surfaces.ending import ended, keep_standard_output, write_json
+from luban.surfaces import invoking
+from luban.surfaces.call import variants
+from luban.surfaces.ending import ended
 from luban.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from luban.core.operation import Operation, Parameter
 
 # typer's own classes, whose home differs between its releases.
 Command = Any
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 # Short forms that people know from other commands.
 SHORT = {"output": "-o", "name": "-n", "target": "-t", "budget": "-b"}
@@ -98,7 +99,7 @@ def _function(operation: Operation) -> Callable[..., None]:
         location = values.pop("workspace_folder")
         given = {name: value for name, value in values.items() if value is not None and value not in ([], ())}
         with ended(as_json=as_json):
-            _invoke(operation, given, location, page, as_json=as_json)
+            invoking.invoke(operation, given, location, page, as_json=as_json)
 
     parameters = [_parameter(parameter) for parameter in operation.parameters]
     parameters += _common(operation)
@@ -168,32 +169,6 @@ def _typer_type(parameter: Parameter) -> Any:
     return str
 
 
-def _invoke(
-    operation: Operation, given: dict[str, Any], location: Path | None, page: Path | None, *, as_json: bool
-) -> None:
-    from luban.surfaces import console
-    from luban.surfaces.opening import opened
-
-    if page is not None:
-        from luban.surfaces.render import page as pages
-
-        pages.check(page)
-    with (
-        opened(location, operation) as workspace,
-        console.progress(shown=operation.long),
-        console.page_kept(page),
-        redirect_stdout(sys.stderr),
-    ):
-        result = call(operation, workspace, given)
-    if page is not None:
-        pages.write(result, page)
-    if as_json:
-        write_json(result)
-    else:
-        console.show(result, page)
-        sys.stdout.flush()
-
-
 def application() -> Command:
     """Return the whole command line as one command."""
     app = typer.Typer(cls=Verbs, rich_markup_mode=None, help="One workshop for AI models.")
@@ -222,17 +197,17 @@ def application() -> Command:
 
         On 127.0.0.1 no token is needed until one is made; elsewhere one always is: luban tokens create.
         """
-        from luban.surfaces.rest import serve
-
         with ended(as_json=False):
-            serve(
-                workspace,
-                host=host,
-                port=port,
-                certificate=certificate,
-                key=key,
-                rate=rate,
-                address_rate=address_rate,
+            invoking.serve(
+                {
+                    "workspace": _text(workspace),
+                    "host": host,
+                    "port": port,
+                    "certificate": _text(certificate),
+                    "key": _text(key),
+                    "rate": rate,
+                    "address_rate": address_rate,
+                }
             )
 
     return typer.main.get_command(app)
@@ -240,14 +215,22 @@ def application() -> Command:
 
 def run() -> None:
     """Run the command that ``sys.argv`` asks for, and exit."""
-    signal.signal(signal.SIGTERM, _terminate)
-    keep_standard_output()
-    with ended(as_json="--json" in sys.argv[1:]):
+    invoking.ready()
+    with ended(as_json="--json" in sys.argv[1:]), _told_as_ours():
         sys.exit(application()(prog_name="luban", standalone_mode=False))
 
 
-def _terminate(_number: int, _frame: Any) -> None:
-    """Take a polite request to stop as Ctrl-C is taken: a fit keeps its best model, a server ends its answers."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as scripts start what they run in the background
-        raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGINT)
+@contextmanager
+def _told_as_ours() -> Iterator[None]:
+    """Turn the errors of typer into Luban's."""
+    try:
+        yield
+    except _UsageError as error:
+        remedy = f"See: {error.ctx.command_path} --help" if error.ctx is not None else None
+        raise InputError(error.format_message().rstrip("."), remedy=remedy) from error
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

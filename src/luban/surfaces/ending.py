@@ -10,16 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from luban.core.errors import InputError, LubanError, Unavailable
+from luban.core.errors import LubanError, Unavailable
 from luban.core.serial import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# typer's own class, whose home differs between its releases.
-_UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 @contextmanager
@@ -29,10 +24,7 @@ def ended(*, as_json: bool) -> Iterator[None]:
         yield
     except LubanError as error:
         _fail(error.to_dict(), f"error: {error}", error.exit_code, as_json=as_json)
-    except _UsageError as error:
-        told = InputError(error.format_message().rstrip("."), remedy=_help(error))
-        _fail(told.to_dict(), f"error: {told}", 2, as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         happened = "interrupted; nothing was kept"
         _fail({"code": "interrupted", "happened": happened}, happened, 130, as_json=as_json)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -42,8 +34,6 @@ def ended(*, as_json: bool) -> Iterator[None]:
         _release_output()
         refused = Unavailable("the operating system refused", seen=str(error))
         _fail(refused.to_dict(), f"error: {refused}", refused.exit_code, as_json=as_json)
-    except typer.Exit:
-        raise
     except Exception as error:
         if os.environ.get("LUBAN_TRACEBACK"):
             raise
@@ -69,10 +59,6 @@ def _release_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _help(error: Any) -> str | None:
-    return f"See: {error.ctx.command_path} --help" if error.ctx is not None else None
-
-
 def write_json(value: Any) -> None:
     """Write a value to standard output as JSON on one line."""
     plain = "utf" not in (sys.stdout.encoding or "").lower()
@@ -87,3 +73,16 @@ def keep_standard_output() -> None:
     kept = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.stdout = os.fdopen(kept, "w", encoding=encoding, errors=errors)
+
+
+@contextmanager
+def standard_output_given_back() -> Iterator[None]:
+    """Let the file of standard output be again what it was before `keep_standard_output`."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(sys.stdout.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -97,12 +97,14 @@ class DeployedModels:
     def _begin(self) -> None:
         from luban.operations.loading import deployed
         from luban.serving.app import application
+        from luban.serving.light import give_back
 
         models = self._open.enter_context(deployed(self._workspace, ())).models
         models.tell = self._log.write
         self._log.write("serving", models=[f"{one.name}/{one.version}" for one in models.all()])
         wires = application(models, log=self._log, loopback=self._gate.loopback, gate=self._gate)
         self._open.callback(wires.close)
+        give_back()
         self._models, self.wires = models, wires
 
 

@@ -44,6 +44,11 @@ def serve(
     Unavailable
         If the address is taken or does not exist.
     """
+    from luban.serving.light import give_back, without_object_stores, without_pandas
+
+    without_pandas()  # which is loaded when an operation needs it; before anything makes an array
+    without_object_stores()
+
     import uvicorn
 
     from luban.operations.updating.beside import updating
@@ -51,14 +56,11 @@ def serve(
     from luban.serving.access.tls import certificate as checked
     from luban.serving.access_log import AccessLog
     from luban.serving.connection import connection
-    from luban.serving.light import without_pandas
     from luban.serving.priority import turns_are_short
     from luban.serving.server import listen
     from luban.store import Workspace
     from luban.surfaces.rest.application import application
     from luban.surfaces.rest.deployed import DeployedModels, Together
-
-    without_pandas()  # which is loaded when an operation needs it
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket] | None = None) -> None:
@@ -94,4 +96,5 @@ def serve(
             turns_are_short(),
             suppress(KeyboardInterrupt),
         ):  # uvicorn sends it on when it has stopped
+            give_back()
             Server(config).run(sockets=[listener])
