@@ -171,6 +171,29 @@ def test_connections_that_a_server_dropped_are_made_anew(
         assert workspace.runs.get(run.id) == run
 
 
+def test_a_session_that_a_server_ends_within_a_transaction_is_told(
+    empty_postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server that is restarted does: whoever writes then is told that it is away, and nothing of it lasts."""
+    import psycopg
+
+    monkeypatch.setenv("LUBAN_STORE", empty_postgresql)
+    with Workspace.open(tmp_path / ".luban") as workspace:
+
+        def cut_off() -> None:
+            with workspace._database.writing() as connection:
+                connection.execute(text("DELETE FROM alembic_version"))
+                mine = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+                with psycopg.connect(empty_postgresql, autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s, 60000)", [mine])
+                connection.execute(text("SELECT 1"))
+
+        with pytest.raises(Unavailable, match="does not answer"):
+            cut_off()
+        with workspace._database.reading() as connection:
+            assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+
+
 def test_values_wait_while_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `log` took while nobody could write is not lost; `flush` says why, and writes it later."""
     monkeypatch.setattr(database, "PATIENCE", 0.05)

@@ -110,6 +110,28 @@ def test_small_chunks_are_merged_and_nothing_is_lost_while_others_read_and_erase
     assert workspace.audit.verify()
 
 
+def test_chunks_that_are_merged_under_an_eraser_are_read_where_they_are_then(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server merges and removes them after the eraser has made its list, and before it has read them."""
+    workspace.predictions.append(rows("a", subject="alice"))
+    workspace.predictions.append(rows("b", subject="alice"))
+    named, lists = chunks.Chunks.named, []
+
+    def then_merged(self: chunks.Chunks, *given: Any, **more: Any) -> list[chunks.Chunk]:
+        found = named(self, *given, **more)
+        lists.append(found)
+        if len(lists) == 1:
+            monkeypatch.setattr(chunks, "MANY", 3)
+            workspace.predictions.append(rows("c"))
+            assert not any(workspace.blobs.has(chunk.digest) for chunk in found)
+        return found
+
+    monkeypatch.setattr(chunks.Chunks, "named", then_merged)
+    assert workspace.predictions.erase("alice") == 2
+    assert ids(workspace) == ["c"]
+
+
 def test_erasing_a_person_takes_rows_labels_and_bytes(workspace: Workspace) -> None:
     """Nothing of the person stays: not in the log, the labels, the blobs or the audit chain; others' rows do."""
     workspace.predictions.append(rows("a", "b", subject="alice@example.org"))

@@ -151,10 +151,18 @@ class Chunks:
         columns: Sequence[str] | None = None,
     ) -> list[pa.Table]:
         """Return the rows of every chunk that may have some of these moments, in the order of writing."""
+        return [rows for _, rows in self._held(lambda: self.named(deployment, since=since, until=until), columns)]
+
+    def naming(self, columns: Sequence[str]) -> list[tuple[Chunk, pa.Table]]:
+        """Return every chunk with rows that name the person that they are about, and these columns of it."""
+        return self._held(lambda: [chunk for chunk in self.named() if chunk.subjects], columns)
+
+    def _held(self, named: Callable[[], list[Chunk]], columns: Sequence[str] | None) -> list[tuple[Chunk, pa.Table]]:
+        """Return chunks with their rows, all as they were at one moment."""
         for attempt in range(_ATTEMPTS):
-            found = self.named(deployment, since=since, until=until)
+            found = named()
             try:
-                return [self.rows(chunk, columns) for chunk in found]
+                return [(chunk, self.rows(chunk, columns)) for chunk in found]
             except NotFound:  # merged or erased since the list was made
                 if attempt + 1 == _ATTEMPTS:
                     raise

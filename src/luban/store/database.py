@@ -14,7 +14,7 @@ from urllib.parse import quote
 from weakref import WeakSet
 
 from sqlalchemy import URL, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from luban.core.errors import InputError, LubanError, MissingExtra, Tampered, Unavailable, Unsupported
@@ -257,7 +257,7 @@ def _translate(error: DBAPIError, where: str) -> LubanError | None:
     # 08: connection, 57P: shutdown, 53: too many connections, 28: who are you, 3D: no such database;
     # without a state the server was never reached.
     gone = state is None or state[:2] in ("08", "28", "3D", "53") or state.startswith("57P")
-    if gone and type(error.orig).__name__ == "OperationalError":
+    if gone and isinstance(error, OperationalError | InterfaceError):  # whose own classes have a name for each state
         return Unavailable(
             "the database does not answer",
             seen=f"{where}: {str(error.orig).strip().splitlines()[0]}",
