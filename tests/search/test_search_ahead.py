@@ -179,6 +179,23 @@ def test_without_a_clock_nothing_is_too_slow(tmp_path: Path) -> None:
     assert [line.reason for line in ahead.plan] == ["", ""]
 
 
+def test_in_rounds_a_look_takes_its_time_and_only_what_is_tried_is_looked_at(
+    study: Callable[..., StudyResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No limit in seconds that a slow machine would miss, for one candidate where one round was asked for."""
+    (tmp_path / "cache").mkdir()
+    limits: list[float] = []
+
+    def asked(candidate: Any, *_: Any, limit: float, **__: Any) -> Any:
+        limits.append(limit)
+        return ahead_of._Seen()
+
+    monkeypatch.setattr(ahead_of, "_ask", asked)
+    result = study(learners=[DEAR], rounds=1, cache=tmp_path / "cache")
+    assert limits == [math.inf]
+    assert [line.state for line in result.leaderboard] == ["finished"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "order"), [(150.0, [DEAR, DEAR, RIDGE, RIDGE]), (60.0, [RIDGE, RIDGE, DEAR, DEAR])]
 )

@@ -97,6 +97,7 @@ def look_ahead(
     seed: int,
     cache: str | None,
     named: Sequence[str] = (),
+    most: int | None = None,
     alone: bool = False,
 ) -> Ahead:
     """Ask the learners that can tell, in a worker, what their fits would take and what would spoil them.
@@ -106,9 +107,11 @@ def look_ahead(
     folder : Path
         Of the study; its rows are there.
     seconds : float
-        Left to the study; infinite for a budget in rounds, where no clock decides.
+        Left to the study; infinite for a budget in rounds, where no clock decides: a look takes as long as it takes.
     named : sequence of str
         Learners that were asked for by name: what spoils one of them is an error, not a reason to leave it out.
+    most : int, optional
+        So many candidates are tried, and no more are looked at.
     alone : bool
         Whether no study follows, so that there is time to look at everything.
 
@@ -126,6 +129,8 @@ def look_ahead(
     begun, left = time.monotonic(), seconds
     short = seconds < _WORTH_SECONDS
     for candidate in portfolio:
+        if most is not None and len(tried) >= most:
+            break
         seen = _Seen()
         known = candidate.learner in {line.learner for line in lines}
         spent = time.monotonic() - begun
@@ -138,7 +143,7 @@ def look_ahead(
         elif candidate.learner in slow:  # the worker would begin anew, and be too late again
             seen = _Seen(slow=True)
         elif (alone or (not short and spent < _ALL_SHARE * seconds)) and _can_tell(candidate.learner):
-            limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds))
+            limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds)) if seconds < math.inf else math.inf
             limit = _LEISURE_SECONDS if alone else limit
             seen = _ask(candidate, folder, executor, limit=limit, seed=seed, cache=cache, inspect=not known)
             slow |= {candidate.learner} if seen.slow else set()
@@ -292,7 +297,7 @@ def look(
     folder: str,
     learner: str,
     parameters: Mapping[str, Any],
-    seconds: float,
+    seconds: float | None,
     threads: int,
     seed: int,
     cache: str | None,
@@ -302,12 +307,15 @@ def look(
 
     Parameters
     ----------
+    seconds : float, optional
+        That the look may take.
     inspect : bool
         Whether to look for what would spoil it as well, which is the same for all candidates of a learner.
     """
     rows = rows_of(folder)
     examples = examples_of(rows, rows.learnt(0))
-    effort = Effort(deadline=time.monotonic() + seconds, threads=threads, seed=seed, cache=cache)
+    until = math.inf if seconds is None else time.monotonic() + seconds
+    effort = Effort(deadline=until, threads=threads, seed=seed, cache=cache)
     able = learner_named(learner)
     findings: tuple[Finding, ...] = ()
     if inspect and isinstance(able, Preflight):
@@ -338,13 +346,13 @@ def _ask(
                 "folder": str(folder),
                 "learner": candidate.learner,
                 "parameters": dict(candidate.parameters),
-                "seconds": limit,
+                "seconds": limit if limit < math.inf else None,
                 "threads": _threads(executor),
                 "seed": seed,
                 "cache": cache,
                 "inspect": inspect,
             },
-            deadline=time.monotonic() + limit + _STARTING_SECONDS,
+            deadline=time.monotonic() + limit + _STARTING_SECONDS if limit < math.inf else None,
         )
     )
     for event in executor.events():

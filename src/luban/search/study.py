@@ -141,6 +141,7 @@ def run_study(
         seed=seed,
         cache=None if cache is None else str(cache),
         named=learners or (),
+        most=rounds,
     )
     for message in told(ahead):
         tell(StudyEvent(kind="plan", message=message, done=0.0))

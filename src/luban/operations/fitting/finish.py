@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from luban.core.model import ModelVersion
+    from luban.core.protocols import Event
     from luban.core.report import Report
     from luban.core.run import Run
     from luban.execution.deadline import Plan
@@ -66,7 +67,8 @@ def finish(
         f"{finding.what}. {finding.remedy}".strip() for finding in result.findings if finding.verdict == "warn"
     )
     metric = prepared.task.metric
-    notes.extend(_bare(result, report, metric, plan))
+    bare = _bare(result, report, metric, plan)
+    notes.extend(bare)
     scores = {key: value for key, value in report.figures["metrics"].items() if value is not None}
     scores[metric] = result.score
     version = registered(
@@ -114,6 +116,7 @@ def finish(
         seconds=round(plan.elapsed, 3),
         leaderboard=lines,
         interrupted=result.interrupted,
+        bare=bool(bare),
         notes=tuple(notes),
         course=course,
         report=report,
@@ -139,6 +142,7 @@ def _with_graph(
                 "digest": digest,
                 "rows": workspace.blobs.put(_ipc(rows)),
                 "name": GRAPH,
+                "timed": plan.timed,
             },
             deadline=plan.deadline + GRACE if plan.timed else None,
         )
@@ -148,9 +152,16 @@ def _with_graph(
             continue
         if event.kind == "finished" and event.value["digest"] is not None:
             return event.value["digest"], []
-        reason = event.value["reason"] if event.kind == "finished" else "the time was over"
+        reason = _why_not(event)
         return digest, [f"The model has no ONNX graph: {reason}; `luban export` tries again."]
     return digest, ["The model has no ONNX graph: the worker ended."]
+
+
+def _why_not(event: Event) -> str:
+    """Return why there is no graph, by the end of the job that was to build it."""
+    if event.kind == "finished":
+        return str(event.value["reason"])
+    return "the time was over" if event.kind == "killed" else f"building it failed: {event.value['error']}"
 
 
 def _ipc(table: Any) -> bytes:
