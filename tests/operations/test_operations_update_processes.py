@@ -248,7 +248,7 @@ def test_unattended_the_loop_is_better_than_the_model_that_is_never_updated(
                     {"request_id": f"day {start}", "row": row, "label": label} for row, label in enumerate(labels)
                 ]
                 if start and start % (48 * 31) == 0:  # the world waits for the loop, on however slow a machine
-                    _wait_for_an_update(workspace, after=start // (48 * 31) - 1)
+                    _wait_for_an_update(workspace, serve, after=start // (48 * 31) - 1)
         never = fitted(workspace, "price/1").predict(stream.drop(columns="class")).prediction.to_pylist()
         still = np.array(never) == stream["class"].to_numpy()
         lines = updates_list(workspace, "price").updates
@@ -260,10 +260,18 @@ def test_unattended_the_loop_is_better_than_the_model_that_is_never_updated(
         assert workspace.audit.verify() > 0
 
 
-def _wait_for_an_update(workspace: Workspace, after: int) -> None:
-    """Wait until so many updates and one more have come to their end."""
+def _wait_for_an_update(workspace: Workspace, serve: str, after: int) -> None:
+    """Wait until so many updates and one more have come to their end, and the server answers by what they left."""
     until = time.monotonic() + PATIENCE
     while len(workspace.runs.list(operation="update", state="finished")) <= after:
         assert time.monotonic() < until, updates_list(workspace, "price").updates
         time.sleep(0.2)
-    time.sleep(1.0)  # the server follows the store within a second
+    while _answering(serve) != [workspace.deployments.get("price").champion]:
+        assert time.monotonic() < until, _answering(serve)
+        time.sleep(0.2)
+
+
+def _answering(serve: str) -> list[str]:
+    """Return the versions that answer."""
+    with urllib.request.urlopen(f"{serve}/v2/models/price", timeout=PATIENCE) as answer:
+        return [f"price/{version}" for version in json.load(answer)["versions"]]
