@@ -91,7 +91,6 @@ def forecast(
                 augmentation=augmentation,
             )
             prepared = time.monotonic() - begun
-            before = held(setup.work.place.device)
             measured = _measure(setup, min(_SECONDS, 0.5 * effort.remaining))
         share = rows / max(1, len(sample.table))
         kept = sum(one.nbytes for one in state.changing(setup.work.network).values())
@@ -101,8 +100,8 @@ def forecast(
     seconds = measured.seconds * share * again + prepared
     return Forecast(
         seconds=seconds,
-        # What a part of a batch takes, a whole one takes so many times.
-        memory=int(before + max(0, peak.bytes - before) / measured.share + kept + grown),
+        # Beside gradients, which are as large as what is trained, a whole batch takes more than a part of one.
+        memory=int(peak.bytes + max(0, peak.bytes - measured.resting - kept) * (1 / measured.share - 1) + kept + grown),
         note=f"{measured.count} steps of up to {measured.longest:,} steps by rows on {setup.work.place.device.type} in "
         f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second",
         room=room_beside_the_machine(setup.work.place.device),
@@ -132,6 +131,8 @@ class Measured:
     precision : str
     share : float
         Of the largest batch's rows that were tried.
+    resting : int
+        Bytes held between two steps.
     """
 
     seconds: float
@@ -139,6 +140,7 @@ class Measured:
     longest: int
     precision: str
     share: float
+    resting: int
 
 
 def _measure(setup: Setup, allowed: float) -> Measured:
@@ -158,6 +160,7 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     cut = _cut(step, batches[middle], len(batches[longest]), work, allowed)
     if learns and cut >= len(batches[longest]):  # to find out which arithmetic is quicker takes as long as some steps
         step = Stepping(work, precision=precision.chosen(work))
+    resting = held(work.place.device)
     seen: dict[int, float] = {}
     count = 0
     begun = time.monotonic()
@@ -178,7 +181,7 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     if isinstance(step, Reading):
         seconds += step.solving(len(lengths))
     rows = len(batches[longest])
-    return Measured(seconds, count, int(sizes[longest]), step.precision, share=min(cut, rows) / rows)
+    return Measured(seconds, count, int(sizes[longest]), step.precision, share=min(cut, rows) / rows, resting=resting)
 
 
 def _cut(step: Stepping | Reading, batch: np.ndarray, rows: int, work: Work, allowed: float) -> int:

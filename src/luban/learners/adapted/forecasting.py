@@ -1,4 +1,4 @@
-"""What reading all rows by frozen backbones would take, told by reading a few; what was read is kept."""
+"""What reading all rows by frozen backbones would take, told by reading a few, and what would be lost of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from luban.core.kinds import MEANINGS
+from luban.core.preparation import Inspecting
 from luban.core.protocols import Forecast
 from luban.learners.adapted import frozen
 
 if TYPE_CHECKING:
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
+    from luban.core.report import Finding
     from luban.core.schema import Schema
 
 # Rows of the first block, which makes buffers, and of those that are timed; each is twice as long as the one before.
@@ -49,13 +52,14 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
         made.transform(table.take(order[:_WARMING]), unhurried, quick=True)
         warming = time.monotonic() - begun
         count, taken, size = 0, 0.0, _FIRST
-        while _WARMING + count < min(table.num_rows, _MOST_ROWS) and taken < min(_SECONDS, 0.25 * effort.remaining):
+        allowed = min(_SECONDS, 0.25 * effort.remaining)
+        while _WARMING + count < min(table.num_rows, _MOST_ROWS) and (not count or taken < allowed):
             start = time.monotonic()
             rows = order[_WARMING + count : _WARMING + count + size]
             made.transform(table.take(rows), unhurried, quick=True)
             taken += time.monotonic() - start
             count, size = count + len(rows), 2 * size
-    each = taken / count if count else warming / max(1, table.num_rows)
+    each = taken / count if count else warming / max(1, min(_WARMING, table.num_rows))
     return Forecast(
         seconds=warming + each * table.num_rows,
         memory=peak.bytes + 2 * 4 * made.width * table.num_rows,
@@ -63,3 +67,16 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
         room=room_beside_the_machine(place),
         least=warming + each * min(table.num_rows, _LEAST_ROWS),
     )
+
+
+def losses(schema: Schema, training: Examples, *, backbone: str | None, effort: Effort) -> list[Finding]:
+    """Return what the preparations of the backbones find wrong, or worth knowing, in these rows.
+
+    Files are not opened once more: whether they can be read, and how long they are, was found out as they came in.
+    """
+    found: list[Finding] = []
+    for part in frozen.make(schema, training.table, backbone=backbone, effort=effort).parts:
+        preparation = part.backbone.preparation(part.columns)
+        if isinstance(preparation, Inspecting) and not MEANINGS[schema.column(part.columns[0]).kind].file:
+            found += preparation.inspect(training.table)
+    return found

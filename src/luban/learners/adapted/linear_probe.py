@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from luban.core.budget import Effort
     from luban.core.protocols import Forecast, Graph
-    from luban.core.report import Evidence
+    from luban.core.report import Evidence, Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
 
@@ -204,6 +204,13 @@ class LinearProbeLearner:
         """Return what reading all rows would take, by reading a few."""
         own = options(parameters, DEFAULTS)
         return forecasting.forecast(schema, training, backbone=choice.wanted(task, own), effort=effort)
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what the backbones would lose of the values: texts that are empty, or in a script of others."""
+        own = options(parameters, DEFAULTS)
+        return forecasting.losses(schema, training, backbone=choice.wanted(task, own), effort=effort)
 
     def load(self, payloads: Mapping[str, bytes]) -> ProbeModel:
         """Return the model that was saved."""

@@ -1,0 +1,78 @@
+"""What a fit over frozen features would take, told by reading a few rows, and what would be lost of them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from luban.core import plugins
+from luban.core.budget import Effort
+from luban.core.protocols import Examples, Plannable, Preflight
+from luban.core.schema import Column, Schema
+from luban.core.task import Task
+from luban.foundation.backbones import tiny
+from luban.learners.adapted import choice
+
+if TYPE_CHECKING:
+    from luban.foundation.backbone import Backbone
+
+WORDS = ("good", "bad", "film", "book", "was", "the")
+TASK = Task(kind="binary", target="y", inputs=("text", "number"), metric="log_loss", classes=("bad", "good"))
+SCHEMA = Schema(columns=(Column(name="text", kind="text"), Column(name="number", kind="number")))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> Backbone:
+    """Let the default backbone be a tiny random one."""
+    made = tiny.text([" ".join(WORDS)])
+    monkeypatch.setattr(choice, "frozen_backbone", lambda *_: made)
+    monkeypatch.setattr("luban.learners.adapted.frozen.frozen_backbone", lambda *_: made)
+    return made
+
+
+def examples(texts: list[str]) -> Examples:
+    table = pa.table({"text": texts, "number": np.arange(len(texts), dtype=np.float64)})
+    return Examples(table=table, target=np.arange(len(texts)) % 2)
+
+
+def some(count: int) -> list[str]:
+    draw = np.random.default_rng(0)
+    return [" ".join(draw.choice(WORDS, 5)) + f" {number}" for number in range(count)]
+
+
+@pytest.mark.parametrize("learner", ["linear_probe", "late_fusion"])
+def test_reading_a_few_rows_tells_of_all(learner: str) -> None:
+    """A pace is measured even where no time is left for it; more rows take longer, and what is least does not grow."""
+    able = plugins.create("learners", learner)
+    assert isinstance(able, Plannable)
+    late = Effort(deadline=time.monotonic() - 1.0)
+    few, many = (
+        able.forecast(TASK, SCHEMA, examples(some(count)), parameters={}, effort=late) for count in (40, 3_000)
+    )
+    for told in (few, many):
+        assert told.memory > 0
+        assert "by 4 of them" in told.note
+        assert 0 < told.least <= told.seconds
+    assert few.least == few.seconds
+    assert many.least < many.seconds
+
+
+def test_what_the_backbone_would_lose_is_said_before_it_reads() -> None:
+    """Empty texts are counted; where the tokenizer knows next to nothing the fit is not begun."""
+    able = plugins.create("learners", "linear_probe")
+    assert isinstance(able, Preflight)
+
+    def found(texts: list[str]) -> list[tuple[str, str]]:
+        made = able.preflight(TASK, SCHEMA, examples(texts), parameters={}, effort=Effort())
+        assert all(one.remedy for one in made)
+        return [(one.verdict, one.what) for one in made]
+
+    assert ("warn", "25% of the rows have no text") in found(["the film was good", "", "bad", "a book"] * 5)
+    assert any(verdict == "block" and "does not know" in what for verdict, what in found(["ᚠᚢᚦᚨ ᚱᚲᚷᚹ ᚺᚾᛁ"] * 20))
