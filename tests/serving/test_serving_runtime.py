@@ -10,14 +10,21 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from sklearn.datasets import load_wine
 
+import luban
 import small_models as small
-from luban.core.errors import InputError
+from luban.core.errors import InputError, Tampered
 from luban.export.onnx.build import build
+from luban.learners import artifact
+from luban.operations import loading
 from luban.serving.limits import ModelFailed
 from luban.serving.runtime import Runtime
+from luban.store import Workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from luban.core.task import Task
 
 TASKS = [small.BINARY, small.THREE, small.NUMBER, small.QUANTILES]
@@ -148,3 +155,60 @@ def test_threads_share_a_runtime() -> None:
             assert list(pool.map(runtime.predict_row, rows)) == alone
             for found in pool.map(runtime.answer, [ROWS] * 16):
                 np.testing.assert_array_equal(found.outputs["probabilities"], together)
+
+
+@pytest.mark.long
+def test_a_session_that_stays_is_compact_and_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written in ONNX Runtime's own format and read again; where that cannot be, as it is."""
+    from luban.learners.graph import session
+
+    graph = build(small.fitted(small.BINARY))
+    monkeypatch.setattr(session, "_WORTH", range(1 << 40))
+    rows = ROWS.to_pylist()[:40]
+    plain = Runtime.from_fitted(small.fitted(small.BINARY), graph)
+    expected, many = [plain.predict_row(row) for row in rows], plain.values(ROWS)
+    made = []
+    compact = session._compact
+    monkeypatch.setattr(session, "_compact", lambda *given: made.append(compact(*given)) or made[-1])
+    stays = Runtime(small.fitted(small.BINARY), graph, stays=True, threads=2)
+    assert [stays.predict_row(row) for row in rows] == expected
+    np.testing.assert_array_equal(stays.values(ROWS), many)
+    assert len(made) == 2, "of one row, and of many"
+
+    def full(*_given: object) -> None:
+        raise OSError("no room left on the device")
+
+    monkeypatch.setattr(session, "_compact", full)
+    stays = Runtime.from_fitted(small.fitted(small.BINARY), graph, stays=True)
+    assert [stays.predict_row(row) for row in rows] == expected
+
+
+@pytest.mark.long
+def test_a_stored_model_is_made_in_python_when_something_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers come from the graph; every byte was verified all the same, and what belongs together is checked."""
+    wine = load_wine(as_frame=True)
+    frame = wine.frame[[*wine.feature_names[:3], "target"]]
+    with Workspace.open(tmp_path / ".luban") as workspace:
+        luban.fit(frame, target="target", rounds=2, learners=("linear",), name="wine", workspace=workspace)
+        loads = []
+        read = artifact.read
+        monkeypatch.setattr(artifact, "read", lambda *given: loads.append(given) or read(*given))
+        kept, whole = loading.runtime(workspace, "wine/1", stays=True), loading.runtime(workspace, "wine/1")
+        row = frame.drop(columns="target").iloc[0].to_dict()
+        assert kept.predict_row(row) == whole.predict_row(row)
+        assert (kept.threshold, len(loads)) == (whole.threshold, 1)
+        for one, other in zip(kept.explain([row]), whole.explain([row]), strict=True):
+            np.testing.assert_array_equal(one, other)
+        kept.explain([row])
+        assert len(loads) == 2, "made once, and kept"
+        digest = workspace.models.get("wine/1").artifact
+        for payload in artifact.read_manifest(workspace.blobs, digest).payloads.values():
+            path = workspace.blobs.local(payload.digest)
+            content = path.read_bytes()
+            path.chmod(0o600)
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            with pytest.raises(Tampered):
+                loading.runtime(workspace, "wine/1", stays=True)
+            path.write_bytes(content)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from luban.learners import composite
 from luban.learners.fitted import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from luban.core.model import Signature
     from luban.core.task import Task
@@ -155,9 +156,60 @@ def read(blobs: Blobs, digest: str) -> Fitted:
     if model.task != manifest.task or [member.learner for member in model.members] != [
         part.learner for part in manifest.parts
     ]:
-        raise Tampered("the manifest and the payloads of the model do not belong together", seen=digest)
+        raise _apart(digest)
     fitted = Fitted(task=manifest.task, signature=manifest.signature, model=model)
     return replace(fitted, manifest=to_json(manifest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A model whose bytes were verified, and whose Python form is made when it is asked for.
+
+    Parameters
+    ----------
+    task : Task
+    signature : Signature
+    threshold : float, optional
+        At which its probabilities are decided.
+    manifest : mapping
+    load : callable
+        Returns the model, as `read` does; the bytes are read and verified again.
+    """
+
+    task: Task
+    signature: Signature
+    threshold: float | None
+    manifest: Mapping[str, Any]
+    load: Callable[[], Fitted]
+
+
+def verified(blobs: Blobs, digest: str) -> Stored:
+    """Return a model that may never be needed in its Python form: every byte is verified, no member is made.
+
+    Raises
+    ------
+    Tampered, Unsupported, NotFound
+        As `read`.
+    """
+    manifest = read_manifest(blobs, digest)
+    about = None
+    for name, one in manifest.payloads.items():
+        content = _get(blobs, name, one)
+        if name == composite.ABOUT:
+            about = composite.read_about({name: content})
+    if about is None or about.task != manifest.task or about.learners != tuple(one.learner for one in manifest.parts):
+        raise _apart(digest)
+    return Stored(
+        task=manifest.task,
+        signature=manifest.signature,
+        threshold=about.threshold,
+        manifest=to_json(manifest),
+        load=partial(read, blobs, digest),
+    )
+
+
+def _apart(digest: str) -> Tampered:
+    return Tampered("the manifest and the payloads of the model do not belong together", seen=digest)
 
 
 def read_manifest(blobs: Blobs, digest: str) -> Manifest:
@@ -208,7 +260,7 @@ def digests(blobs: Blobs, digest: str) -> tuple[str, ...]:
     return tuple(payload.digest for payload in {**manifest.payloads, **manifest.extra}.values())
 
 
-def extra(blobs: Blobs, fitted: Fitted, name: str) -> bytes | None:
+def extra(blobs: Blobs, fitted: Fitted | Stored, name: str) -> bytes | None:
     """Return what was stored beside the model under this name, verified; None where there is no such thing."""
     stored = fitted.manifest.get("extra", {}).get(name)
     return None if stored is None else _get(blobs, name, from_json(Payload, stored))

@@ -240,13 +240,23 @@ def _folder(place: int, learner: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _About:
+class About:
+    """What a composite that was written is, without its members."""
+
     task: Task
     learners: tuple[str, ...]
     weights: tuple[float, ...]
     temperature: float
     threshold: float | None
     shifts: tuple[float, ...]
+
+
+def read_about(payloads: Mapping[str, bytes]) -> About:
+    """Return what `Composite.save` wrote of the whole; `Tampered` where it is missing or damaged."""
+    try:
+        return from_json(About, read_json(payloads, ABOUT))
+    except InputError as error:
+        raise damaged(ABOUT, str(error)) from error
 
 
 def load(payloads: Mapping[str, bytes]) -> Composite:
@@ -259,10 +269,7 @@ def load(payloads: Mapping[str, bytes]) -> Composite:
     NotFound, MissingExtra
         If a member's learner is not installed, or needs packages that are not.
     """
-    try:
-        about = from_json(_About, read_json(payloads, ABOUT))
-    except InputError as error:
-        raise damaged(ABOUT, str(error)) from error
+    about = read_about(payloads)
     members = []
     for place, learner in enumerate(about.learners):
         group = "forms" if learner in plugins.names("forms") else "learners"

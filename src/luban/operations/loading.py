@@ -68,6 +68,6 @@ def runtime(workspace: Workspace, reference: str, *, paths: bool = False, stays:
     from luban.serving.runtime import Runtime
 
     version = checked(workspace, reference)
-    model = artifact.read(workspace.blobs, version.artifact)
+    model = (artifact.verified if stays else artifact.read)(workspace.blobs, version.artifact)
     graph = artifact.extra(workspace.blobs, model, GRAPH)
     return Runtime.from_fitted(model, graph, name=version.name, version=version.version, paths=paths, stays=stays)

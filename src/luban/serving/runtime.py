@@ -19,6 +19,7 @@ from luban.core.errors import Unsupported
 from luban.core.protocols import Explainable
 from luban.data.conform import conform
 from luban.data.row import RowReader, check_missing, conform_row, row_reader
+from luban.learners.artifact import Stored
 from luban.learners.graph.feeding import Feeding, row_table, rows_table
 from luban.learners.graph.outputs import value_output, values_of
 from luban.learners.graph.session import open_compact_session, open_session
@@ -44,7 +45,8 @@ class Runtime:
 
     Parameters
     ----------
-    fitted : Fitted
+    fitted : Fitted or Stored
+        A stored model is made in its Python form only when something asks for it that the graph cannot do.
     graph : bytes, optional
         Its ONNX graph; without one the model answers in its Python form.
     name, version
@@ -71,7 +73,7 @@ class Runtime:
 
     def __init__(
         self,
-        fitted: Fitted,
+        fitted: Fitted | Stored,
         graph: bytes | None = None,
         *,
         name: str = "model",
@@ -85,10 +87,10 @@ class Runtime:
         self.task = fitted.task
         self.signature = fitted.signature
         self.engine = "python" if graph is None else "onnx"
-        self._fitted = fitted
+        self._source = fitted
+        self._made: Fitted | None = None
         self._threads = threads or os.cpu_count() or 1
         self._graph = None if graph is None else _kept(graph, packed=stays)
-        self.threshold: float | None = getattr(fitted.model, "threshold", None)
         self._labels = label_values(self.task)
         self._output = [value_output(self.task)]
         columns = self.signature.inputs
@@ -103,6 +105,11 @@ class Runtime:
         self._feeding = None if graph is None else Feeding(self._one, columns)
         self._many: Any = None
         self._lock = threading.Lock()
+        self.threshold: float | None = (
+            fitted.threshold if isinstance(fitted, Stored) else getattr(fitted.model, "threshold", None)
+        )
+        if graph is None:
+            self._fitted()
         wide = (0, self.task.outputs) if self.task.classes or self.task.quantiles else (0,)
         self._nothing = np.empty((0, 0, self.task.outputs) if self.task.kind == "tokens" else wide)
         self.empty = self._empty_answer()
@@ -111,7 +118,7 @@ class Runtime:
     @classmethod
     def from_fitted(
         cls,
-        fitted: Fitted,
+        fitted: Fitted | Stored,
         onnx: bytes | None = None,
         *,
         name: str = "model",
@@ -195,7 +202,7 @@ class Runtime:
         Unsupported
             If the model cannot explain itself.
         """
-        model = self._fitted.model
+        model = self._fitted().model
         if not isinstance(model, Explainable):
             raise Unsupported(
                 "the model cannot explain itself exactly", seen=self.name, remedy="Use luban explain, which samples."
@@ -216,7 +223,7 @@ class Runtime:
 
     def predict(self, data: Any, *, missing: Missing = "error") -> Predictions:
         """Return the predictions of anything tabular, as `Fitted.predict` does."""
-        return self._fitted.predict(data, missing=missing, values=self.values)
+        return self._fitted().predict(data, missing=missing, values=self.values)
 
     def _row_values(self, row: Mapping[str, Any], missing: Missing) -> np.ndarray:
         """Return values of shape (1, K), (1,), (1, Q) or (1, L, K)."""
@@ -232,7 +239,7 @@ class Runtime:
         if not table.num_rows:
             return self._nothing
         if self._feeding is None:
-            return np.asarray(self._fitted.model.predict(table))
+            return np.asarray(self._fitted().model.predict(table))
         session = self._one if table.num_rows <= FEW_ROWS else self._session_of_many()
         return values_of(self.task, self._feeding.run(session, self._output, table)[0])
 
@@ -253,6 +260,13 @@ class Runtime:
                 return False
             taken.append(time.perf_counter() - started)
         return min(taken) <= QUICK
+
+    def _fitted(self) -> Fitted:
+        """Return the model in its Python form."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._source.load() if isinstance(self._source, Stored) else self._source
+            return self._made
 
     def _session_of_many(self) -> Any:
         if self._threads == 1:
