@@ -238,7 +238,10 @@ def test_job_that_is_stopped_keeps_the_best_model_so_far(client: httpx.Client) -
     fit = {"data": ROWS, "target": "y", "budget": "10m", "learners": ["linear", "lightgbm"], "name": "stopped"}
     started = client.post("/api/fit", json=fit)
     until = time.monotonic() + LONG
-    while not ((news := client.get(started.json()["url"]).json()["progress"]) and news["stage"] == "search"):
+    while True:
+        news = client.get(started.json()["url"]).json()["progress"]
+        if news and news["stage"] == "search" and news["done"]:
+            break
         assert time.monotonic() < until, news
         time.sleep(0.05)
     assert client.delete(started.json()["url"]).status_code == 202
