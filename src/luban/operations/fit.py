@@ -58,6 +58,8 @@ class Fit:
         Time from the call to the registered model.
     interrupted : bool
         Whether the search was stopped by the user before its budget was spent.
+    bare : bool
+        Whether the budget sufficed for the baseline alone.
     report : Report
         The evaluation on rows that the model did not learn from.
     course : Report
@@ -73,6 +75,7 @@ class Fit:
     seconds: float
     leaderboard: tuple[LeaderboardLine, ...]
     interrupted: bool = False
+    bare: bool = False
     notes: tuple[str, ...] = ()
     course: Report | None = None
     report: Report | None = None

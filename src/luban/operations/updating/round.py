@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MARGIN = 1.0
 """Seconds of the budget that are kept for the gates, at least."""
 
+ENOUGH = 60
+"""Seconds that are worth trying where a shorter budget did not suffice, at least."""
+
 
 def update_once(workspace: Workspace, name: str, data: Any, policy: UpdatePolicy) -> Updated:
     """Look whether it is time, and if so update; one process at a time does so for a name.
@@ -113,6 +116,8 @@ def _update(
             workspace, subject.champion.reference, challenger.fit.model, material.fresh, policy.gates, seed=policy.seed
         )
         done = _decided(workspace, subject, policy, lease, challenger.fit.model, report, why)
+        if done.outcome == "refused" and challenger.fit.bare:
+            done = replace(done, reason=f"{done.reason}; {_too_short(policy)}")
         done = replace(
             done,
             run=run.id,
@@ -168,6 +173,12 @@ def _plan(policy: UpdatePolicy, began: float) -> Any:
     if policy.rounds is not None:
         return Plan.of(None, started=began)
     return Plan.of(policy.budget - min(max(MARGIN, 0.05 * policy.budget), 0.2 * policy.budget), started=began)
+
+
+def _too_short(policy: UpdatePolicy) -> str:
+    """Return in words that the challenger is nothing but a baseline, and what budget may do."""
+    longer = max(ENOUGH, round(10 * policy.budget))
+    return f"the budget of {policy.budget:g} s sufficed for the baseline only, try --budget {longer}s"
 
 
 def _name_champion(workspace: Workspace, subject: Subject) -> None:
