@@ -257,7 +257,7 @@ def test_the_commands_of_the_image_serve(how: str, folder: Path, tmp_path: Path)
             urllib.request.urlopen(urllib.request.Request(url, body, {"Authorization": "Bearer x"}), context=context)
     finally:
         server.terminate()
-        said = server.communicate(timeout=60)[1].decode()
+        said = server.communicate(timeout=280)[1].decode()
     assert server.returncode in (0, -signal.SIGTERM)
     assert "Finished server process" in said
     assert TOKEN not in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +123,7 @@ def member(name: str, task: Task, schema: Schema, examples: Examples) -> Model:
     suits = learner.suits(task, schema, examples.table.num_rows, 60.0)
     if not isinstance(suits, Suitable):
         pytest.skip(f"{name}: {suits.reason}")
-    effort = Effort(deadline=time.monotonic() + 8, threads=2)
+    effort = Effort(threads=2)
     for small in ({"rounds": ROUNDS}, {"trees": ROUNDS}, {}):  # what a learner calls its size, if it has one
         try:
             return learner.fit(task, schema, examples, None, parameters=small, effort=effort)

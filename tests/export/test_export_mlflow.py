@@ -131,7 +131,7 @@ def test_mlflow_models_serve_answers_from_it(folder: Path) -> None:
         np.testing.assert_allclose(proba, expected.probabilities, atol=1e-6)
     finally:
         os.killpg(server.pid, signal.SIGTERM)  # MLflow starts its server as a process of its own
-        server.wait(timeout=60)
+        server.wait(timeout=280)
 
 
 def answers(url: str) -> bool:

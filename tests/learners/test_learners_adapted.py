@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,7 +86,7 @@ def fitted(learner: str, columns: tuple[Column, ...], tmp_path: Path, **paramete
         Examples(table=table, target=target),
         Examples(table=other, target=judged),
         parameters=parameters,
-        effort=Effort(deadline=time.monotonic() + 120, seed=1, cache=str(tmp_path)),
+        effort=Effort(seed=1, cache=str(tmp_path)),
     )
     assert np.mean(model.predict(other).argmax(axis=1) == judged) > 0.75
     return model, other

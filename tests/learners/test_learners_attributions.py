@@ -77,13 +77,13 @@ def learnt(
         Examples(table=table.slice(0, half), target=target[:half]),
         Examples(table=table.slice(half), target=target[half:]),
         parameters=parameters,
-        effort=Effort(deadline=time.monotonic() + 60, seed=1),
+        effort=Effort(seed=1),
     )
     assert isinstance(model, Attributing)
     return model, task
 
 
-def effort(seconds: float = 20.0) -> Effort:
+def effort(seconds: float = 280.0) -> Effort:
     return Effort(deadline=time.monotonic() + seconds)
 
 
@@ -139,7 +139,7 @@ def test_integrated_gradients_add_up() -> None:
     named = np.array([place.column >= 0 for place in preparation.places(table.slice(0, 1))[0]])
     vectors = token_vectors(network.body)
     found = integrated_gradients(
-        lambda given: network(**given)[:, 0], vectors, tensors, named, pad=0, deadline=time.monotonic() + 20
+        lambda given: network(**given)[:, 0], vectors, tensors, named, pad=0, deadline=time.monotonic() + 280
     )
     with torch.no_grad():
         without = torch.where(torch.from_numpy(named)[None], 0, tensors["input_ids"])

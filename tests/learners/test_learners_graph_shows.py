@@ -20,7 +20,7 @@ from toy_preparation import Letters, letters_installed  # noqa: F401 - a fixture
 
 
 def effort() -> Effort:
-    return Effort(deadline=time.monotonic() + 20)
+    return Effort(deadline=time.monotonic() + 280)
 
 
 def half_bright(sound: bool) -> str:

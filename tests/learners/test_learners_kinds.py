@@ -102,7 +102,7 @@ def learnt(kind: str, learner: str, parameters: dict[str, Any], tmp_path: Path) 
         Examples(table=table, target=target),
         Examples(table=other, target=judged),
         parameters=parameters,
-        effort=Effort(deadline=time.monotonic() + 120, seed=1, cache=str(tmp_path)),
+        effort=Effort(seed=1, cache=str(tmp_path)),
     )
     return model, other, judged
 
@@ -256,12 +256,12 @@ def test_matching_forecasts_what_reading_takes_here(tmp_path: Path, monkeypatch:
         return matching.frozen.Ready(rows=ready.rows, matrix=ready.matrix, seconds=(0.5, 2.0)[len(seen) - 1])
 
     monkeypatch.setattr(matching.frozen, "within", slow)
-    effort = Effort(deadline=time.monotonic() + 60, seed=1, cache=str(tmp_path))
+    effort = Effort(deadline=time.monotonic() + 600, seed=1, cache=str(tmp_path))
     found = learner.forecast(task, schema, Examples(table=table, target=target), parameters={}, effort=effort)
     assert isinstance(found, Forecast)
     assert seen == [len(table), len(task.classes)]
     read = min(16, len(task.classes))
     wanted = len(table) * 0.5 / 16 + len(task.classes) * 2.0 / read
-    assert wanted <= found.seconds < wanted + 30
+    assert wanted <= found.seconds < wanted + 300
     assert found.memory > 0
     assert any(tmp_path.rglob("*"))

@@ -40,7 +40,7 @@ def test_more_rows_make_it_better_where_there_is_more_to_learn(workspace: Worksp
     from rich.console import Console
 
     before = len(workspace.models.list())
-    made = curve(workspace, "growing", budget=Duration(300))
+    made = curve(workspace, "growing", budget=Duration(3000))
     assert made.metric == "rmse"
     assert [point.rows for point in made.points] == sorted({720 >> power for power in range(5)})
     assert made.points[-1].score < 0.8 * made.points[0].score
@@ -57,7 +57,7 @@ def test_more_rows_make_it_better_where_there_is_more_to_learn(workspace: Worksp
 
 
 def test_the_same_seed_draws_the_same_curve_in_time(workspace: Workspace) -> None:
-    first, again = (curve(workspace, "timed", budget=Duration(300), seed=3) for _ in range(2))
+    first, again = (curve(workspace, "timed", budget=Duration(3000), seed=3) for _ in range(2))
     assert first.points == again.points
 
 

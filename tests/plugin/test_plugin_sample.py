@@ -54,13 +54,13 @@ def test_plugin_learns_predicts_and_says_what_it_cannot(installed: dict[str, str
     load_wine(as_frame=True).frame.to_csv(tmp_path / "wine.csv", index=False)
     load_diabetes(as_frame=True).frame.to_csv(tmp_path / "diabetes.csv", index=False)
     wine = str(tmp_path / "wine.csv")
-    fitted = luban(installed, "fit", wine, "--target", "target", "--budget", "10s", "--learners", "naive_bayes")
+    fitted = luban(installed, "fit", wine, "--target", "target", "--rounds", "1", "--learners", "naive_bayes")
     used = [line for line in fitted["leaderboard"] if line["weight"] > 0]
     assert {line["learner"] for line in used} == {"naive_bayes"}
     metrics = luban(installed, "evaluate", "wine", wine)["metrics"]
     assert metrics["accuracy"] > 0.95
     assert any("ONNX" in note for note in fitted["notes"]), "it cannot be exported, and the user is told"
-    numbers = luban(installed, "fit", str(tmp_path / "diabetes.csv"), "--target", "target", "--budget", "5s")
+    numbers = luban(installed, "fit", str(tmp_path / "diabetes.csv"), "--target", "target", "--rounds", "1")
     reasons = {line["learner"]: line["reason"] for line in numbers["leaderboard"]}
     assert reasons["naive_bayes"] == "naive Bayes predicts classes, not numbers"
 

@@ -35,7 +35,7 @@ class CommandLine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, *arguments: str | Path, timeout: float = 120, **environment: str) -> Answer:
+    def __call__(self, *arguments: str | Path, timeout: float = 280, **environment: str) -> Answer:
         done = subprocess.run(
             [sys.executable, "-m", "luban", *map(str, arguments)],
             cwd=self.folder,
@@ -78,7 +78,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     train.to_csv(folder / "tumours.csv", index=False)
     test.to_csv(folder / "test.csv", index=False)
     line = CommandLine(folder)
-    answer = line("fit", "tumours.csv", "--target", "diagnosis", "--budget", "8s", "--json")
+    answer = line("fit", "tumours.csv", "--target", "diagnosis", "--rounds", "3", "--json")
     assert answer.code == 0, answer.err
     (folder / "fit.json").write_text(answer.out)
     return line

@@ -73,7 +73,7 @@ TARGET = np.array([0, 0, 1, 1, 2, 2, 1])
 
 def test_each_class_is_shown_at_its_surest_and_an_error_with_what_is_true() -> None:
     """The surest right row of each class and the error are chosen; words and the truth are said; the share is told."""
-    report = explain(fitted(), TABLE, TARGET, budget=5)
+    report = explain(fitted(), TABLE, TARGET, budget=250)
     check_report(report)
     rows = [one for one in report.findings if one.what.startswith("Row")]
     assert [one["row"] for one in report.figures["rows"]] == [0, 3, 5, 6]
@@ -91,12 +91,12 @@ def test_each_class_is_shown_at_its_surest_and_an_error_with_what_is_true() -> N
 @pytest.mark.parametrize("kind", ["matching", "multilabel"])
 def test_kinds_without_shares_of_columns_show_their_rows(kind: str) -> None:
     """Where columns have no shares the rows alone are explained, and a model that shows nothing is still refused."""
-    report = explain(fitted(kind), TABLE, rows=(0, 3), budget=5)
+    report = explain(fitted(kind), TABLE, rows=(0, 3), budget=250)
     check_report(report)
     assert [one["row"] for one in report.figures["rows"]] == [0, 3]
     assert "because of “green”" in report.findings[1].what
     with pytest.raises(Unsupported):
-        explain(fitted(kind, shows=False), TABLE, budget=5)
+        explain(fitted(kind, shows=False), TABLE, budget=250)
 
 
 def test_a_slow_model_keeps_the_budget() -> None:
@@ -142,7 +142,7 @@ def test_where_a_file_lies_is_not_said() -> None:
     table = pa.table(
         [pa.array([*paths[:29], None], pa.string()), np.arange(30.0)], schema=pa.schema([field, ("size", pa.float64())])
     )
-    report = explain(model, table, np.arange(30.0), rows=(3, 29), budget=5)
+    report = explain(model, table, np.arange(30.0), rows=(3, 29), budget=250)
     told = repr(report)
     assert "/tmp/secret" not in told
     row = next(one.what for one in report.findings if one.what.startswith("Row 3"))
