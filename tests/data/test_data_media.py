@@ -96,6 +96,19 @@ def test_a_path_that_leaves_the_folder_is_refused(tmp_path, how):
     assert allowed is None or allowed.column("picture").to_pylist()[1] == path
 
 
+def test_a_few_odd_values_do_not_make_words_of_a_column_of_files(tmp_path):
+    """What is no file is counted as unreadable, what lies elsewhere is refused; many odd values are words."""
+    fill(tmp_path, "data/1.png", "data/2.png", "data/3.png")
+    table = tmp_path / "data/t.csv"
+    table.write_text("picture,pay\n1.png,1\n2.png,2\n3.png,1\nsee below,2\n")
+    assert read.table(table).column("picture").to_pylist()[-1] == str(tmp_path / "data/see below")
+    table.write_text("picture,pay\n1.png,1\n2.png,2\n3.png,1\n/etc/hostname,2\n")
+    with pytest.raises(Refused, match="leaves the folder"):
+        read.table(table)
+    table.write_text("picture,pay\n1.png,1\nsee below,2\n2.png,2\nno idea,1\n")
+    assert read.table(table).column("picture").to_pylist()[0] == "1.png"
+
+
 def test_a_file_cannot_say_of_itself_that_its_paths_may_be_read(tmp_path):
     fill(tmp_path, "secret/1.png")
     (tmp_path / "data").mkdir()

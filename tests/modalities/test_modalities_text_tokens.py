@@ -141,3 +141,11 @@ def test_scripts_and_languages(text, script, code):
 def test_shares_of_scripts_and_languages_add_up():
     assert scripts(["好 ab", None]) == {"Latin": 0.6667, "Han": 0.3333}
     assert languages(["this is the best", "das ist nicht gut", None, "zzz"]) == {"en": 0.5, "de": 0.5}
+
+
+def test_a_script_that_no_list_has_is_named_by_its_letters():
+    """Whoever reads that a tokenizer does not know a script is told which."""
+    from luban.modalities.text.inspect import _named
+
+    assert _named(["ᚠᚢᚦᚨᚱᚲ ᚷᚹᚺ", "𐎠𐎡𐎢", None]) == ["Runic", "Old Persian"]
+    assert _named(["好"]) == ["Han"]

@@ -1,10 +1,10 @@
 """Which columns of a table are references to pictures or sounds, and where their paths lead.
 
-A column of file names is one of pictures (or sounds) where every name in the first rows ends like one and at least
-one of these files is there; names of files that are nowhere to be found stay words. Relative paths start from the
-folder of the table, or from one folder in it (``images/``) that has the files. A path that leaves the folder is
-refused: a table that was sent by another must not read this machine's files. Content inside the table (bytes, or the
-hub's structures of bytes and path) goes to files.
+A column of file names is one of pictures (or sounds) where every name in the first rows, or most of them, ends like
+one and at least one of these files is there; names of files that are nowhere to be found stay words. Relative paths
+start from the folder of the table, or from one folder in it (``images/``) that has the files. A path that leaves the
+folder is refused: a table that was sent by another must not read this machine's files. Content inside the table
+(bytes, or the hub's structures of bytes and path) goes to files.
 """
 
 from __future__ import annotations
@@ -103,13 +103,28 @@ def _plan(field: pa.Field, column: pa.Array, folder: str | None, inside: bool) -
     some = _some(column)
     if not some:
         return None
-    kinds = {_kind_of_uri(one) if is_data_uri(one) else kind_of_name(one) for one in some}
-    found = kinds.pop() if len(kinds) == 1 else None
+    named = [_kind_of_uri(one) if is_data_uri(one) else kind_of_name(one) for one in some]
+    found = named[0] if len(set(named)) == 1 else None
     if found is None:
-        return _base64_plan(some)
+        return _base64_plan(some) or _mixed_plan(field.name, named, some, folder, inside)
     if folder is None or not (inside or paths_allowed()):
         return Plan(kind=found, make=lambda one: one or None) if all(map(is_data_uri, some)) else None
     return _path_plan(field.name, found, some, folder, inside)
+
+
+def _mixed_plan(
+    name: str, named: list[MediaKind | None], some: list[str], folder: str | None, inside: bool
+) -> Plan | None:
+    """Return the plan of a column of which most values name files of one kind that are there, and others do not.
+
+    What they name instead is refused where it lies elsewhere, and counted as unreadable where it is no such file.
+    """
+    kinds = {one for one in named if one is not None}
+    if len(kinds) != 1 or 2 * named.count(None) >= len(named) or folder is None or not (inside or paths_allowed()):
+        return None
+    files = [one for one, kind in zip(some, named, strict=True) if kind is not None]
+    plan = _path_plan(name, kinds.pop(), files, folder, inside)
+    return plan if plan.make is not None else None
 
 
 def _content_plan(present: list[bytes], content: Callable[[Any], bytes | None]) -> Plan | None:
@@ -140,7 +155,7 @@ def _base64_plan(some: list[str]) -> Plan | None:
     return Plan(kind=kinds.pop(), make=make) if len(kinds) == 1 else None
 
 
-def _path_plan(name: str, kind: MediaKind, some: list[str], folder: str, inside: bool) -> Plan | None:
+def _path_plan(name: str, kind: MediaKind, some: list[str], folder: str, inside: bool) -> Plan:
     folder = os.path.abspath(folder)  # noqa: PTH100 - of many strings, here and below
     paths = [one for one in some if not is_data_uri(one)]
     start = next((one for one in _starts(folder) if _holds(one, paths)), None)

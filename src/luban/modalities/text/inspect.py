@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 2_000
 MANY_UNKNOWN = 0.1
 ALMOST_ALL = 0.5
+# Unicode names a letter by its script and then by what it is in it.
+_SCRIPT = re.compile(r" (?:LETTER|SIGN|SYLLABLE|CHARACTER|SYLLABICS|CAPITAL|SMALL|VOWEL)\b")
+_SHOWN = 5
 
 
 def inspect(preparation: TextTokens, table: pa.Table) -> Sequence[Finding]:
@@ -82,7 +87,7 @@ def _unknown(preparation: TextTokens, table: pa.Table) -> list[Finding]:
         for text, bad in zip(table.column(name).to_pylist(), shares > ALMOST_ALL, strict=True)
         if bad
     ]
-    names = ", ".join(scripts(strange or table.column(preparation.columns[0]).to_pylist())) or "signs"
+    names = ", ".join(_named(strange or table.column(preparation.columns[0]).to_pylist())) or "signs"
     return [
         Finding(
             what=f"The tokenizer does not know {share:.0%} of the tokens: a script ({names}) that the backbone has "
@@ -93,3 +98,13 @@ def _unknown(preparation: TextTokens, table: pa.Table) -> list[Finding]:
             remedy="Take a multilingual backbone: luban zoo list tells the languages of each.",
         )
     ]
+
+
+def _named(texts: Sequence[str | None]) -> list[str]:
+    """Return the scripts of texts, by the names of letters where the list of scripts does not have them."""
+    found = list(scripts(texts))
+    if "other" not in found:
+        return found
+    letters = dict.fromkeys(letter for text in texts for letter in text or "" if letter.isalpha())
+    own = dict.fromkeys(_SCRIPT.split(unicodedata.name(letter, ""))[0].title() for letter in letters)
+    return [*(one for one in found if one != "other"), *(one for one in own if one and one not in found)][:_SHOWN]
