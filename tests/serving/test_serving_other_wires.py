@@ -248,3 +248,35 @@ def test_names_in_paths_reach_no_file(client: httpx.Client, name: str) -> None:
         assert client.get(path.format(name)).status_code in (404, 405), path
     for path in ("/predictions/{}", "/v2/repository/models/{}/load", "/models/{}/invocations", "/v1/models/{}:predict"):
         assert client.post(path.format(name), json={}).status_code in (404, 405), path
+
+
+# --- what all say in their own words --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fill"),
+    [
+        ("/models/binary/predict", {"rows": [{"age": 1.0}]}, '"missing": "fill" beside the rows'),
+        ("/models/binary/predict", {"rows": [{"age": 1.0}] * 2}, '"missing": "fill" beside the rows'),
+        (
+            "/v2/models/binary/infer",
+            {"inputs": [{"name": "age", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}]},
+            '"parameters": {"missing": "fill"}',
+        ),
+        ("/v1/models/binary:predict", {"instances": [{"age": 1.0}]}, None),
+        ("/models/binary/invocations", {"dataframe_records": [{"age": 1.0}]}, None),
+    ],
+)
+def test_a_missing_column_is_told_in_words_of_the_request(
+    client: httpx.Client, path: str, body: dict[str, Any], fill: str | None
+) -> None:
+    """What the protocol takes, and never an option of the command line."""
+    answer = client.post(path, json=body)
+    assert answer.status_code == 400
+    told = answer.text.replace("\\", "")
+    assert "is missing" in told
+    assert "--missing" not in told
+    assert ("fill" in told) is (fill is not None)
+    assert fill is None or fill in told
+    if fill is not None:
+        assert client.post(path, json=body | (json.loads(f"{{{fill.removesuffix(' beside the rows')}}}"))).is_success

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from luban.serving.bodies import declared, read_body
+from luban.serving.missing import missing_told
 from luban.serving.observe import served
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ async def answered(
     read: Callable[[Routed, bytes], Wanted],
     write: Callable[[Routed, Wanted, Any], Response],
     compute: Callable[[Routed, Wanted], Awaitable[Any]] | None = None,
+    *,
+    fill: str | None = None,
 ) -> Response:
     """Return the answer to a request.
 
@@ -69,6 +72,8 @@ async def answered(
         `Runtime.predict_row` returns, of rows an `Answer`) to the response.
     compute : callable, optional
         Where something else than predictions is asked for.
+    fill : str, optional
+        What a request of this protocol has in it for columns that are not there to be taken as missing.
 
     Raises
     ------
@@ -85,10 +90,11 @@ async def answered(
             asker.within(asker.timeout)
         large = len(body) > SMALL_BODY
         asked = await models.run(read, routed, body) if large else read(routed, body)
-        if compute is None:
-            found = await routed.answer(asked.data, asked.rows, asked.missing)
-        else:
-            found = await compute(routed, asked)
+        with missing_told(fill):
+            if compute is None:
+                found = await routed.answer(asked.data, asked.rows, asked.missing)
+            else:
+                found = await compute(routed, asked)
         served(request.scope, routed.name, routed.version, asked.rows)
         if asked.rows > FEW_ROWS:
             return await models.run(write, routed, asked, found)

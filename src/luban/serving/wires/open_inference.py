@@ -98,7 +98,10 @@ class _Endpoints:
         path = request.path_params
         found = self._models.routed(path["model"], path.get("version"), asker_of(request.scope))
         read = partial(_read, header(request.scope, HEADER.encode()))
-        return await answered(request, self._models, found, read, _write)
+        return await answered(request, self._models, found, read, _write, fill=_FILL)
+
+
+_FILL = '"parameters": {"missing": "fill"}'
 
 
 def metadata(runtime: Runtime, versions: Sequence[str]) -> dict[str, Any]:

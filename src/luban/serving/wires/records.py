@@ -45,10 +45,11 @@ class RecordsWire:
         async def predict(request: Request) -> Response:
             path = request.path_params
             found = runtime.routed(path["model"], path.get("version"), asker_of(request.scope))
-            kind, read = header(request.scope, b"content-type") or "", _read
+            kind, read, fill = header(request.scope, b"content-type") or "", _read, '"missing": "fill" beside the rows'
             if is_form(kind):
+                fill = "?missing=fill in the URL"
                 read = partial(_read_form, kind, request.query_params.get("missing", "error"))
-            return await answered(request, runtime, found, read, _write)
+            return await answered(request, runtime, found, read, _write, fill=fill)
 
         paths = ("/models/{model}/predict", "/models/{model}/versions/{version}/predict")
         return described(RECORDS, *needs("infer", *(Route(path, predict, methods=["POST"]) for path in paths)))

@@ -153,8 +153,11 @@ def _endpoint(
 
 def _called(operation: Operation, workspace: Workspace, arguments: dict[str, Any], actor: str | None) -> Any:
     from luban.core.paths import paths_refused
+    from luban.serving.missing import missing_told
 
-    with paths_refused():  # rows of a request must not name files of this machine
+    fill = '"missing": "fill"' if any(one.name == "missing" for one in operation.parameters) else None
+    # Rows of a request must not name files of this machine, and its client has no command line.
+    with paths_refused(), missing_told(fill):
         if actor is None:
             return call(operation, workspace, arguments)
         with workspace.acting(actor) as place:
