@@ -345,7 +345,7 @@ def test_a_binary_row_tells_its_decision_and_the_unit_of_each_push() -> None:
     strict = Composite(members=(trees.model,), weights=(1.0,), task=trees.task, threshold=1.0)
     report = explain(Fitted(trees.task, trees.signature, strict), table, target, rows=[row], budget=3)
     sentence = next(one.what for one in report.findings if one.what.startswith(f"Row {row}:"))
-    assert sentence.startswith(f"Row {row}: predicted malignant (benign ")
+    assert sentence.startswith(f"Row {row}: predicted malignant (benign: ")
     assert "pushes towards" in sentence
     assert sentence.count("log-odds)") == 3
     assert "-" not in sentence.replace("log-odds", "")

@@ -186,7 +186,8 @@ def _pushes(task: Task, output: int, push: float) -> str:
 def _said(task: Task, prediction: np.ndarray, output: int, decision: int) -> str:
     """Return what is predicted: the class that the model decides for, and how probable the explained one is."""
     if task.kind == "binary":
-        return f"predicted {named(task.classes[decision])} ({named(task.classes[1])} {percent(float(prediction[1]))})"
+        # The colon parts a class that is called 1 from its probability.
+        return f"predicted {named(task.classes[decision])} ({named(task.classes[1])}: {percent(float(prediction[1]))})"
     if task.classes:
         return f"predicted {named(task.classes[output])} ({percent(float(prediction[output]))})"
     level = f" (quantile {task.quantiles[output]:g})" if task.quantiles else ""
