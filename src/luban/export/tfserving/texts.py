@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CUT, _AS_CUT = "\x01", "\x02"
+_MOST = 2**63 - 1  # a run of tokens is told by one number of 64 bits
 
 
 def lowered(tf: Any, attributes: Mapping[str, Any], texts: Any) -> Any:
@@ -44,6 +45,8 @@ def weighed_counts(tf: Any, attributes: Mapping[str, Any], words: Any) -> Any:
         raise Unsupported("TfIdfVectorizer of numbers, or that skips tokens, has no form in TensorFlow here")
     runs = _runs(attributes)
     known = {word: number for number, word in enumerate(sorted({word for run, _ in runs for word in run}))}
+    if len(known) ** max(len(run) for run, _ in runs) > _MOST:
+        raise Unsupported("TfIdfVectorizer of so long runs of so many tokens has no form in TensorFlow here")
     vocabulary = _table(tf, np.array(list(known), dtype=np.object_), np.arange(len(known)))
     numbers = vocabulary.lookup(words)
     shape = tf.shape(words, out_type=tf.int64)

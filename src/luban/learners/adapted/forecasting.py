@@ -36,7 +36,8 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
     backbone : str, optional
         As for `frozen.make`.
     effort : Effort
-        About a second of it is spent. Rows are read in the order in which a fit with this seed reads them.
+        About a second of it is spent, where it has an end. Rows are read in the order in which a fit with this seed
+        reads them.
     """
     from luban.foundation.training import device
     from luban.foundation.training.memory import Peak, room_beside_the_machine
@@ -52,7 +53,8 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
         made.transform(table.take(order[:_WARMING]), unhurried, quick=True)
         warming = time.monotonic() - begun
         count, taken, size = 0, 0.0, _FIRST
-        allowed = min(_SECONDS, 0.25 * effort.remaining)
+        # A vector differs in its last bits by what was read beside it: where no clock counts, none says what is kept.
+        allowed = min(_SECONDS, 0.25 * effort.remaining) if math.isfinite(effort.deadline) else math.inf
         while _WARMING + count < min(table.num_rows, _MOST_ROWS) and (not count or taken < allowed):
             start = time.monotonic()
             rows = order[_WARMING + count : _WARMING + count + size]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,9 @@ class MatchingLearner:
             made.transform(training.table.slice(0, _WARMING), effort)  # the first call makes buffers
             loading = time.monotonic() - begun
             tables = training.table, _answers(made, task)
-            read = [frozen.within(made, one, effort, seconds=min(_PROBED, 0.3 * effort.remaining)) for one in tables]
+            # As in `forecasting`: where no clock counts, none says what is kept, so all is read.
+            allowed = min(_PROBED, 0.3 * effort.remaining) if math.isfinite(effort.deadline) else math.inf
+            read = [frozen.within(made, one, effort, seconds=allowed) for one in tables]
         pace = [one.seconds / max(1, len(one.rows)) for one in read]
         seconds = sum(each * table.num_rows for each, table in zip(pace, tables, strict=True))
         vectors = 4 * made.width * sum(table.num_rows for table in tables)
