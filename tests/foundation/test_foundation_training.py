@@ -153,6 +153,17 @@ def test_numbers_that_are_none_are_left_out_and_said(monkeypatch: pytest.MonkeyP
     assert np.isfinite(result.margins(held.table)).all()
 
 
+def test_a_head_begins_with_a_direction_and_is_not_sure_of_it() -> None:
+    """Before the body has learnt anything the head is better than chance, and has not taken the rows by heart."""
+    task, training = problem("text", "binary", 64)
+    parameters = {**PLAIN, "epochs": 0.1, "learning_rate": 1e-12}
+    began = adapt(backbone("text"), "full", task, task.inputs, training, None, parameters=parameters, effort=Effort())
+    margins = began.margins(training.table)[:, 0]
+    centred = margins - margins.mean()
+    assert np.corrcoef(centred, training.target)[0, 1] > 0.2
+    assert np.abs(centred).max() < 1.0
+
+
 def test_a_target_that_is_no_number_is_refused() -> None:
     task, training = problem("text", "regression", 32)
     training.target[3] = np.nan

@@ -89,17 +89,18 @@ class Loop:
         network = work.place.wrap(work.network) if work.place.processes == 1 else work.network
         saved = checkpoint.read(work.effort.checkpoint)
         resumed = saved is not None and saved[1].get("work") == self._fingerprint()
-        if work.training.probe_first and not resumed:
-            begun = time.monotonic()
-            steps = start(work)
-            self._probe_seconds = time.monotonic() - begun
-            self.clock.unit = self._probe_seconds / max(steps, 1) / FORWARD
         state.learning_mode(network)
         if resumed and saved is not None:
             self.precision = saved[1]["precision"]
         elif self.precision == "auto":
             self.precision = precision.chosen(work)
             torch.manual_seed(work.effort.seed + work.place.rank)
+        if work.training.probe_first and not resumed:
+            begun = time.monotonic()
+            steps = start(work, self.precision)
+            self._probe_seconds = time.monotonic() - begun
+            self.clock.unit = self._probe_seconds / max(steps, 1) / FORWARD
+            state.learning_mode(network)
         self.loss = Loss(work.network, work.objective, self.precision)
         self.wrapped = self.loss if work.place.processes == 1 else self._shared(self.loss)
         self.optimizer = optimizer(work)

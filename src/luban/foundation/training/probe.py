@@ -12,6 +12,7 @@ import torch
 
 from luban.core.errors import InputError, OutOfTime
 from luban.foundation.heads.objective import criterion
+from luban.foundation.training.device import arithmetic
 from luban.foundation.training.work import Point
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 4
 _FIT_SHARE = 0.25
 _ITERATIONS = 60
-_START_ROWS, _START_FEWEST, _START_PENALTY = 2000, 8, 0.1
+# The penalty leaves a direction and hardly a length: a head that fits the rows that the body is to learn from has taken
+# from them what they could teach it, and is sure of what is chance.
+_START_ROWS, _START_FEWEST, _START_PENALTY = 2000, 8, 10.0
 
 
 @dataclass(frozen=True)
@@ -160,10 +163,11 @@ def _crossed(problem: Problem, penalty: float, work: Work) -> float:
     return total / _FOLDS
 
 
-def start(work: Work) -> int:
+def start(work: Work, precision: str) -> int:
     """Let the head begin as a linear probe of some rows rather than from nothing (Kumar and others 2022).
 
-    It then asks the body for what is missing, not for all at once. At most 2,000 rows and a twentieth of the time.
+    It then asks the body for what is missing, not for all at once. At most 2,000 rows and a twentieth of the time, in
+    the arithmetic of the training: what its rows take tells what an evaluation will take.
 
     Returns
     -------
@@ -171,7 +175,8 @@ def start(work: Work) -> int:
         How many steps of rows (tokens, patches) the body computed for it.
     """
     allowed = 0.05 * (work.deadline - time.monotonic())
-    own = vectors(work, work.examples.rows, time.monotonic() + allowed, most=_START_ROWS)
+    with arithmetic(work.place.device, precision):
+        own = vectors(work, work.examples.rows, time.monotonic() + allowed, most=_START_ROWS)
     if len(own.rows) >= _START_FEWEST:
         problem = Problem(work, own)
         problem.solve(_START_PENALTY, np.arange(len(own.rows)))
