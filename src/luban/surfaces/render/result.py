@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100
 LONGEST = 60  # characters of a cell
+LONGEST_WORD = 24  # cells of a word that is not broken in a table
 WIDEST = 10  # columns that still fit a terminal
 MOST_ENTRIES = 40  # of a mapping inside another, such as the packages of a run
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -92,7 +93,10 @@ def _is_records(value: Any) -> bool:
 
 
 def table(title: str, records: Sequence[Any], console: Console, *, short: bool = False) -> None:
-    """Write records as a table, one a line; where `short`, the last column is cut to the room there is."""
+    """Write records as a table, one a line; where `short`, the last column is cut to the room there is.
+
+    Where there is no room for the words of every column, each record is written downwards.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len
     from rich.table import Table
@@ -108,15 +112,22 @@ def table(title: str, records: Sequence[Any], console: Console, *, short: bool =
         rows = [{"": name} | {str(i): row.get(name) for i, row in enumerate(rows, start=1)} for name in columns]
         columns = list(rows[0])
     texts = [[_short(words(row.get(name))) for name in columns] for row in rows]
+    widths = None if short else _widths(columns, texts, console.width)
+    if widths is None and not short:
+        _downwards(title, columns, [[words(row.get(name)) for name in columns] for row in rows], console)
+        _tell_more(records, console)
+        return
     grid = Table(title=title.replace("_", " ") or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
     for place, name in enumerate(columns):
         numeric = all(
             isinstance(one := row.get(name), int | float | None) and not isinstance(one, bool) for row in rows
         )
-        # The first column names the line: it stays whole, so that it can be copied.
-        whole = short or (place == 0 and all(cell_len(line[0]) <= console.width // 3 for line in texts))
         grid.add_column(
-            Text(name.replace("_", " ")), justify="right" if numeric else "left", overflow="fold", no_wrap=whole
+            Text(name.replace("_", " ")),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=short,
+            width=None if widths is None else widths[place],
         )
     if short:
         others = sum(max(map(cell_len, (name, *cells))) + 3 for name, *cells in zip(columns[:-1], *texts, strict=False))
@@ -124,6 +135,48 @@ def table(title: str, records: Sequence[Any], console: Console, *, short: bool =
     for line in texts:
         grid.add_row(*map(Text, line))
     console.print(grid)
+    _tell_more(records, console)
+
+
+def _widths(columns: Sequence[str], texts: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Return the widths of columns of which no word is broken but a very long one; None where there is no such."""
+    from rich.cells import cell_len
+
+    from luban.surfaces.render.columns import GAP, fitting
+
+    whole, least = [], []
+    for place, name in enumerate(columns):
+        cells = [line for text in texts for line in text[place].split("\n")]
+        head = name.replace("_", " ")
+        whole.append(max(map(cell_len, (head, *cells))))
+        words = [word for line in (head, *cells) for word in line.split()]
+        longest = max(map(cell_len, words), default=1)
+        # The first column names the line: it stays whole, so that it can be copied.
+        least.append(whole[-1] if place == 0 and whole[-1] <= room // 3 else min(longest, LONGEST_WORD))
+    left = room - 3 * len(columns) - 1  # the spaces beside and between the columns
+    return None if sum(least) > left else fitting(whole, least, left + GAP * (len(columns) - 1))
+
+
+def _downwards(title: str, columns: Sequence[str], texts: Sequence[Sequence[str]], console: Console) -> None:
+    """Write each record as lines of a name and a value, an empty line between two."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if title:
+        console.print(Text(f"\n{title.replace('_', ' ')}", style="bold"))
+    for place, line in enumerate(texts):
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, text in zip(columns, line, strict=True):
+            if text:
+                grid.add_row(Text(f"  {name.replace('_', ' ')}"), Text(text))
+        if place or not title:
+            console.print()
+        console.print(grid)
+
+
+def _tell_more(records: Sequence[Any], console: Console) -> None:
     if len(records) > MOST_ROWS:
         console.print(f"and {len(records) - MOST_ROWS} more")
 
