@@ -27,17 +27,6 @@ WORDS = ["a good film", "a bad film", "good music", "bad music"]
 ROWS = pa.table({"text": [f"{one} {place}" for place in range(20) for one in WORDS], "y": ["+", "-"] * 40})
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A tiny BERT in a folder, as transformers writes it."""
-    from luban.foundation.backbones import tiny
-
-    made, path = tiny.text(WORDS), tmp_path / "bert"
-    made.body.network.save_pretrained(path)
-    (path / "tokenizer.json").write_bytes(made.prepares.files["tokenizer.json"])
-    return path
-
-
 def test_a_folder_is_named_so_that_every_process_finds_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     assert checked("bert", TEXTS) == str(folder)
