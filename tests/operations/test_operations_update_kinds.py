@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from luban.core.budget import Duration
 from luban.core.errors import InputError, Unsupported
 from luban.core.recipe import Recipe, Step
 from luban.core.schema import Schema
@@ -236,3 +237,19 @@ def test_what_has_no_true_values_is_refused(workspace: Workspace) -> None:
     fit(workspace, _texts(60, 1), target="y", learners=("constant",), rounds=1, name="notes")
     with pytest.raises(InputError, match="no row has a target"):
         update(workspace, "notes", [{"text": "ink", "y": ["unheard of"]}] * 200, **QUICK)
+
+
+@pytest.mark.long
+def test_a_budget_that_sufficed_for_the_baseline_alone_is_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the reason, with a longer one to try; whether it did is said by the fit, which the test decides."""
+    from luban.operations.fitting import finish
+
+    rows = [{"a": i % 7, "y": "yes" if i % 7 > 3 else "no"} for i in range(260)]
+    fit(workspace, rows[:60], target="y", learners=("constant",), rounds=1, name="m")
+    assert "--budget" not in update(workspace, "m", rows[60:], **QUICK).reason
+    monkeypatch.setattr(finish, "_bare", lambda *given: ["Only the baseline stands."])
+    done = update(workspace, "m", rows[60:], **QUICK, budget=Duration(90))
+    assert done.outcome == "refused"
+    assert done.reason.endswith("the budget of 90 s sufficed for the baseline only, try --budget 900s")
