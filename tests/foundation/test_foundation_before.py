@@ -179,8 +179,10 @@ def test_ways_that_were_not_tried_share_the_steps_of_one_that_was() -> None:
     lora, frozen = (beside(way, full, "full", steps={}, rows=1000, options=None) for way in ("lora", "linear_probe"))
     assert (lora.seconds, frozen.seconds) == (60.0, 30.0)
     assert lora.room == 2 * 10**9
-    pairs = find("few_shot").options(pairs=31_000, group=32)  # two passes over 1,000 rows
-    assert beside("few_shot", full, "full", steps={}, rows=1000, options=pairs).seconds == pytest.approx(90 * 7 / 3)
+    pairs = find("few_shot").options(pairs=31_000, group=32)
+    few_shot = beside("few_shot", full, "full", steps={}, rows=1000, options=pairs)
+    assert few_shot.seconds == 90.0, "it makes do with one pass"
+    assert "up to 2 times" in few_shot.note
     steps = {"full": Step(seconds=1.0, changing=100), "dora": Step(seconds=2.0, changing=10)}
     dora = beside("dora", full, "full", steps=steps, rows=1000, options=None)
     assert dora.seconds == 180.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.core.protocols import Examples, Forecast
-from luban.foundation.few_shot import work_of
+from luban.foundation.few_shot import told
 from luban.foundation.forecast import Reading, Stepping
 from luban.foundation.setup import choose, find, set_up
 from luban.foundation.training import device, state
@@ -107,7 +107,7 @@ def beside(way: str, known: Forecast, by: str, *, steps: Mapping[str, Step], row
     rows : int
         To learn from.
     options
-        Of the way; for one that compares pairs they say how often it passes over the rows.
+        Of the way; for one that compares pairs they say how often it would pass over the rows.
     """
     own, other = steps.get(way), steps.get(by)
     memory = known.memory
@@ -118,9 +118,7 @@ def beside(way: str, known: Forecast, by: str, *, steps: Mapping[str, Step], row
     else:
         ratio = _cost(way) / _cost(by)
         note = f"by the steps of {by}, of which it takes {ratio:.2f}"
-    if hasattr(options, "pairs"):
-        ratio *= work_of(options, rows)
-        note += ", in several passes" if work_of(options, rows) > 2 else ""
+    note += told(options, rows)
     return Forecast(seconds=known.seconds * ratio, memory=max(0, memory), note=note, room=known.room)
 
 

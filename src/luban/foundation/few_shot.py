@@ -85,9 +85,11 @@ def passes(rows: int, pairs: int, batch: int) -> int:
     return max(1, min(20, round(pairs / each)))
 
 
-def work_of(options: Any, rows: int) -> float:
-    """Return how many passes of training the work is: those that compare, and one forward, a third, for the head."""
-    return passes(rows, options.pairs, options.group) + 1.0 / 3.0
+def told(options: Any, rows: int) -> str:
+    """Return in words how often a way that compares pairs would pass over the rows; nothing for other ways."""
+    if not hasattr(options, "pairs"):
+        return ""
+    return f"; it passes over the rows up to {passes(rows, options.pairs, options.group)} times, as the time allows"
 
 
 def contrast(work: Work, *, pairs: int, batch: int) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from luban.core.errors import Unsupported
 from luban.core.protocols import Examples, Forecast, Unsuitable
-from luban.foundation.few_shot import work_of
+from luban.foundation.few_shot import told
 from luban.foundation.setup import choose, set_up
 from luban.foundation.training import device, precision, state
 from luban.foundation.training.loss import Loss
@@ -95,15 +95,13 @@ def forecast(
         share = rows / max(1, len(sample.table))
         kept = sum(one.nbytes for one in state.changing(setup.work.network).values())
         grown = int((share - 1.0) * sum(setup.work.examples.rows.lengths) * 24)
-    # A way that compares pairs passes over the rows as often as these ask for, and then reads them for its head.
-    again = work_of(options, rows) if hasattr(options, "pairs") else 1.0
-    seconds = measured.seconds * share * again + prepared
+    seconds = measured.seconds * share + prepared
     return Forecast(
         seconds=seconds,
         # Beside gradients, which are as large as what is trained, a whole batch takes more than a part of one.
         memory=int(peak.bytes + max(0, peak.bytes - measured.resting - kept) * (1 / measured.share - 1) + kept + grown),
         note=f"{measured.count} steps of up to {measured.longest:,} steps by rows on {setup.work.place.device.type} in "
-        f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second",
+        f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second{told(options, rows)}",
         room=room_beside_the_machine(setup.work.place.device),
     )
 
