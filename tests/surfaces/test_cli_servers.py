@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -40,11 +41,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def started(root: Path, *command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(root: Path, *command: str, code: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a server on a free port; gives the process and its URL once it answers."""
     port = servers.free_port()
+    way = ["-c", code, str(port)] if code else ["-m", "luban", *command, "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "luban", *command, "--port", str(port)],
+        [sys.executable, *way],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -103,3 +105,20 @@ def test_a_server_that_cannot_begin_says_so_as_other_commands_do(root: Path) -> 
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["code"] == "not-found"
     assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
+
+
+def test_a_client_that_never_ends_its_head_is_hung_up_on_and_others_are_answered(root: Path) -> None:
+    """`luban server`, with less patience than it has by itself: for what is silent, and for what comes in drops."""
+    code = "import sys; from luban.surfaces.rest import server; server.PATIENCE = 2.0; "
+    code += "server.serve(None, port=int(sys.argv[1]))"
+    with started(root, code=code) as (_, url):
+        host, port = url.removeprefix("http://").split(":")
+        silent, slow, serving = (socket.create_connection((host, int(port)), timeout=PATIENCE) for _ in range(3))
+        with silent, slow, serving:
+            slow.sendall(b"POST /api/models/list HTTP/1.1\r\nHost: 127.0.0.1\r\nx-drop: ")
+            serving.sendall(b"POST /models/shop/predict HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            assert httpx.get(f"{url}/health", timeout=PATIENCE).status_code == 200
+            assert httpx.get(f"{url}/v2/health/ready", timeout=PATIENCE).status_code == 200
+            for one in (silent, slow, serving):
+                assert one.recv(100) == b"", "hung up on without an answer"
+        assert httpx.get(f"{url}/health", timeout=PATIENCE).status_code == 200
