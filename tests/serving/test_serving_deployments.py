@@ -369,19 +369,42 @@ def test_a_rollback_that_comes_late_undoes_no_later_trial(
     assert [one.detail["reason"] for one in workspace.deployments.history("shop")][-1] == "tried again"
 
 
-def test_a_canary_that_labels_prove_wrong_is_rolled_back(folder: Path, workspace: Workspace) -> None:
-    workspace.deployments.set("shop", {"small/6": 0.5, "small/5": 0.5})
-    with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=180) as client:
+def _labelled(workspace: Workspace, log: list[dict[str, Any]]) -> None:
+    """Say of what ``small/6`` answered that it is right, and of what ``small/5`` answered the opposite."""
+    truth = {"small/6": lambda told: told, "small/5": lambda told: "high" if told == "low" else "low"}
+    workspace.labels.add(
+        "shop",
+        [row["request_id"] for row in log],
+        None,
+        [truth[row["model"]](row["output.prediction"]) for row in log],
+    )
+
+
+def _asked(workspace: Workspace, url: str) -> list[dict[str, Any]]:
+    with httpx.Client(base_url=url, timeout=180) as client:
         for number in range(300):
             ask(client, number, id=f"request {number}")
-        log = until(lambda: _log(workspace, 300))
-        truth = {"small/6": lambda told: told, "small/5": lambda told: "high" if told == "low" else "low"}
-        workspace.labels.add(
-            "shop",
-            [row["request_id"] for row in log],
-            None,
-            [truth[row["model"]](row["output.prediction"]) for row in log],
-        )
+        return until(lambda: _log(workspace, 300))
+
+
+def test_a_canary_that_labels_prove_wrong_is_rolled_back(folder: Path, workspace: Workspace) -> None:
+    workspace.deployments.set("shop", {"small/6": 0.5, "small/5": 0.5})
+    with deployment_server(folder, "shop") as (_, url):
+        _labelled(workspace, _asked(workspace, url))
+        until(lambda: workspace.deployments.get("shop").traffic == {"small/6": 1.0})
+    assert "labelled predictions were wrong" in workspace.deployments.history("shop")[-1].detail["reason"]
+
+
+@pytest.mark.long
+def test_labels_count_from_the_beginning_of_a_trial(folder: Path, workspace: Workspace) -> None:
+    """Settings changed since, and another server started, do not forget what the trial has answered before."""
+    half = {"small/6": 0.5, "small/5": 0.5}
+    workspace.deployments.set("shop", half)
+    with deployment_server(folder, "shop") as (_, url):
+        log = _asked(workspace, url)
+    workspace.deployments.set("shop", half, log=0.5)
+    _labelled(workspace, log)
+    with deployment_server(folder, "shop"):
         until(lambda: workspace.deployments.get("shop").traffic == {"small/6": 1.0})
     assert "labelled predictions were wrong" in workspace.deployments.history("shop")[-1].detail["reason"]
 

@@ -299,7 +299,8 @@ class Deployed:
             newest = self._workspace.labels.newest(name)
             look = self._labels.get(name)
             if look is None or look.began != arm.began:
-                since = self._workspace.deployments.history(name)[-1].moment
+                history = self._workspace.deployments.history(name)
+                since = next(one.moment for one in history if one.number == arm.began)
                 look = self._labels[name] = _Labels(began=arm.began, newest=None, since=since, until=0.0)
             if newest != look.newest:
                 look.newest, look.until = newest, time.monotonic() + _SETTLED
