@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -220,6 +221,26 @@ def test_what_could_not_be_looked_at_is_asked_once_and_said(
     assert asked == [DEAR]
     assert [one.learner for one in ahead.portfolio] == order
     assert sum("no time to look at it" in line for line in ahead_of.told(ahead)) == 2
+
+
+def test_the_first_look_does_not_take_the_time_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is waited for the worker imports what fits need as well; the looks after it still have their share."""
+    clock = [0.0]
+    asked: list[Any] = []
+
+    def long(candidate: Any, *_: Any, **__: Any) -> Any:
+        asked.append(candidate.parameters.get("forecast"))
+        clock[0] += 12.0
+        return ahead_of._Seen(forecast=Forecast(seconds=1.0, memory=1))
+
+    monkeypatch.setattr(ahead_of, "_ask", long)
+    monkeypatch.setattr(ahead_of, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    plan = plan_study(**problem(), folder=tmp_path, executor=InlineExecutor(), seconds=100.0, learners=[DEAR])
+    asked.clear()
+    once = [*plan.portfolio, *plan.portfolio]
+    ahead_of.look_ahead(once, folder=tmp_path, executor=InlineExecutor(), seconds=100.0, seed=0, cache=None)
+    assert len(once) == 4
+    assert len(asked) == 2, "the first is free, the second ends the tenth that is left to looks"
 
 
 def test_a_curve_is_thinned() -> None:

@@ -126,14 +126,13 @@ def look_ahead(
     findings: dict[str, Finding] = {}
     slow: set[str] = set()
     dear: set[str] = set()
-    begun, left = time.monotonic(), seconds
+    left, looking = seconds, _Looking(seconds, alone=alone)
     short = seconds < _WORTH_SECONDS
     for candidate in portfolio:
         if most is not None and len(tried) >= most:
             break
         seen = _Seen()
         known = candidate.learner in {line.learner for line in lines}
-        spent = time.monotonic() - begun
         share = candidate.share or FIRST_FOLD_SHARE
         fellow = _fellow(lines, candidate)
         far = not alone and _FELLOW_SHARE * fellow > share * left
@@ -142,11 +141,12 @@ def look_ahead(
             seen = _Seen(unsuitable=words)
         elif candidate.learner in slow:  # the worker would begin anew, and be too late again
             seen = _Seen(slow=True)
-        elif (alone or (not short and spent < _ALL_SHARE * seconds)) and _can_tell(candidate.learner):
+        elif looking.has_time and _can_tell(candidate.learner):
             limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds)) if seconds < math.inf else math.inf
             limit = _LEISURE_SECONDS if alone else limit
             seen = _ask(candidate, folder, executor, limit=limit, seed=seed, cache=cache, inspect=not known)
             slow |= {candidate.learner} if seen.slow else set()
+            looking.looked(slow=seen.slow)
         findings |= {finding.what: finding for finding in seen.findings}
         blocking = next((finding for finding in seen.findings if finding.verdict == "block"), None)
         if blocking is not None and candidate.learner in named:
@@ -183,6 +183,27 @@ def look_ahead(
         if worst is not None:
             raise InputError(worst.what, seen=_words(worst.value), remedy=worst.remedy or None)
     return Ahead(portfolio=tuple(tried), plan=tuple(lines), findings=tuple(findings.values()))
+
+
+class _Looking:
+    """How much of a study's time its looks may take."""
+
+    def __init__(self, seconds: float, *, alone: bool) -> None:
+        self._seconds, self._alone = seconds, alone
+        self._begun, self._first = time.monotonic(), True
+
+    @property
+    def has_time(self) -> bool:
+        """Whether one more may be begun."""
+        if self._alone or self._seconds < _WORTH_SECONDS:
+            return self._alone
+        return time.monotonic() - self._begun < _ALL_SHARE * self._seconds
+
+    def looked(self, *, slow: bool) -> None:
+        """Take note of a look; what the worker imported in the first one its fits would have imported as well."""
+        if self._first and not slow:
+            self._begun = time.monotonic()
+        self._first = False
 
 
 def told(ahead: Ahead) -> list[str]:
