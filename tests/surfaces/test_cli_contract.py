@@ -250,10 +250,13 @@ SETS = {
 def test_contract_holds_on_real_data(luban: CommandLine, shared_data: Callable[[str], Path], name: str) -> None:
     target, kind = SETS[name]
     frame = pd.read_parquet(shared_data(name) / "data.parquet").dropna(subset=[target])
+    if len(frame) > 7000:  # so few that a budget in rounds is soon done; small sets keep their rare classes
+        frame = frame.sample(2500, random_state=3)
     test = frame.sample(frac=0.3, random_state=7)
     frame.drop(test.index).to_csv(luban.folder / "train.csv", index=False)
     test.to_csv(luban.folder / "test.csv", index=False)
-    answer = luban("fit", "train.csv", "--target", target, "--rounds", "3", "--name", name, "--json")
+    few = ["--learners", "linear,lightgbm", "--rounds", "2"]
+    answer = luban("fit", "train.csv", "--target", target, *few, "--name", name, "--json")
     assert answer.code == 0, answer.err
     assert answer.json["task"] == kind
     test.drop(columns=target).to_csv(luban.folder / "new.csv", index=False)
