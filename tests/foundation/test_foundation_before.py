@@ -148,6 +148,7 @@ def test_a_forecast_names_seconds_and_memory_and_is_quick() -> None:
         assert isinstance(answer, Forecast)
         assert answer.seconds > 0
         assert answer.memory > 50 * 2**20
+        assert answer.least is None if way == "linear_probe" else 0 < answer.least < answer.seconds
 
 
 @pytest.mark.long

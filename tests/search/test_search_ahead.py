@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from search_problems import problem
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, OutOfTime
 from luban.core.protocols import Forecast
 from luban.execution.inline import InlineExecutor
 from luban.execution.resources import Resources
@@ -165,10 +165,10 @@ def test_memory_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch, room: int
 
 
 def test_what_makes_do_with_less_is_not_left_out() -> None:
-    """A learner that reads as many rows as it has time for is held to the least it needs, and waits for no more."""
+    """A learner that learns from as many rows as it has time for is held to the least it needs."""
     forecast = Forecast(seconds=500.0, memory=1, least=2.0)
     assert not ahead_of._too_much(ahead_of._Seen(forecast=forecast), 20.0, 60.0)
-    assert ahead_of._needs(forecast) == 0.0
+    assert ahead_of._needs(forecast) == 2.0
     assert "2 s at least" in ahead_of._too_much(ahead_of._Seen(forecast=forecast), 1.0, 60.0)
 
 
@@ -221,6 +221,27 @@ def test_what_could_not_be_looked_at_is_asked_once_and_said(
     assert asked == [DEAR]
     assert [one.learner for one in ahead.portfolio] == order
     assert sum("no time to look at it" in line for line in ahead_of.told(ahead)) == 2
+
+
+def test_a_look_that_runs_out_of_time_leaves_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine a probe may not end; the fit is tried all the same. What fails otherwise is left out."""
+
+    def fail(error: Exception) -> list[str]:
+        def look(*_: Any, **__: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(ahead_of, "look", look)
+        found = plan_study(
+            **problem(),
+            folder=tmp_path / type(error).__name__,
+            executor=InlineExecutor(),
+            seconds=100.0,
+            learners=[DEAR],
+        )
+        return [line.reason for line in found.plan]
+
+    assert fail(OutOfTime("the time is over")) == ["", ""]
+    assert all("it cannot be read" in reason for reason in fail(InputError("it cannot be read")))
 
 
 def test_the_first_look_does_not_take_the_time_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

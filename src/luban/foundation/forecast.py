@@ -36,6 +36,8 @@ _SAMPLE = 4096
 # Rows that tell whether there is time for whole batches, and the fewest steps that are tried of these.
 _FEW, _LEAST_STEPS = 2, 5
 _SECONDS = 20.0
+# A training is worth beginning where so much of one pass over the rows can be made: its rate falls with the time.
+_LEAST_PASS = 0.5
 
 
 def forecast(
@@ -102,6 +104,7 @@ def forecast(
         memory=int(peak.bytes + max(0, peak.bytes - measured.resting - kept) * (1 / measured.share - 1) + kept + grown),
         note=f"{measured.count} steps of up to {measured.longest:,} steps by rows on {setup.work.place.device.type} in "
         f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second{told(options, rows)}",
+        least=prepared + _LEAST_PASS * measured.seconds * share if setup.work.applied.parameters else None,
         room=room_beside_the_machine(setup.work.place.device),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from luban.core.budget import Effort
-from luban.core.errors import InputError
+from luban.core.errors import InputError, OutOfTime
 from luban.core.protocols import Alternative, Comparing, Forecast, Job, Plannable, Preflight, Unsuitable
 from luban.core.report import Finding  # noqa: TC001 (read when findings come back as JSON)
 from luban.core.serial import from_json, to_json
@@ -227,8 +227,10 @@ def _fellow(lines: Sequence[Planned], candidate: Candidate) -> float:
 
 
 def _needs(forecast: Forecast | None) -> float:
-    """Return the seconds without which a fit is not begun; 0 where it makes do with what it gets."""
-    return 0.0 if forecast is None or forecast.least is not None else forecast.seconds
+    """Return the seconds without which a fit is not begun; 0 where nobody knows."""
+    if forecast is None:
+        return 0.0
+    return forecast.seconds if forecast.least is None else forecast.least
 
 
 def _others(
@@ -381,7 +383,7 @@ def _ask(
             continue
         if event.kind == "finished":
             return from_json(_Seen, event.value)
-        if event.kind == "failed":
+        if event.kind == "failed" and event.value["type"] != OutOfTime.__name__:
             return _Seen(unsuitable=f"a probe of it failed: {event.value['error']}")
         break
     # It took too long to be told; the fit itself ends in time.
