@@ -28,7 +28,9 @@ def begin(understood: dict[str, Any]) -> None:
     """
     # Only a process that is this command: not one that was handed another's arguments, as a test may be.
     ours = bool(sys.argv[1:]) and sys.orig_argv[-len(sys.argv[1:]) :] == sys.argv[1:]
-    if os.name != "posix" or not sys.executable or not ours or _begun:
+    # A script may come here by another door than `understood`, and would come again and again.
+    begun = _begun or os.environ.pop(UNDERSTOOD, None) is not None
+    if os.name != "posix" or not sys.executable or not ours or begun:
         return
     from luban.surfaces.ending import standard_output_given_back
 
