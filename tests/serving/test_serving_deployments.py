@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -221,6 +222,51 @@ def test_a_server_of_all_deployments_starts_without_the_one_that_cannot_be_loade
     workspace.deployments.set("shop", {"small/2": 1.0})
     with pytest.raises(Conflict):
         Watch(workspace, [], loading).begin()
+
+
+@pytest.mark.long
+def test_what_is_gone_from_the_store_can_be_unloaded(workspace: Workspace) -> None:
+    """It stands for nothing any more, which is no reason to go on answering under its name."""
+    from luban.serving.watch import Watch
+
+    workspace.deployments.set("garden", {"small/2": 1.0})
+    watch = Watch(workspace, ["shop", "garden"], load)
+    watch.begin()
+    workspace.deployments.remove("garden")
+    watch.look()
+    assert set(watch.served) == {"shop", "garden"}
+    watch.choose("garden", serve=False)
+    assert set(watch.served) == {"shop"}
+    with pytest.raises(NotFound):
+        watch.choose("garden", serve=True)
+    workspace.deployments.set("garden", {"small/2": 1.0})
+    watch.look()
+    assert set(watch.served) == {"shop"}, "it stays unloaded"
+
+
+@pytest.mark.long
+def test_two_canaries_that_were_taken_back_stay_so_until_the_store_says_something_new(workspace: Workspace) -> None:
+    """Neither is recorded yet when something else in the store is followed."""
+    from luban.serving.watch import Watch
+
+    def answering() -> dict[str, int]:
+        return {name: len(arms.answering) for name, versions in watch.served.items() for arms in versions.values()}
+
+    names = ("garden", "shop")
+    for name in names:
+        workspace.deployments.set(name, {"small/1": 0.5, "small/2": 0.5})
+    watch = Watch(workspace, [], load)
+    watch.begin()
+    for name in names:
+        seen = workspace.deployments.get(name)
+        watch.overrule(seen, workspace.deployments.trial(name), replace(seen, traffic={"small/1": 1.0}))
+    assert answering() == {"garden": 1, "shop": 1}
+    workspace.deployments.set("cellar", {"small/1": 1.0})
+    watch.look()
+    assert answering() == {"garden": 1, "shop": 1, "cellar": 1}
+    workspace.deployments.set("garden", {"small/1": 0.6, "small/2": 0.4})
+    watch.look()
+    assert answering() == {"garden": 2, "shop": 1, "cellar": 1}
 
 
 @pytest.mark.long

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -212,3 +213,27 @@ def test_a_stored_model_is_made_in_python_when_something_asks_for_it(
             with pytest.raises(Tampered):
                 loading.runtime(workspace, "wine/1", stays=True)
             path.write_bytes(content)
+
+
+@pytest.mark.long
+def test_many_rows_are_answered_while_the_python_form_is_made() -> None:
+    """To make it may take long; only who asks for it waits."""
+    made, asked = threading.Event(), threading.Event()
+    whole = small.fitted(small.BINARY)
+
+    def load() -> Any:
+        asked.set()
+        assert made.wait(180)
+        return whole
+
+    stored = artifact.Stored(task=whole.task, signature=whole.signature, threshold=None, manifest={}, load=load)
+    runtime = Runtime(stored, build(whole), stays=True, threads=2)
+    with ThreadPoolExecutor(2) as pool:
+        predicted = pool.submit(runtime.predict, ROWS)
+        try:
+            assert asked.wait(180)
+            assert len(pool.submit(runtime.values, ROWS).result(180)) == ROWS.num_rows
+            assert not predicted.done()
+        finally:
+            made.set()
+        assert len(predicted.result(180).prediction) == ROWS.num_rows

@@ -104,7 +104,7 @@ class Runtime:
         self._one: Any = None if graph is None else self._open(graph, threads=1)
         self._feeding = None if graph is None else Feeding(self._one, columns)
         self._many: Any = None
-        self._lock = threading.Lock()
+        self._lock, self._making = threading.Lock(), threading.Lock()  # of the session of many rows, and of the model
         self.threshold: float | None = (
             fitted.threshold if isinstance(fitted, Stored) else getattr(fitted.model, "threshold", None)
         )
@@ -263,7 +263,7 @@ class Runtime:
 
     def _fitted(self) -> Fitted:
         """Return the model in its Python form."""
-        with self._lock:
+        with self._making:
             if self._made is None:
                 self._made = self._source.load() if isinstance(self._source, Stored) else self._source
             return self._made

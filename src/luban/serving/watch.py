@@ -153,7 +153,7 @@ class Watch:
             except LubanError:
                 self._chosen = before
                 raise
-            if name in failed:
+            if serve and name in failed:
                 self._chosen = before
                 raise failed[name]
             self._choice.write(self._chosen)
@@ -198,7 +198,8 @@ class Watch:
             for one in self._wanted:
                 if (one.deployment, one.began) == (seen, trial):
                     self._overruled[seen.name] = (one, wanted)
-            ruled = tuple(map(self._ruled, self._wanted))
+            # The others are as they were overruled themselves, which is not what the store says.
+            ruled = tuple(self._ruled(one) if one.name == seen.name else one for one in self._wanted)
             self._serve(ruled, *self._build(ruled, self._runtimes))
 
     def _serve(self, wanted: tuple[_Wanted, ...], served: Served, runtimes: dict[str, Runtime]) -> None:

@@ -35,9 +35,8 @@ def open_compact_session(graph: bytes, *, threads: int = 1) -> onnxruntime.Infer
     written in that format to a private folder, as it is after it was made fit for this processor, and read from there.
     """
     if len(graph) in _WORTH:
-        with suppress(
-            Exception
-        ):  # there is no room for the file, or no form there for a node: a plain one needs neither
+        # There may be no room for the file, or no form there for a node; a plain one needs neither.
+        with suppress(Exception):
             return _compact(graph, threads)
     return open_session(graph, threads=threads)
 
