@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from luban.store.blobs import Blobs
     from luban.store.database import Database
+
+Found = TypeVar("Found")
 
 MOMENT = pa.timestamp("us", tz="UTC")
 
@@ -151,18 +153,25 @@ class Chunks:
         columns: Sequence[str] | None = None,
     ) -> list[pa.Table]:
         """Return the rows of every chunk that may have some of these moments, in the order of writing."""
-        return [rows for _, rows in self._held(lambda: self.named(deployment, since=since, until=until), columns)]
+        return self._held(
+            lambda: self.named(deployment, since=since, until=until), lambda chunk: self.rows(chunk, columns)
+        )
 
-    def naming(self, columns: Sequence[str]) -> list[tuple[Chunk, pa.Table]]:
-        """Return every chunk with rows that name the person that they are about, and these columns of it."""
-        return self._held(lambda: [chunk for chunk in self.named() if chunk.subjects], columns)
+    def about(self, subject: str, columns: Sequence[str]) -> list[tuple[str, pa.Table]]:
+        """Return the rows about a person that each chunk has, with its deployment; one chunk is read after another."""
 
-    def _held(self, named: Callable[[], list[Chunk]], columns: Sequence[str] | None) -> list[tuple[Chunk, pa.Table]]:
-        """Return chunks with their rows, all as they were at one moment."""
+        def theirs(chunk: Chunk) -> tuple[str, pa.Table]:
+            rows = self.rows(chunk, [*columns, "subject"])
+            return chunk.deployment, rows.filter(pc.equal(rows["subject"], subject)).select(columns)
+
+        return self._held(lambda: [chunk for chunk in self.named() if chunk.subjects], theirs)
+
+    def _held(self, named: Callable[[], list[Chunk]], read: Callable[[Chunk], Found]) -> list[Found]:
+        """Return what is read of chunks, all as they were at one moment."""
         for attempt in range(_ATTEMPTS):
             found = named()
             try:
-                return [(chunk, self.rows(chunk, columns)) for chunk in found]
+                return [read(chunk) for chunk in found]
             except NotFound:  # merged or erased since the list was made
                 if attempt + 1 == _ATTEMPTS:
                     raise

@@ -153,10 +153,9 @@ class Predictions:
     def about(self, subject: str) -> dict[str, pa.Table]:
         """Return (request_id, row) of every row about a person, by deployment."""
         found: dict[str, list[pa.Table]] = {}
-        for chunk, rows in self._chunks.naming(["request_id", "row", "subject"]):
-            theirs = rows.filter(pc.equal(rows["subject"], subject)).select(["request_id", "row"])
+        for deployment, theirs in self._chunks.about(subject, ["request_id", "row"]):
             if theirs.num_rows:
-                found.setdefault(chunk.deployment, []).append(theirs)
+                found.setdefault(deployment, []).append(theirs)
         return {deployment: pa.concat_tables(tables) for deployment, tables in found.items()}
 
 
