@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
 from search_problems import problem
 
 from luban.core.errors import InputError, OutOfTime
-from luban.core.protocols import Forecast
+from luban.core.protocols import Forecast, Job
 from luban.execution.inline import InlineExecutor
 from luban.execution.resources import Resources
 from luban.search import ahead as ahead_of
@@ -152,6 +152,37 @@ def test_before_a_study_other_ways_share_what_was_measured(tmp_path: Path) -> No
     told = {str(line.parameters.get("way")): line for line in ahead.plan}
     assert told["other"].seconds == 1.0
     assert told["other"].note.endswith("shared")
+
+
+@pytest.mark.long
+def test_in_rounds_other_ways_are_told_however_long_it_takes(tmp_path: Path) -> None:
+    """No worker is ended by a clock then; where one is, for want of time, the plan says so."""
+
+    class Asked(InlineExecutor):
+        jobs: ClassVar[list[Job]] = []
+
+        def submit(self, job: Job) -> int:
+            self.jobs.append(job)
+            return super().submit(job)
+
+    class Ended(Asked):
+        def submit(self, job: Job) -> int:
+            number = super().submit(job)
+            if job.function.endswith("compare"):
+                self.cancel(number)
+            return number
+
+    several = ["search_learners:Several"]
+    plan = plan_study(**problem(), folder=tmp_path, executor=InlineExecutor(), seconds=100.0, learners=several)
+    for executor, seconds in ((Asked(), math.inf), (Ended(), 100.0)):
+        executor.jobs.clear()
+        found = ahead_of.look_ahead(
+            plan.portfolio, folder=tmp_path, executor=executor, seconds=seconds, seed=0, cache=None
+        )
+        assert [job.function.partition(":")[2] for job in executor.jobs] == ["look", "compare"]
+        assert {job.deadline is None for job in executor.jobs} == {seconds == math.inf}
+        told = [line.parameters.get("way") or line.note for line in found.plan[1:]]
+        assert told == (["other", "none"] if seconds == math.inf else ["there was no time to tell its other ways"])
 
 
 @pytest.mark.parametrize(("room", "reason"), [(None, ""), (2 * 10**15, ""), (10**12, "1000.0 GB")])

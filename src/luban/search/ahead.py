@@ -171,13 +171,15 @@ def look_ahead(
             late = seen.slow and candidate.once and seconds < _LONG_SECONDS
             (last if unknown or late else tried).append(replace(candidate, needs=_needs(seen.forecast)))
             # What is fitted once takes all that it may.
-            left -= share * left if candidate.once else 0.0
+            left -= share * left if candidate.once and left < math.inf else 0.0
     tried += last
     if alone or not short:
         begun_with = tuple(lines)
         for learner in dict.fromkeys(line.learner for line in begun_with if line.learner not in slow):
             own = [line for line in begun_with if line.learner == learner]
-            lines += _others(learner, own, folder, executor, seconds=_LEISURE_SECONDS if alone else 0.0, seed=seed)
+            spare = _LEISURE_SECONDS if alone else 0.0
+            most_seconds = spare + _STARTING_SECONDS if alone or seconds < math.inf else None
+            lines += _others(learner, own, folder, executor, seconds=spare, limit=most_seconds, seed=seed)
     if not tried and findings:
         worst = next((finding for finding in findings.values() if finding.verdict == "block"), None)
         if worst is not None:
@@ -234,9 +236,24 @@ def _needs(forecast: Forecast | None) -> float:
 
 
 def _others(
-    learner: str, own: Sequence[Planned], folder: Path, executor: Executor, *, seconds: float, seed: int
+    learner: str,
+    own: Sequence[Planned],
+    folder: Path,
+    executor: Executor,
+    *,
+    seconds: float,
+    limit: float | None,
+    seed: int,
 ) -> list[Planned]:
-    """Return what the ways of a learner that only a search would try would take, by those that were looked at."""
+    """Return what the ways of a learner that only a search would try would take, by those that were looked at.
+
+    Parameters
+    ----------
+    seconds : float
+        In which steps of them are tried; with 0 none is.
+    limit : float, optional
+        Seconds after which it is given up; None where no clock counts.
+    """
     measured = [
         {"parameters": dict(line.parameters), "seconds": line.seconds, "memory": line.memory}
         for line in own
@@ -255,7 +272,7 @@ def _others(
                 "threads": _threads(executor),
                 "seed": seed,
             },
-            deadline=time.monotonic() + seconds + _STARTING_SECONDS,
+            deadline=None if limit is None else time.monotonic() + limit,
         )
     )
     known = {words_of(line.parameters) for line in own}
@@ -278,7 +295,7 @@ def _others(
             return [Planned(learner=learner, note=f"its other ways could not be told: {event.value['error']}")]
         if event.job == job and event.kind != "progress":
             break
-    return []
+    return [Planned(learner=learner, note="there was no time to tell its other ways")]
 
 
 def compare(
