@@ -224,6 +224,36 @@ def test_who_asked_does_not_say_yes_where_there_is_access_control(workspace: Wor
     assert workspace.acting("token/ada").approvals.reject(again.id).state == "rejected"
 
 
+@pytest.mark.long
+def test_who_asked_does_not_let_it_answer_by_hand(workspace: Workspace) -> None:
+    """Neither by the alias nor by a deployment; others may. In the shadow it may be, and what was rejected is free."""
+    _register(workspace, 3)
+    ada, bob = workspace.acting("token/ada"), workspace.acting("token/bob")
+    question = ada.approvals.ask("promote", "house", "house/2", seconds=600)
+    ada.deployments.set("shop", {"house/2": 1.0})  # nobody is told apart yet
+    workspace.tokens.create("bob", scopes=["write"])
+    ada.deployments.set("shop", {"house/2": 1.0}, keep=3)  # it answers already: nothing new answers
+    ada.deployments.set("shop", {"house/1": 1.0}, shadow="house/2")
+    before = workspace.audit.head()
+    for shares in ({"house/2": 1.0}, {"house/1": 0.9, "house/2": 0.1}):
+        with pytest.raises(Refused, match="house/2 waits for a person's yes"):
+            ada.deployments.set("shop", shares)
+    with pytest.raises(Refused, match=rf"house/2 waits.*luban approvals approve {question.id}"):
+        workspace.acting("ada").models.set_alias("house", "champion", 2)
+    assert workspace.audit.head() == before
+    ada.models.set_alias("house", "candidate", 2)
+    ada.models.set_alias("house", "champion", 3)
+    ada.models.set_alias("house", "champion", 1)
+    bob.deployments.set("shop", {"house/1": 0.9, "house/2": 0.1})
+    with pytest.raises(Refused, match="by hand"):
+        ada.deployments.set("shop", {"house/2": 1.0})
+    ada.deployments.set("shop", {"house/1": 1.0})  # a canary is always taken back
+    bob.models.set_alias("house", "champion", 2)
+    ada.models.roll_back("house")
+    ada.approvals.reject(question.id)
+    ada.models.set_alias("house", "champion", 2)
+
+
 def test_what_the_loop_asks_is_asked_by_no_person() -> None:
     assert person("updates/ada") != person("ada") == person("token/ada")
 

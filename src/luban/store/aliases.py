@@ -9,8 +9,9 @@ from sqlalchemy import delete, insert, select
 from luban.core.errors import Conflict
 from luban.core.model import AliasChange
 from luban.store import audit
+from luban.store.approvals import check_unasked
 from luban.store.clock import now
-from luban.store.model_rows import no_alias, version_of
+from luban.store.model_rows import CHAMPION, no_alias, version_of
 from luban.store.tables import alias_changes, aliases, models
 from luban.store.upsert import upsert
 
@@ -31,6 +32,8 @@ def move(
     """Point an alias at a version, or with None remove it, in the transaction of `connection`; return the change."""
     if version is not None:
         version_of(connection, f"{name}/{version}", held=True)
+        if alias == CHAMPION:
+            check_unasked(connection, actor, [f"{name}/{version}"])
     key = (aliases.c.name == name) & (aliases.c.alias == alias)
     before = connection.scalar(select(aliases.c.version).where(key))
     if version is not None:

@@ -15,7 +15,7 @@ from luban.store.clock import new_run_id, now
 from luban.store.tables import approvals, roles, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection, Row
 
@@ -115,6 +115,22 @@ def answer(connection: Connection, actor: str, id: str, state: ApprovalState, re
     said = {"id": before.id, "reference": before.reference, "reason": reason}
     audit.append(connection, actor, f"approval.{before.action}.{state}", before.subject, said)
     return Approval(**{**row._mapping, **values})
+
+
+def check_unasked(connection: Connection, actor: str, references: Iterable[str]) -> None:
+    """Raise `Refused` where one of these versions waits for a yes that this actor asked for, and may not say.
+
+    For whatever lets a version answer by hand: it would else be a yes by another name.
+    """
+    waiting = (approvals.c.state == "open") & (approvals.c.expires > now()) & approvals.c.reference.in_(references)
+    for one in connection.execute(select(approvals).where(waiting).order_by(approvals.c.id)):
+        if person(actor) == person(one.asker) and _controlled(connection):
+            raise Refused(
+                f"{one.reference} waits for a person's yes, and who asked does not let it answer by hand either",
+                seen=f"asked by {one.asker}, moved by {actor}",
+                remedy="Anybody else whose token has the scope write may answer (you may reject it): "
+                f"luban approvals approve {one.id}",
+            )
 
 
 def person(actor: str) -> str:

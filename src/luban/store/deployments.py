@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, delete, select
 from luban.core.errors import Conflict, InputError, NotFound
 from luban.core.model import Deployment
 from luban.store import audit
+from luban.store.approvals import check_unasked
 from luban.store.model_rows import version_of
 from luban.store.names import valid_name
 from luban.store.tables import deployments
@@ -189,6 +190,11 @@ def _trial(connection: Connection, name: str) -> int:
 def _put(
     connection: Connection, actor: str, before: Row[Any] | None, made: Deployment, reason: str, *, undo: bool
 ) -> None:
+    was = None if before is None else _deployment(before)
+    newly = set(made.traffic) - set(() if was is None else was.traffic)
+    if was is None or made.champion != was.champion:
+        newly.add(made.champion)
+    check_unasked(connection, actor, newly)
     after = {key: getattr(made, key) for key in _SETTINGS}
     upsert(connection, deployments, {"name": made.name}, after)
     _record(connection, actor, made.name, before, {**after, "champion": made.champion, "undo": undo}, reason)
