@@ -180,6 +180,29 @@ def _slow_clients(url: str) -> None:
         assert b" 408 " in slow_body.recv(1000)
 
 
+def _drip(client: socket.socket, seconds: float = 180.0) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        client.sendall(b" ")
+        time.sleep(0.1)
+
+
+@pytest.mark.long
+def test_the_rest_of_a_body_that_was_answered_is_not_waited_for_for_ever() -> None:
+    """One byte now and then, of a body that was too slow, or is too large, keeps no connection."""
+    runtime = Runtime.from_fitted(small.fitted(small.NUMBER), name="quick")
+    with running([runtime], limits=Limits(patience=1.0, body=1_000_000)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for size, code in ((500_000, b" 408 "), (100_000_000, b" 413 ")):
+            with socket.create_connection((host, int(port)), timeout=180) as client:
+                head = f"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n{{"
+                client.sendall(head.encode())
+                assert code in client.recv(1000)
+                with pytest.raises(OSError, match=r"reset|pipe|abort"):
+                    _drip(client)
+        assert ask(url, 10.0, "quick").status_code == 200
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_what_is_no_number_is_400_by_every_wire(url: str, text: str) -> None:
     row = json.dumps(ROW).replace("60.0", text)

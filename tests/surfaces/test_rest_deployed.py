@@ -134,3 +134,67 @@ def test_a_deployment_that_cannot_be_loaded_keeps_the_operations_from_nothing(wo
         assert client.post("/models/shop/predict", json={"rows": [{"a": 3}]}).status_code == 404
     told = [json.loads(line) for line in events.getvalue().splitlines()]
     assert "deployments-not-served" in {one["event"] for one in told}
+
+
+@pytest.mark.long
+def test_bodies_that_do_not_come_are_not_waited_for(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Operations, uploads and tracking answer 408; who leaves in the middle is no defect of the server's."""
+    monkeypatch.setattr("luban.surfaces.rest.bodies.PATIENCE", 0.5)
+    with served(workspace, io.StringIO()) as client:
+        where = (client.base_url.host, client.base_url.port or 0)
+        run = client.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]
+        kept = "/api/2.0/mlflow-artifacts/artifacts/" + run["artifact_uri"].split(":/")[1].lstrip("/") + "/x.bin"
+        for asked in (
+            "POST /api/models/promote",
+            "POST /api/2.0/mlflow/runs/update",
+            "PUT /api/files/x.csv",
+            f"PUT {kept}",
+        ):
+            head = f"{asked} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            head += "Content-Type: application/json\r\nContent-Length: 30000\r\n\r\n"
+            with socket.create_connection(where, timeout=LONG) as left:
+                left.sendall(head.encode() + b"{")
+            with socket.create_connection(where, timeout=LONG) as slow:
+                slow.sendall(head.encode() + b"{")
+                assert client.get("/health").status_code == 200
+                assert b" 408 " in slow.recv(1000), asked
+        monkeypatch.setattr("luban.surfaces.rest.bodies.PATIENCE", LONG)
+        assert client.put("/api/files/y.csv", content=b"a,y\n1,2\n").status_code == 201
+        assert client.get("/api/files/x.csv").status_code == 404
+    assert not [path for path in (workspace.root / "files").iterdir() if path.name != "y.csv"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_no_request_to_its_wires_makes_the_server_fail(workspace: Workspace) -> None:
+    """Of every operation of the wires on its page some good and some bad requests, for what is deployed."""
+    schemathesis = pytest.importorskip("schemathesis")
+    from hypothesis import HealthCheck, given, settings
+
+    codes: set[int] = set()
+    with served(workspace, io.StringIO()) as client:
+        fitted(client)
+        client.post("/api/deploy", json={"name": "shop", "model": "little"})
+        row = {"rows": [{"a": 3}]}
+        when(client, 200, "POST", "/models/shop/predict", json=row)
+        schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
+        schema.config.generation.update(modes=list(schemathesis.GenerationMode))
+        wires = [one.ok() for one in schema.get_all_operations() if not one.ok().path.startswith("/api/")]
+        for wire in sorted(wires, key=lambda one: one.method.upper() == "DELETE" or one.path.endswith("/unload")):
+
+            @settings(max_examples=4, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @given(case=wire.as_strategy())
+            def ask(case: Any) -> None:
+                known = {"model": "shop", "name": "shop", "version": "1"}
+                case.path_parameters.update({key: known[key] for key in known.keys() & case.path_parameters.keys()})
+                answer = case.call(session=None, base_url=str(client.base_url), timeout=LONG)
+                late = answer.status_code == 504 and "timeout" in repr(case.body)  # a deadline of the request's own
+                assert answer.status_code < 500 or late, (case.method, case.formatted_path, case.body, answer.text)
+                codes.add(answer.status_code)
+
+            ask()
+        assert client.get("/api/models/list").status_code == 200
+    assert len(wires) > 40
+    assert {200, 400, 404} <= codes

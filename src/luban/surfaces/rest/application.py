@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -23,6 +24,7 @@ from luban.core.serial import to_json
 from luban.serving.access.declare import BODY, needs
 from luban.serving.access.gate import Access, Gate, gate_of, guarded
 from luban.serving.access.principal import permit, principal_of
+from luban.serving.observe import GONE
 from luban.surfaces import mlflow
 from luban.surfaces.call import call, variants
 from luban.surfaces.rest import bodies, files, openapi
@@ -116,6 +118,7 @@ def application(
     handlers: dict[Any, Any] = {
         LubanError: _answer_error,
         HTTPException: _answer_refusal,
+        ClientDisconnect: _answer_nobody,
         Exception: _answer_defect,
     }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
@@ -211,6 +214,10 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
     remedy = "The routes: /docs. A model answers once it is deployed: luban deploy NAME MODEL."
     answer = {"code": "not-found", "happened": error.detail.lower(), "seen": seen, "remedy": remedy}
     return JSONResponse({"error": answer}, status_code=error.status_code, headers=error.headers)
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=GONE)  # nobody reads it; that a client left is no defect, and is not logged as one
 
 
 async def _answer_defect(request: Request, error: Exception) -> Response:

@@ -1,12 +1,15 @@
-"""The bodies of requests, read no further than their limits."""
+"""The bodies of requests, read no further than their limits, and waited for no longer than they are worth."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from luban.core.errors import InputError
+from luban.serving.limits import TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
 
 MOST_JSON = 32 << 20
 MOST_UPLOADED = 1 << 30
+
+PATIENCE = 30.0
+"""Seconds that a client may take over a body, beside those that its bytes may take."""
+
+SLOWEST = 64 << 10
+"""Bytes a second at which a body may come for as long as it is: uploads are large, and some lines are slow."""
 
 
 class TooLarge(InputError):
@@ -34,6 +43,8 @@ async def read_json(
     ------
     InputError
         If the body is no JSON object, or is not declared to be JSON (what pages of other origins cannot do unasked).
+    TooSlow
+        If it does not come in time.
     """
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise InputError("the body must be JSON", remedy="Send Content-Type: application/json.")
@@ -68,7 +79,20 @@ async def _chunks(request: Request, most: int, remedy: str) -> AsyncIterator[byt
     if size > most:
         raise TooLarge("the body is too large", seen=f"{size:,} bytes, at most {most:,}", remedy=remedy)
     size = 0
-    async for chunk in request.stream():
+    stream, started = request.stream(), time.monotonic()
+    while True:
+        left = started + PATIENCE + size / SLOWEST - time.monotonic()
+        try:
+            async with asyncio.timeout(left):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise TooSlow(
+                "the body did not come in time",
+                seen=f"{size:,} bytes in {time.monotonic() - started:.0f} s",
+                remedy=f"Send it within {PATIENCE:g} seconds, or at {SLOWEST:,} bytes a second at least.",
+            ) from None
+        if chunk is None:
+            return
         size += len(chunk)
         if size > most:
             raise TooLarge("the body is too large", seen=f"more than {most:,} bytes", remedy=remedy)
