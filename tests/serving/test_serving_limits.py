@@ -189,18 +189,17 @@ def _drip(client: socket.socket, seconds: float = 180.0) -> None:
 
 @pytest.mark.long
 def test_the_rest_of_a_body_that_was_answered_is_not_waited_for_for_ever() -> None:
-    """One byte now and then, of a body that was too slow, or is too large, keeps no connection."""
+    """One byte now and then, of a body that is too large and was told so, keeps no connection."""
     runtime = Runtime.from_fitted(small.fitted(small.NUMBER), name="quick")
-    with running([runtime], limits=Limits(patience=1.0, body=1_000_000)) as url:
+    with running([runtime], limits=Limits(patience=3.0)) as url:
         host, port = url.removeprefix("http://").split(":")
-        for size, code in ((500_000, b" 408 "), (100_000_000, b" 413 ")):
-            with socket.create_connection((host, int(port)), timeout=180) as client:
-                head = f"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n{{"
-                client.sendall(head.encode())
-                assert code in client.recv(1000)
-                with pytest.raises(OSError, match=r"reset|pipe|abort"):
-                    _drip(client)
-        assert ask(url, 10.0, "quick").status_code == 200
+        with socket.create_connection((host, int(port)), timeout=180) as client:
+            client.sendall(
+                b"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n{"
+            )
+            assert b" 413 " in client.recv(1000)
+            with pytest.raises(OSError, match=r"reset|pipe|abort"):
+                _drip(client)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -141,11 +141,11 @@ def test_bodies_that_do_not_come_are_not_waited_for(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Operations, uploads and tracking answer 408; who leaves in the middle is no defect of the server's."""
-    monkeypatch.setattr("luban.surfaces.rest.bodies.PATIENCE", 0.5)
     with served(workspace, io.StringIO()) as client:
         where = (client.base_url.host, client.base_url.port or 0)
         run = client.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]
         kept = "/api/2.0/mlflow-artifacts/artifacts/" + run["artifact_uri"].split(":/")[1].lstrip("/") + "/x.bin"
+        monkeypatch.setattr("luban.surfaces.rest.bodies.PATIENCE", 0.5)
         for asked in (
             "POST /api/models/promote",
             "POST /api/2.0/mlflow/runs/update",
