@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -44,15 +45,19 @@ class _Unmade:
         self._kept = kept
         self._open = ExitStack()
         self._workspace: Workspace | None = None
+        self._opening = threading.Lock()  # a server looks at its policies in a thread
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if self._workspace is None:
-            from luban.store import Workspace
+        with self._opening:
+            if self._workspace is None:
+                from luban.store import Workspace
 
-            root = self.root if self._kept else self._open.enter_context(tempfile.TemporaryDirectory(prefix="luban-"))
-            self._workspace = self._open.enter_context(Workspace.open(root))
+                root = (
+                    self.root if self._kept else self._open.enter_context(tempfile.TemporaryDirectory(prefix="luban-"))
+                )
+                self._workspace = self._open.enter_context(Workspace.open(root))
         return getattr(self._workspace, name)
 
     def __enter__(self) -> _Unmade:

@@ -106,6 +106,7 @@ def _compose(name: str, version: str) -> dict[str, Any]:
         "pids_limit": 256,
         "init": True,
         "restart": "unless-stopped",
+        "stop_grace_period": "30s",  # longer than server.py gives requests in flight
         "ports": [f"127.0.0.1:{PORT}:{PORT}"],
         "environment": {
             "LUBAN_TOKEN_SHA256": "${LUBAN_TOKEN_SHA256:?the SHA-256 of a token, see README.md}",
