@@ -18,8 +18,8 @@ from luban.core.space import Real
 from luban.core.task import Task
 from luban.learners import link
 from luban.learners.adapted import attributing, choice, forecasting, frozen
+from luban.learners.new_rows import FEWEST
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_json
-from luban.learners.tabular.continuing import FEWEST
 from luban.learners.tabular.linear import ITERATIONS, STRENGTHS, LinearKernel, best_of, moved, path
 from luban.learners.tabular.linear_losses import loss_of
 

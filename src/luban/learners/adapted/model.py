@@ -11,8 +11,8 @@ from luban.core.serial import to_json
 from luban.learners import link
 from luban.learners.adapted import attributing
 from luban.learners.adapted.graph import network_to_graph
+from luban.learners.new_rows import FEWEST, HELD, mixed_with, part
 from luban.learners.payloads import damaged, placed, read_json, under, write_json
-from luban.learners.tabular.continuing import FEWEST, HELD, mixed_with, part
 from luban.learners.threads import threads
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from luban.core.task import PLAIN, Task
 from luban.learners import link
 from luban.learners.adapted import attributing
 from luban.learners.adapted.linear_probe import options
+from luban.learners.new_rows import FEWEST
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_json
-from luban.learners.tabular.continuing import FEWEST
 from luban.learners.tabular.linear import LinearKernel, best_of, moved
 from luban.learners.tabular.linear_losses import loss_of
 from luban.modalities.text.text_ngrams import TextNgrams

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from luban.learners import link
+from luban.learners.new_rows import FEWEST, HELD, part
 from luban.learners.tabular.encoded import ExplainableKernel, ExplainableModel
 
 if TYPE_CHECKING:
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from luban.core.protocols import Examples
     from luban.core.task import Task
     from luban.modalities.tabular.encoding import Encoding
-
-FEWEST = 20
-"""Rows below which nothing is learnt."""
-
-HELD = 0.2
-"""Share of the rows, the last, that tells when to stop."""
 
 _PATIENCE = 20
 _MOST = 500  # rounds
@@ -138,34 +133,3 @@ def loss_on(task: Task, margins: np.ndarray, examples: Examples) -> float:
     else:
         losses = np.abs(target - predicted) if link.median_wanted(task) else (target - predicted) ** 2
     return float(np.average(losses, weights=examples.weight))
-
-
-def part(examples: Examples, start: int, end: int) -> Examples:
-    """Return the rows from `start` and before `end`."""
-    return replace(
-        examples,
-        table=examples.table.slice(start, end - start),
-        target=examples.target[start:end],
-        weight=None if examples.weight is None else examples.weight[start:end],
-    )
-
-
-def mixed_with(examples: Examples, replay: Examples | None) -> Examples:
-    """Return new and old rows together."""
-    import numpy as np
-    import pyarrow as pa
-
-    if replay is None or not len(replay.target):
-        return examples
-    both = (examples, replay)
-    weights = [np.ones(len(one.target)) if one.weight is None else one.weight for one in both]
-    targets = [one.target for one in both]
-    if targets[0].ndim == 2:  # texts of more and of fewer words
-        most = max(one.shape[1] for one in targets)
-        targets = [np.pad(one, ((0, 0), (0, most - one.shape[1])), constant_values=-1) for one in targets]
-    return replace(
-        examples,
-        table=pa.concat_tables([examples.table, replay.table.cast(examples.table.schema)]),
-        target=np.concatenate(targets),
-        weight=np.concatenate(weights),
-    )

@@ -18,9 +18,9 @@ from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Real
 from luban.core.task import PLAIN
 from luban.learners import link
+from luban.learners.new_rows import FEWEST, HELD, part
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
-from luban.learners.tabular.continuing import FEWEST, HELD, part
 from luban.learners.tabular.encoded import EncodedModel, ExplainableModel, encode, read_model, split_parameters
 from luban.learners.tabular.linear_losses import Loss, loss_of
 from luban.learners.tabular.suitability import rounds_fit, unreadable

@@ -16,9 +16,9 @@ from luban.core.errors import MissingExtra
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
 from luban.learners import link
+from luban.learners.new_rows import FEWEST, HELD, mixed_with, part
 from luban.learners.payloads import Arrays, write_arrays
 from luban.learners.tabular import monotonic
-from luban.learners.tabular.continuing import FEWEST, HELD, mixed_with, part
 from luban.learners.tabular.encoded import EncodedModel, encode, read_model, split_parameters
 from luban.learners.tabular.suitability import unreadable
 from luban.modalities.tabular.options import NETS
