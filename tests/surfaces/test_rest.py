@@ -148,6 +148,30 @@ def test_errors_are_objects_with_a_status(client: httpx.Client) -> None:
     assert "y" in failed["error"]["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "happened", "remedy"),
+    [
+        ({"taget": "y"}, "fit has no parameter 'taget'", "Did you mean target?"),
+        ({"rounds": "many"}, "rounds must be a whole number from 0", None),
+        ({"budget": "soon"}, "the duration cannot be read", "Write a duration such as 60s"),
+    ],
+)
+def test_wrong_parameters_of_a_long_operation_are_refused_before_it_is_a_job(
+    client: httpx.Client, wrong: dict[str, str], happened: str, remedy: str | None
+) -> None:
+    answer = client.post("/api/fit", json={"data": ROWS, "target": "y", "name": "x"} | wrong)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "bad-input")
+    assert happened in error["happened"]
+    assert (error["remedy"] or "").startswith(remedy or "")
+
+
+def test_a_long_operation_without_what_it_needs_is_refused_before_it_is_a_job(client: httpx.Client) -> None:
+    answer = client.post("/api/explain", json={"data": ROWS})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["happened"] == "explain needs model"
+
+
 def test_pages_of_other_origins_are_refused(client: httpx.Client) -> None:
     assert client.get("/api/models/list", headers={"host": "evil.example"}).status_code == 403
     assert client.post("/api/predict", json={}, headers={"origin": "http://evil.example"}).status_code == 403

@@ -26,7 +26,7 @@ from luban.serving.access.gate import Access, Gate, gate_of, guarded
 from luban.serving.access.principal import permit, principal_of
 from luban.serving.observe import GONE
 from luban.surfaces import mlflow
-from luban.surfaces.call import call, variants
+from luban.surfaces.call import arguments_for, call, variants
 from luban.surfaces.rest import bodies, files, openapi
 from luban.surfaces.rest.guard import Guard
 from luban.surfaces.rest.jobs import Jobs
@@ -143,6 +143,7 @@ def _endpoint(
         if operation.about:
             permit(request.scope, *_about(operation, given))
         actor = principal_of(request.scope).actor
+        arguments_for(operation, given)  # what is wrong with the request is told at once, and by no job
         arguments = _arguments(operation, given, workspace, uploads)
         if operation.long:
             work = jobs.start(operation.name, lambda: _called(operation, workspace, arguments, actor))
