@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ pytest.importorskip("transformers")
 
 from luban.core import plugins
 from luban.core.budget import Effort
-from luban.core.protocols import Examples, Plannable, Preflight
+from luban.core.protocols import Examples, Forecast, Plannable, Preflight
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
 from luban.foundation.backbones import tiny
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 WORDS = ("good", "bad", "film", "book", "was", "the")
 TASK = Task(kind="binary", target="y", inputs=("text", "number"), metric="log_loss", classes=("bad", "good"))
+ALONE = Schema(columns=(Column(name="text", kind="text"),))
 SCHEMA = Schema(columns=(Column(name="text", kind="text"), Column(name="number", kind="number")))
 
 
@@ -62,6 +64,24 @@ def test_reading_a_few_rows_tells_of_all(learner: str) -> None:
         assert 0 < told.least <= told.seconds
     assert few.least == few.seconds
     assert many.least < many.seconds
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "least"), [(2_000, 100.0, 50.0), (8_000, 50.0, 50.0), (20_000, 20.0, 20.0)]
+)
+def test_the_least_of_a_fine_tuning_is_no_more_than_what_is_worth_it(
+    monkeypatch: pytest.MonkeyPatch, small: Backbone, rows: int, seconds: float, least: float
+) -> None:
+    """Half a pass is enough, and so are 4,000 rows, of however many."""
+    told = Forecast(seconds=100.0, memory=1, least=50.0)
+    monkeypatch.setattr(choice, "_kept", lambda _name: small)
+    monkeypatch.setattr("luban.foundation.forecast.forecast", lambda *_, **__: told)
+    able = plugins.create("learners", "fine_tune")
+    assert isinstance(able, Plannable)
+    given = Examples(table=pa.table({"text": ["good"] * rows}), target=np.arange(rows) % 2)
+    found = able.forecast(replace(TASK, inputs=("text",)), ALONE, given, parameters={}, effort=Effort())
+    assert isinstance(found, Forecast)
+    assert (found.seconds, found.least) == (seconds, least)
 
 
 def test_what_the_backbone_would_lose_is_said_before_it_reads() -> None:

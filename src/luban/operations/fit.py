@@ -90,7 +90,7 @@ class PlanLine:
     way, backbone : str
         How a pre-trained network would be adapted, and which one; empty where there is none.
     seconds : float, optional
-        Least that one fit takes, measured on a few steps; None where nothing was measured.
+        About so many for one pass over the rows, measured on a few steps; None where nothing was measured.
     memory : int, optional
         Bytes at the worst moment.
     runs : bool

@@ -52,7 +52,7 @@ class Planned:
     Parameters
     ----------
     seconds : float, optional
-        Least that a fit takes, as it was forecast; None where its learner makes no forecasts.
+        As they were forecast, see `luban.core.protocols.Forecast`; None where its learner makes no forecasts.
     memory : int, optional
         Bytes.
     reason : str
@@ -137,7 +137,7 @@ def look_ahead(
         fellow = _fellow(lines, candidate)
         far = not alone and _FELLOW_SHARE * fellow > share * left
         if far:
-            words = f"a fellow of it takes {fellow:.0f} s at least and {share * left:.0f} s are its share of the time"
+            words = f"a fellow of it takes about {fellow:.0f} s and {share * left:.0f} s are its share of the time"
             seen = _Seen(unsuitable=words)
         elif candidate.learner in slow:  # the worker would begin anew, and be too late again
             seen = _Seen(slow=True)
@@ -216,7 +216,7 @@ def told(ahead: Ahead) -> list[str]:
         if line.reason:
             lines.append(f"left out: {words}: {line.reason}")
         elif line.seconds is not None and line.memory is not None:
-            lines.append(f"{words}: about {line.seconds:.0f} s at least, {line.memory / 1e9:.1f} GB")
+            lines.append(f"{words}: about {line.seconds:.0f} s, {line.memory / 1e9:.1f} GB")
         elif line.note:
             lines.append(f"{words}: {line.note}")
     return lines

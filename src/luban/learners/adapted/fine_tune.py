@@ -132,7 +132,8 @@ class FineTuneLearner:
         )
         if isinstance(found, Unsuitable):
             return found
-        return replace(found, seconds=found.seconds * min(1.0, _WORTH_ROWS / training.table.num_rows))
+        seconds = found.seconds * min(1.0, _WORTH_ROWS / training.table.num_rows)
+        return replace(found, seconds=seconds, least=None if found.least is None else min(found.least, seconds))
 
     def alternatives(
         self,

@@ -81,7 +81,7 @@ def _planned(line: PlanLine) -> dict[str, Any]:
         "learner": line.learner,
         "way": line.way or None,
         "backbone": line.backbone or None,
-        "least s": None if line.seconds is None else round(line.seconds, 1),
+        "about s": None if line.seconds is None else round(line.seconds, 1),
         "memory GB": None if line.memory is None else round(line.memory / 1e9, 2),
         "runs": "yes" if line.runs else "no",
         "": line.reason or line.note or line.parameters,
