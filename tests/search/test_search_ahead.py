@@ -191,16 +191,42 @@ def test_memory_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch, room: int
     there = Resources(cpus=2, memory=10**16 if room is None else 10**9)
     monkeypatch.setattr(ahead_of, "resources", lambda: there)
     seen = ahead_of._Seen(forecast=Forecast(seconds=1.0, memory=10**15, room=room))
-    found = ahead_of._too_much(seen, math.inf, math.inf)
+    found = ahead_of._too_much(seen)
     assert (reason in found) if reason else not found
 
 
 def test_what_makes_do_with_less_is_not_left_out() -> None:
     """A learner that learns from as many rows as it has time for is held to the least it needs."""
     forecast = Forecast(seconds=500.0, memory=1, least=2.0)
-    assert not ahead_of._too_much(ahead_of._Seen(forecast=forecast), 20.0, 60.0)
+    assert not ahead_of._too_long(ahead_of._Seen(forecast=forecast), 20.0, 60.0)
     assert ahead_of._needs(forecast) == 2.0
-    assert "2 s at least" in ahead_of._too_much(ahead_of._Seen(forecast=forecast), 1.0, 60.0)
+    assert "2 s at least" in ahead_of._too_long(ahead_of._Seen(forecast=forecast), 1.0, 60.0)
+
+
+def test_what_was_asked_for_alone_is_tried_however_long_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A budget ends with a model: of candidates that all take too long the least dear one learns for as long as there
+    is time, and that is said; one that takes too much memory is not begun."""
+    portfolio = [Candidate(learner=DEAR, parameters={"forecast": one}, once=True, share=0.6) for one in (99.0, 70.0)]
+    memory = 1
+
+    def told(candidate: Candidate, *_: Any, **__: Any) -> Any:
+        return ahead_of._Seen(forecast=Forecast(seconds=candidate.parameters["forecast"], memory=memory))
+
+    monkeypatch.setattr(ahead_of, "_ask", told)
+    monkeypatch.setattr(ahead_of, "_FELLOW_SHARE", 0.0)
+    found = ahead_of.look_ahead(
+        portfolio, folder=tmp_path, executor=InlineExecutor(), seconds=100.0, seed=0, cache=None
+    )
+    assert [one.parameters["forecast"] for one in found.portfolio] == [70.0]
+    assert found.portfolio[0].needs == 0.0, "the schedule begins it all the same"
+    assert [bool(line.reason) for line in found.plan] == [True, False]
+    assert "it would take 70 s at least and 60 s are its share" in found.findings[0].what
+    memory = 10**18
+    assert not ahead_of.look_ahead(
+        portfolio, folder=tmp_path, executor=InlineExecutor(), seconds=100.0, seed=0, cache=None
+    ).portfolio
 
 
 def test_without_a_clock_nothing_is_too_slow(tmp_path: Path) -> None:

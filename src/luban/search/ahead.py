@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core.budget import Effort
 from luban.core.errors import InputError, OutOfTime
 from luban.core.protocols import Alternative, Comparing, Forecast, Job, Plannable, Preflight, Unsuitable
-from luban.core.report import Finding  # noqa: TC001 (read when findings come back as JSON)
+from luban.core.report import Finding
 from luban.core.serial import from_json, to_json
 from luban.execution.resources import resources
 from luban.search.candidate import words_of
@@ -19,7 +19,7 @@ from luban.search.learners import learner_named
 from luban.search.schedule import FIRST_FOLD_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from luban.core.protocols import Executor
@@ -123,6 +123,7 @@ def look_ahead(
     lines: list[Planned] = []
     tried: list[Candidate] = []
     last: list[Candidate] = []
+    overdue: list[tuple[float, int, Candidate]] = []
     findings: dict[str, Finding] = {}
     slow: set[str] = set()
     dear: set[str] = set()
@@ -151,40 +152,56 @@ def look_ahead(
         blocking = next((finding for finding in seen.findings if finding.verdict == "block"), None)
         if blocking is not None and candidate.learner in named:
             raise InputError(blocking.what, seen=_words(blocking.value), remedy=blocking.remedy or None)
-        # Who did not look could not leave it out.
-        reason = blocking.what if blocking is not None else _too_much(seen, share * left, math.inf if short else left)
+        reason = blocking.what if blocking is not None else _too_much(seen)
+        late = "" if reason or short else _too_long(seen, share * left, left)  # who did not look could not leave it out
+        overdue += [(_needs(seen.forecast), len(lines), candidate)] if late else []
         lines.append(
             Planned(
                 learner=candidate.learner,
                 parameters=dict(candidate.parameters),
                 seconds=None if seen.forecast is None else seen.forecast.seconds,
                 memory=None if seen.forecast is None else seen.forecast.memory,
-                reason=reason,
+                reason=reason or late,
                 note=_note(seen, late=seconds < _LONG_SECONDS),
             )
         )
-        dear |= {candidate.learner} if reason else set()
-        if not reason:
+        dear |= {candidate.learner} if reason or late else set()
+        if not reason and not late:
             # What there was no time to look at is likely to be as dear as its fellow that was looked at; what learns
             # from as many rows as it has time for is not.
             unknown = seen.forecast is None and candidate.learner in dear
-            late = seen.slow and candidate.once and seconds < _LONG_SECONDS
-            (last if unknown or late else tried).append(replace(candidate, needs=_needs(seen.forecast)))
+            unseen = seen.slow and candidate.once and seconds < _LONG_SECONDS
+            (last if unknown or unseen else tried).append(replace(candidate, needs=_needs(seen.forecast)))
             # What is fitted once takes all that it may.
             left -= share * left if candidate.once and left < math.inf else 0.0
     tried += last
+    if not tried and overdue:
+        tried = [_begun_all_the_same(overdue, lines, findings)]
     if alone or not short:
-        begun_with = tuple(lines)
-        for learner in dict.fromkeys(line.learner for line in begun_with if line.learner not in slow):
-            own = [line for line in begun_with if line.learner == learner]
-            spare = _LEISURE_SECONDS if alone else 0.0
-            most_seconds = spare + _STARTING_SECONDS if alone or seconds < math.inf else None
-            lines += _others(learner, own, folder, executor, seconds=spare, limit=most_seconds, seed=seed)
-    if not tried and findings:
-        worst = next((finding for finding in findings.values() if finding.verdict == "block"), None)
-        if worst is not None:
-            raise InputError(worst.what, seen=_words(worst.value), remedy=worst.remedy or None)
+        own = [line for line in lines if line.learner not in slow]
+        lines += _compared(own, folder, executor, seconds=seconds, alone=alone, seed=seed)
+    if not tried:
+        _forbid(findings.values())
     return Ahead(portfolio=tuple(tried), plan=tuple(lines), findings=tuple(findings.values()))
+
+
+def _begun_all_the_same(
+    overdue: Sequence[tuple[float, int, Candidate]], lines: list[Planned], findings: dict[str, Finding]
+) -> Candidate:
+    """Return the least dear of the candidates that take too long; whoever asks for them alone gets a model."""
+    _, place, candidate = min(overdue, key=lambda one: one[:2])
+    words = f"{candidate.learner} {words_of(candidate.parameters)}".strip()
+    what = f"{words} learns for as long as there is time, as nothing else takes part: {lines[place].reason}"
+    findings[what] = Finding(what=what, verdict="warn", remedy="Give a larger budget.")
+    lines[place] = replace(lines[place], reason="")
+    return candidate
+
+
+def _forbid(findings: Iterable[Finding]) -> None:
+    """Refuse a study of which nothing is left, where one of the findings says why."""
+    worst = next((finding for finding in findings if finding.verdict == "block"), None)
+    if worst is not None:
+        raise InputError(worst.what, seen=_words(worst.value), remedy=worst.remedy or None)
 
 
 class _Looking:
@@ -233,6 +250,27 @@ def _needs(forecast: Forecast | None) -> float:
     if forecast is None:
         return 0.0
     return forecast.seconds if forecast.least is None else forecast.least
+
+
+def _compared(
+    lines: Sequence[Planned], folder: Path, executor: Executor, *, seconds: float, alone: bool, seed: int
+) -> list[Planned]:
+    """Return what the other ways of the learners that were looked at would take."""
+    spare = _LEISURE_SECONDS if alone else 0.0
+    limit = spare + _STARTING_SECONDS if alone or seconds < math.inf else None
+    return [
+        other
+        for learner in dict.fromkeys(line.learner for line in lines)
+        for other in _others(
+            learner,
+            [line for line in lines if line.learner == learner],
+            folder,
+            executor,
+            seconds=spare,
+            limit=limit,
+            seed=seed,
+        )
+    ]
 
 
 def _others(
@@ -413,8 +451,8 @@ def _threads(executor: Executor) -> int:
     return threads
 
 
-def _too_much(seen: _Seen, allowed: float, left: float) -> str:
-    """Return why a candidate that was looked at is left out, or nothing."""
+def _too_much(seen: _Seen) -> str:
+    """Return why a candidate that was looked at cannot be fitted here, or nothing."""
     if seen.unsuitable or seen.forecast is None:
         return seen.unsuitable
     # A network on a GPU takes the GPU's memory, not that of the machine.
@@ -422,9 +460,13 @@ def _too_much(seen: _Seen, allowed: float, left: float) -> str:
     memory = resources().memory if there is None else there
     if seen.forecast.memory > _MEMORY_SHARE * memory:
         return f"it would take {seen.forecast.memory / 1e9:.1f} GB of memory and there are {memory / 1e9:.1f} GB"
-    needed = seen.forecast.seconds if seen.forecast.least is None else seen.forecast.least
-    if math.isfinite(left) and needed > allowed:
-        return f"it would take {needed:.0f} s at least and {allowed:.0f} s are its share of the time"
+    return ""
+
+
+def _too_long(seen: _Seen, allowed: float, left: float) -> str:
+    """Return why there is no time for a candidate, or nothing."""
+    if math.isfinite(left) and _needs(seen.forecast) > allowed:
+        return f"it would take {_needs(seen.forecast):.0f} s at least and {allowed:.0f} s are its share of the time"
     return ""
 
 

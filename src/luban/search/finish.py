@@ -42,7 +42,7 @@ def finish(
     LubanError
         If no candidate has finished even one fold, and none can.
     """
-    standing = course.standing or _last_resort(course, unsuitable)
+    standing = course.standing or _last_resort(course, unsuitable, ahead)
     task, rows = course.rows.task, course.rows
     plan = ending(standing, rows, workers=course.workers)
     refit_begun = time.monotonic()
@@ -248,10 +248,11 @@ def _kept_out(rows: Rows, standing: Standing, plan: Ending, whole: Mapping[str, 
     return np.flatnonzero(~learnt)
 
 
-def _last_resort(course: Course, unsuitable: Mapping[str, str]) -> Standing:
+def _last_resort(course: Course, unsuitable: Mapping[str, str], ahead: Ahead) -> Standing:
     """Fit the first candidate of the portfolio, the quickest, in this process: there must be a model."""
     reasons = [f"{trial.candidate.learner}: {trial.reason}" for trial in course.trials if trial.reason]
     reasons += [f"{learner}: {reason}" for learner, reason in unsuitable.items()]
+    reasons += [f"{line.learner} {words_of(line.parameters)}: {line.reason}" for line in ahead.plan if line.reason]
     untried = [trial for trial in course.trials if trial.state in ("open", "out of time")]
     first = untried[0] if untried else course.schedule.begin_first()
     if first is None:
