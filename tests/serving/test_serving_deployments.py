@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -199,6 +200,46 @@ def test_what_cannot_be_loaded_is_tried_again_without_a_change(workspace: Worksp
         return arms.champion.runtime.version == 2
 
     until(followed)
+
+
+@pytest.mark.long
+def test_what_stands_is_not_loaded_again_for_what_cannot_be(workspace: Workspace) -> None:
+    """A deployment of which one version fails keeps the others ready for the next try, while it is wanted."""
+    from luban.serving.watch import Watch
+
+    broken, tried, made = {"small/2"}, [], {}
+
+    def loading(reference: str) -> Any:
+        tried.append(reference)
+        if reference in broken:
+            raise Conflict("it cannot be loaded")
+        found = load(reference)
+        made[reference] = weakref.ref(found)
+        return found
+
+    workspace.deployments.set("garden", {"small/6": 0.5, "small/2": 0.5})
+    watch = Watch(workspace, [], loading)
+    assert set(watch.begin()) == {"shop"}
+    for _ in range(3):  # each change has all tried again
+        workspace.deployments.set("shop", {"small/1": 1.0}, log=0.5)
+        workspace.deployments.set("shop", {"small/1": 1.0}, log=1.0)
+        watch.look()
+    with pytest.raises(Conflict):
+        watch.choose("garden", serve=True)
+    assert Counter(tried) == {"small/1": 1, "small/6": 1, "small/2": 5}
+    broken.clear()
+    workspace.deployments.set("shop", {"small/1": 1.0}, log=0.5)
+    watch.look()
+    assert tried.count("small/6") == 1
+    assert set(watch.served) == {"shop", "garden"}
+
+    broken.add("small/3")
+    workspace.deployments.set("garden", {"small/4": 0.5, "small/3": 0.5})
+    watch.look()
+    assert made["small/4"]() is not None
+    workspace.deployments.set("garden", {"small/1": 1.0})
+    watch.look()
+    assert [made[f"small/{version}"]() for version in (2, 4, 6)] == [None] * 3, "what nobody wants leaves the memory"
 
 
 @pytest.mark.long

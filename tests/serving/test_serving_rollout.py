@@ -38,9 +38,7 @@ ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "no
 
 @pytest.fixture(scope="module")
 def runtime() -> Runtime:
-    found = load("small/1")
-    found.name = "shop"
-    return found
+    return load("small/1").named("shop")
 
 
 # --- the test -------------------------------------------------------------------------------------
@@ -216,7 +214,7 @@ def test_the_log_waits_within_bounds_and_catches_up(runtime: Runtime) -> None:
     stored: list[pa.Table] = []
     full = True
 
-    def append(table: pa.Table) -> None:
+    def append(table: pa.Table, _contents: Mapping[str, bytes]) -> None:
         if full:
             raise Unavailable("the disk is full, so nothing more was written")
         stored.append(table)
@@ -242,7 +240,7 @@ def test_to_put_into_the_log_never_waits_for_the_store(runtime: Runtime) -> None
     """While a write hangs rows are taken."""
     began, released = threading.Event(), threading.Event()
 
-    def hangs(_table: pa.Table) -> None:
+    def hangs(_table: pa.Table, _contents: Mapping[str, bytes]) -> None:
         began.set()
         assert released.wait(180)
 

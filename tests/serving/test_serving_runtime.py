@@ -237,3 +237,23 @@ def test_many_rows_are_answered_while_the_python_form_is_made() -> None:
         finally:
             made.set()
         assert len(predicted.result(180).prediction) == ROWS.num_rows
+
+
+@pytest.mark.long
+def test_a_version_under_two_names_is_made_once() -> None:
+    """What one of them has opened or made, whenever that was, serves the other."""
+    whole, loads = small.fitted(small.BINARY), []
+    stored = artifact.Stored(
+        task=whole.task,
+        signature=whole.signature,
+        threshold=None,
+        manifest={},
+        load=lambda: loads.append(whole) or whole,
+    )
+    runtime = Runtime(stored, build(whole), name="small", stays=True, threads=2)
+    other = runtime.named("shop")
+    assert (runtime.name, other.name) == ("small", "shop")
+    for one in (other, runtime):
+        np.testing.assert_array_equal(one.predict(ROWS).prediction, whole.predict(ROWS).prediction)
+    assert len(loads) == 1
+    assert other._many() is runtime._many()

@@ -6,9 +6,9 @@ and computed by all threads.
 
 from __future__ import annotations
 
+import copy
 import math
 import os
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ from luban.learners.graph.session import open_compact_session, open_session
 from luban.learners.predictions import label_values
 from luban.serving.answers import Answer, answer, answer_row
 from luban.serving.limits import ModelFailed
+from luban.serving.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,10 +88,7 @@ class Runtime:
         self.task = fitted.task
         self.signature = fitted.signature
         self.engine = "python" if graph is None else "onnx"
-        self._source = fitted
-        self._made: Fitted | None = None
-        self._threads = threads or os.cpu_count() or 1
-        self._graph = None if graph is None else _kept(graph, packed=stays)
+        self._fitted: Once[Fitted] = Once(fitted.load if isinstance(fitted, Stored) else lambda: fitted)
         self._labels = label_values(self.task)
         self._output = [value_output(self.task)]
         columns = self.signature.inputs
@@ -100,11 +98,11 @@ class Runtime:
             "fill": row_reader(columns, missing="fill", paths=False),
         }
         self._paths = paths
-        self._open = open_compact_session if stays else open_session
-        self._one: Any = None if graph is None else self._open(graph, threads=1)
+        self._one: Any
+        self._many: Once[Any] | None
+        threads = threads or os.cpu_count() or 1
+        self._one, self._many = (None, None) if graph is None else _sessions(graph, threads, stays=stays)
         self._feeding = None if graph is None else Feeding(self._one, columns)
-        self._many: Any = None
-        self._lock, self._making = threading.Lock(), threading.Lock()  # of the session of many rows, and of the model
         self.threshold: float | None = (
             fitted.threshold if isinstance(fitted, Stored) else getattr(fitted.model, "threshold", None)
         )
@@ -128,6 +126,12 @@ class Runtime:
     ) -> Runtime:
         """Return the runtime of a fitted model."""
         return cls(fitted, onnx, name=name, version=version, paths=paths, stays=stays)
+
+    def named(self, name: str) -> Runtime:
+        """Return the same version under another name; what it has opened and made, now or later, is of both."""
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def predict_row(self, row: Mapping[str, Any], *, missing: Missing = "error") -> dict[str, Any]:
         """Return the prediction of one row.
@@ -240,7 +244,7 @@ class Runtime:
             return self._nothing
         if self._feeding is None:
             return np.asarray(self._fitted().model.predict(table))
-        session = self._one if table.num_rows <= FEW_ROWS else self._session_of_many()
+        session = self._one if self._many is None or table.num_rows <= FEW_ROWS else self._many()
         return values_of(self.task, self._feeding.run(session, self._output, table)[0])
 
     def _empty_answer(self) -> Answer:
@@ -261,21 +265,14 @@ class Runtime:
             taken.append(time.perf_counter() - started)
         return min(taken) <= QUICK
 
-    def _fitted(self) -> Fitted:
-        """Return the model in its Python form."""
-        with self._making:
-            if self._made is None:
-                self._made = self._source.load() if isinstance(self._source, Stored) else self._source
-            return self._made
 
-    def _session_of_many(self) -> Any:
-        if self._threads == 1:
-            return self._one
-        with self._lock:
-            if self._many is None:
-                assert self._graph is not None
-                self._many = self._open(self._graph(), threads=self._threads)
-            return self._many
+def _sessions(graph: bytes, threads: int, *, stays: bool) -> tuple[Any, Once[Any] | None]:
+    """Return the session of one row, and that of many where it is another one, opened when it is first needed."""
+    opened = open_compact_session if stays else open_session
+    if threads == 1:
+        return opened(graph, threads=1), None
+    kept = _kept(graph, packed=stays)
+    return opened(graph, threads=1), Once(lambda: opened(kept(), threads=threads))
 
 
 def _kept(graph: bytes, *, packed: bool) -> Callable[[], bytes]:

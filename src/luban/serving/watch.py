@@ -8,7 +8,6 @@ before, or not at all where it never did, and it is tried again when something c
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -85,6 +84,7 @@ class Watch:
         self.publish = publish or (lambda _served: None)
         self._tell = tell or (lambda _event, **_details: None)
         self._runtimes: dict[str, Runtime] = {}
+        self._waiting: dict[str, Runtime] = {}  # loaded for names of which another version cannot be
         self._wanted: tuple[_Wanted, ...] = ()
         self._head: tuple[int, str] | None = None
         self._failing: dict[str, str] = {}
@@ -108,12 +108,14 @@ class Watch:
             raise InputError(
                 "there is nothing to serve", remedy="Name a model, or deploy one: luban deploy NAME MODEL."
             )
-        self.served, self._runtimes = self._build(self._wanted, {}, failed)
-        if failed and (self._names or not self.served):
+        served, loaded = self._build(self._wanted, {}, failed)
+        if failed and (self._names or not served):
             raise next(iter(failed.values()))
         if failed:
             self._wanted = tuple(one for one in self._wanted if one.given not in failed)
             self._head = None  # the first look tries again, and tells
+        self.served, self._runtimes = self._build(self._wanted, loaded)
+        self._waiting = _others(loaded, self._runtimes)
         return self.served
 
     def look(self) -> None:
@@ -135,6 +137,7 @@ class Watch:
             self._wait = INTERVAL if changed else min(_LONGEST, 2 * self._wait)
             self._again = time.monotonic() + self._wait
             self._told(failed)
+            failed.clear()  # an error holds on to what it came through, and so to runtimes that are served no more
 
     def choose(self, name: str, *, serve: bool) -> None:
         """Serve a name from now on, at its newest state, or no more.
@@ -145,7 +148,7 @@ class Watch:
             If it stands for nothing, or cannot be loaded; then it stays as it was.
         """
         with self._looking:
-            before = self._chosen
+            before, waiting = self._chosen, self._waiting
             chosen = self._choice.read()
             self._chosen = chosen.load(name) if serve else chosen.unload(name)
             try:
@@ -154,15 +157,16 @@ class Watch:
                 self._chosen = before
                 raise
             if serve and name in failed:
-                self._chosen = before
-                raise failed[name]
+                self._chosen, self._waiting = before, waiting
+                raise failed.pop(name)
             self._choice.write(self._chosen)
 
     def _follow(self) -> dict[str, Exception]:
         """Serve what the store says; return what could not be loaded, by the name it was given under."""
         failed: dict[str, Exception] = {}
         wanted = self._resolve(failed)
-        _, runtimes = self._build(wanted, self._runtimes, failed)  # this may take seconds, in which the old answer
+        there = self._runtimes | self._waiting
+        _, runtimes = self._build(wanted, there, failed)  # this may take seconds, in which the old answer
         order = dict.fromkeys([*self._names, *(one.given for one in wanted), *failed])
         with self._lock:
             before = {one.given: one for one in self._wanted if one.name not in self._chosen.unloaded}
@@ -172,6 +176,7 @@ class Watch:
             swapped = ruled != self._wanted
             if swapped:
                 self._serve(ruled, *self._build(ruled, self._runtimes | runtimes))
+            self._waiting = _others(runtimes, self._runtimes)
         if swapped:
             give_back()
         return failed
@@ -260,9 +265,10 @@ class Watch:
     def _build(
         self, wanted: Iterable[_Wanted], loaded: Mapping[str, Runtime], failed: dict[str, Exception] | None = None
     ) -> tuple[Served, dict[str, Runtime]]:
-        """Return what is served and its runtimes, from those that are loaded and new ones.
+        """Return what is served and the runtimes, from those that are loaded and new ones.
 
-        What cannot be loaded is left out, and `failed` gets why; without `failed` all is loaded already.
+        A name of which a version cannot be loaded is left out, and `failed` gets why; its other versions are among the
+        runtimes, for the next try. Without `failed` all is loaded already.
         """
         served: Served = {}
         runtimes: dict[str, Runtime] = {}
@@ -274,9 +280,9 @@ class Watch:
                 if failed is None:
                     raise
                 failed[one.given] = error
-                continue
+            else:
+                served.setdefault(one.name, {})[str(arms.champion.runtime.version)] = arms
             runtimes |= mine
-            served.setdefault(one.name, {})[str(arms.champion.runtime.version)] = arms
         return served, runtimes
 
     def _runtime(self, loaded: Mapping[str, Runtime], mine: dict[str, Runtime], reference: str, name: str) -> Runtime:
@@ -286,10 +292,9 @@ class Watch:
         found = mine[reference]
         if found.name == name:
             return found
-        other = f"{name}={reference}"  # the same version under another name, with what it has loaded
+        other = f"{name}={reference}"
         if other not in mine:
-            mine[other] = loaded.get(other) or copy.copy(found)
-            mine[other].name = name
+            mine[other] = loaded.get(other) or found.named(name)
         return mine[other]
 
     def _arms(self, one: _Wanted, runtime: Callable[[str, str], Runtime]) -> Arms:
@@ -307,6 +312,10 @@ class Watch:
             shares=tuple(deployment.traffic.values()),
             shadow=None if deployment.shadow is None else arm(SHADOW, deployment.shadow),
         )
+
+
+def _others(loaded: Mapping[str, Runtime], served: Mapping[str, Runtime]) -> dict[str, Runtime]:
+    return {key: one for key, one in loaded.items() if key not in served}
 
 
 def _shown(served: Served) -> list[str]:
