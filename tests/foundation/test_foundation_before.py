@@ -32,6 +32,7 @@ from luban.foundation.forecast import Stepping, fitted, forecast
 from luban.foundation.preflight import preflight
 from luban.foundation.setup import find
 from luban.foundation.training.memory import Peak
+from luban.foundation.training.order import shuffled
 
 if TYPE_CHECKING:
     from luban.core.report import Finding
@@ -139,6 +140,43 @@ def test_ways_look_at_the_body(way: str) -> None:
     answer = find(way).supports(body, task)
     assert isinstance(answer, Unsuitable)
     assert answer.reason
+
+
+@pytest.mark.parametrize("allowed", [1.0, 4.0, 100.0])
+def test_a_hurried_look_does_not_take_the_cost_of_a_step_for_that_of_rows(
+    allowed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is time for parts of batches alone, a pass over whole ones is forecast as it would be from these."""
+    clock, lengths = [0.0], np.random.default_rng(0).integers(5, 40, 8_000)
+    a_step, a_place = 0.2, 0.0005
+
+    class Timed(Stepping):
+        def __init__(self, _work: Any, *, precision: str) -> None:
+            self.precision = precision
+
+        def __call__(self, rows: np.ndarray) -> None:
+            clock[0] += a_step + a_place * int(lengths[rows].max()) * len(rows)
+
+    def now() -> float:
+        return clock[0]
+
+    module = sys.modules[forecast.__module__]
+    monkeypatch.setattr(module, "Stepping", Timed)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=now, monotonic=now))
+    monkeypatch.setattr(module.precision, "chosen", lambda _work: "float32")
+    work = SimpleNamespace(
+        examples=SimpleNamespace(rows=SimpleNamespace(lengths=lengths)),
+        applied=SimpleNamespace(parameters=("some",)),
+        training=SimpleNamespace(batch=32),
+        effort=SimpleNamespace(seed=0),
+        place=SimpleNamespace(device=torch.device("cpu")),
+        deadline=1e9,
+    )
+    batches = shuffled(lengths, 32, seed=0, epoch=0)
+    really = sum(a_step + a_place * int(lengths[one].max()) * len(one) for one in batches)
+    measured = module._measure(SimpleNamespace(work=work), allowed)
+    assert measured.seconds == pytest.approx(really, rel=0.02)
+    assert (measured.share == 1.0) == (allowed > 10.0)
 
 
 def test_a_forecast_names_seconds_and_memory_and_is_quick() -> None:

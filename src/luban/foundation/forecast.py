@@ -158,7 +158,7 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     longest = int(order[0])
     places = [*[middle] * (_WARMING + 1), longest, *(one for one in others if one != longest)]
     step: Stepping | Reading = Stepping(work, precision="float32") if learns else Reading(work)
-    cut = _cut(step, batches[middle], len(batches[longest]), work, allowed)
+    cut, tried_few = _cut(step, batches[middle], len(batches[longest]), work, allowed)
     if learns and cut >= len(batches[longest]):  # to find out which arithmetic is quicker takes as long as some steps
         step = Stepping(work, precision=precision.chosen(work))
     resting = held(work.place.device)
@@ -178,6 +178,11 @@ def _measure(setup: Setup, allowed: float) -> Measured:
             break
     tried = [int(lengths[batches[place][:cut]].max()) * len(batches[place][:cut]) for place in seen]
     taken = np.array(list(seen.values()))
+    if cut < len(batches[longest]):
+        # Parts of one size would not tell what a step takes whatever its rows are, and a whole batch would seem to take
+        # as many times that as it has parts.
+        tried.append(int(lengths[batches[middle][:_FEW]].max()) * len(batches[middle][:_FEW]))
+        taken = np.append(taken, tried_few)
     seconds = float(fitted(np.array(tried, dtype=np.float64), taken, sizes.astype(np.float64)).sum())
     if isinstance(step, Reading):
         seconds += step.solving(len(lengths))
@@ -185,10 +190,10 @@ def _measure(setup: Setup, allowed: float) -> Measured:
     return Measured(seconds, count, int(sizes[longest]), step.precision, share=min(cut, rows) / rows, resting=resting)
 
 
-def _cut(step: Stepping | Reading, batch: np.ndarray, rows: int, work: Work, allowed: float) -> int:
-    """Return how many rows of each batch can be tried in the time; all where no clock counts."""
+def _cut(step: Stepping | Reading, batch: np.ndarray, rows: int, work: Work, allowed: float) -> tuple[int, float]:
+    """Return how many rows of each batch there is time to try (all where no clock counts), and the seconds of a few."""
     if not math.isfinite(work.deadline):  # what was tried decides on memory, and the machine's speed must not
-        return rows
+        return rows, 0.0
     few = batch[:_FEW]
     taken = 0.0
     for _ in range(2):  # the first one makes what all others use
@@ -197,7 +202,7 @@ def _cut(step: Stepping | Reading, batch: np.ndarray, rows: int, work: Work, all
         device.wait(work.place.device)
         taken = time.perf_counter() - started
     fitting = int(len(few) * allowed / (_LEAST_STEPS * max(taken, 1e-9)))
-    return rows if fitting >= rows else max(_FEW, fitting)
+    return (rows if fitting >= rows else max(_FEW, fitting)), taken
 
 
 def fitted(sizes: np.ndarray, seconds: np.ndarray, wanted: np.ndarray) -> np.ndarray:
