@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from copy import deepcopy
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from luban.core.protocols import Model
+    from luban.foundation.adapted import Adapted
 
 GOOD, BAD = ("good", "fine", "lovely", "great"), ("bad", "poor", "awful", "dull")
 OTHERS = ("film", "book", "meal", "day", "song", "was", "the", "quite")
@@ -158,6 +163,35 @@ def test_it_goes_on_learning(learner: str, parameters: dict[str, object], tmp_pa
     made = plugins.create("learners", learner)
     after = check_goes_on(made, model, task, new, unseen, loss_of, replay=old, apart=1e-6)
     assert after.learned == model.learned, "what a refit is told stays"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("trainings", [0, 1])
+def test_what_cannot_be_judged_in_time_is_not_learnt(
+    trainings: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the deadline comes while the network before, or the one that was trained, is judged, the model stays."""
+    model, _ = fitted("fine_tune", (TEXT,), tmp_path, way="full", learning_rate=3e-3, epochs=6.0, batch=16)
+    effort = Effort(deadline=time.monotonic() + 3600.0, seed=3)
+    hours = [2.0] if not trainings else [0.0]
+    trained = 0
+
+    def turned_round(adapted: Adapted, *_: object, **__: object) -> Adapted:
+        """Return a network that says the opposite, and so is better on rows that were turned; hours pass."""
+        nonlocal trained
+        trained += 1
+        hours[0] = 2.0
+        network = deepcopy(adapted.network)
+        for one in network.head.parameters():
+            one.data.neg_()
+        return replace(adapted, network=network)
+
+    now = time.monotonic()
+    clock = SimpleNamespace(monotonic=lambda: now + 3600.0 * hours[0])
+    monkeypatch.setattr("luban.foundation.training.evaluate.time", clock)
+    monkeypatch.setattr("luban.foundation.further.further", turned_round)
+    assert model.update(turned(problem(TEXT)[0], texts(100, 5)), effort=effort) is model
+    assert trained == trainings
 
 
 def test_contributions_of_a_probe_sum_to_its_margin(tmp_path: Path) -> None:

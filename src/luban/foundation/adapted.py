@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -99,13 +100,20 @@ class Adapted:
         """Body and head for export: ``module(**tensors) -> margins``, at rest, with what was added folded in."""
         return self.network
 
-    def margins(self, table: pa.Table, *, threads: int | None = None, batch: int = 64) -> np.ndarray:
+    def margins(
+        self, table: pa.Table, *, threads: int | None = None, batch: int = 64, until: float = math.inf
+    ) -> np.ndarray:
         """Return the margins of the rows of a canonical table.
 
         Returns
         -------
         numpy.ndarray
             float64, shape (n, width); (n, W, K) for a label a word, NaN where a row has fewer words.
+
+        Raises
+        ------
+        OutOfTime
+            If `until` (a value of `time.monotonic`) came first.
         """
         import torch
 
@@ -115,7 +123,7 @@ class Adapted:
 
         place = device.Place(next(self.network.parameters()).device)
         with device.threads(threads or torch.get_num_threads()):
-            found = margins(self.network, Rows(self.preparation, table), place, batch=batch)
+            found = margins(self.network, Rows(self.preparation, table), place, batch=batch, until=until)
         result: np.ndarray = found.double().numpy()
         return result
 

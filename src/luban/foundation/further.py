@@ -71,12 +71,18 @@ def further(
     )
 
 
-def judged(adapted: Adapted, rows: Examples, *, threads: int) -> float:
-    """Return what early stopping goes by, on rows; lower is better."""
+def judged(adapted: Adapted, rows: Examples, *, effort: Effort) -> float:
+    """Return what early stopping goes by, on rows; lower is better.
+
+    Raises
+    ------
+    OutOfTime
+        If the deadline came first.
+    """
     import torch
 
     from luban.foundation.heads.objective import criterion, objective_for
 
     objective = objective_for(adapted.task, rows.target)
-    margins = torch.from_numpy(adapted.margins(rows.table, threads=threads)).float()
+    margins = torch.from_numpy(adapted.margins(rows.table, threads=effort.threads, until=effort.deadline)).float()
     return criterion(adapted.task, objective, margins, objective.encode(rows.target))[0]

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, OutOfTime
 from luban.core.serial import to_json
 from luban.learners import link
 from luban.learners.adapted import attributing
@@ -58,7 +58,7 @@ class AdaptedModel:
         """Return a model that was trained further from its weights, on `examples` and those of `replay` mixed.
 
         The last fifth of the rows tells after how many passes to stop, then it is trained so long on all. Where none is
-        better than none, the model is returned as it is.
+        better than none, or the time is up before that is known, the model is returned as it is.
         """
         from luban.foundation.further import further, judged
 
@@ -70,11 +70,14 @@ class AdaptedModel:
         now = time.monotonic()
         effort = replace(effort, checkpoint=None)
         half = replace(effort, deadline=now + 0.45 * (effort.deadline - now))
-        stays = judged(self.adapted, latest, threads=effort.threads)
-        tried = further(self.adapted, mixed_with(earlier, replay), latest, effort=half)
-        if judged(tried, latest, threads=effort.threads) >= stays or effort.expired:
+        try:
+            stays = judged(self.adapted, latest, effort=half)
+            tried = further(self.adapted, mixed_with(earlier, replay), latest, effort=half)
+            if judged(tried, latest, effort=effort) >= stays or effort.expired:
+                return self
+            found = further(self.adapted, mixed_with(examples, replay), None, learned=tried.learned, effort=effort)
+        except OutOfTime:
             return self
-        found = further(self.adapted, mixed_with(examples, replay), None, learned=tried.learned, effort=effort)
         return replace(self, adapted=found)
 
     def save(self) -> Mapping[str, bytes]:
