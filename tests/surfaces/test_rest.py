@@ -20,7 +20,7 @@ from luban.core import plugins
 from luban.core.errors import Refused
 from luban.serving.hosts import is_loopback
 from luban.store import Workspace
-from luban.surfaces.rest import application, serve
+from luban.surfaces.rest import application, serve, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -253,9 +253,65 @@ def test_what_is_uploaded_is_never_shown_as_a_page(client: httpx.Client) -> None
 
 def test_wrong_routes_and_hosts_get_objects_too(client: httpx.Client) -> None:
     assert client.get("/api/nothing").json()["error"]["happened"] == "not found"
-    assert client.get("/api/fit").status_code == 405
+    refused = client.get("/api/fit")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    assert refused.json()["error"] == {
+        "code": "method-not-allowed",
+        "happened": "the route does not take GET",
+        "seen": "GET /api/fit",
+        "remedy": "Ask it with POST. The routes: /docs.",
+    }
     assert client.get("/", headers={"host": "[bad"}).status_code == 403
     assert client.post("/api/predict", json={}, headers={"origin": "null"}).status_code == 403
+
+
+def test_of_a_path_with_several_routes_all_methods_are_told(client: httpx.Client) -> None:
+    refused = client.post("/api/files/rows.csv", content=b"x")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, PUT")
+    assert refused.json()["error"]["remedy"].startswith("Ask it with GET or PUT.")
+    refused = client.put("/api/2.0/mlflow/runs/get")
+    assert refused.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST", (
+        "there what no route takes is told by MLflow's words"
+    )
+    refused = client.put("/api/3.0/mlflow/server-info")
+    assert (refused.status_code, refused.json()["error_code"]) == (405, "ENDPOINT_NOT_FOUND")
+    assert refused.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    ("remedy", "request_"),
+    [
+        ("List them: luban runs list", "List them: GET /api/runs/list"),
+        (
+            "It may reject it: luban approvals approve 01ab",
+            'It may reject it: POST /api/approvals/approve {"approval": "01ab"}',
+        ),
+        ("See: luban runs show 01ab.", "See: GET /api/runs/show?run=01ab."),
+        (
+            "Move it (luban models promote a/VERSION --alias champion), or wait.",
+            'Move it (POST /api/models/promote {"model": "a/VERSION", "alias": "champion"}), or wait.',
+        ),
+        ("Look at it again: luban deployments show.", "Look at it again: GET /api/deployments/show."),
+        ("See it; luban update learns from them.", "See it; POST /api/update learns from them."),
+        (
+            "Use luban explain (luban.explain in Python) samples.",
+            "Use POST /api/explain (luban.explain in Python) samples.",
+        ),
+        ("Sign it: luban models sign a/1 --key KEY", "Sign it: luban models sign a/1 --key KEY"),
+        ("Give --resume alone.", "Give --resume alone."),
+    ],
+)
+def test_a_remedy_over_rest_is_a_request_where_the_server_offers_it(remedy: str, request_: str) -> None:
+    """What only the machine itself can do stays a command, and of a sentence that goes on the verb alone is changed."""
+    assert words.requests(remedy) == request_
+
+
+def test_what_a_remedy_asks_for_can_be_asked_for(client: httpx.Client) -> None:
+    remedy = client.get("/api/approvals/show", params={"approval": "none"}).json()["error"]["remedy"]
+    method, path = remedy.removeprefix("List them: ").split(" ")
+    assert client.request(method, path).json() == []
+    job = finished(client, client.post("/api/fit", json={"resume": "none"}))
+    assert job["error"]["remedy"] == "List them: GET /api/runs/list"
 
 
 def test_job_that_is_stopped_keeps_the_best_model_so_far(client: httpx.Client) -> None:

@@ -27,7 +27,7 @@ from luban.serving.access.principal import permit, principal_of
 from luban.serving.observe import GONE
 from luban.surfaces import mlflow
 from luban.surfaces.call import arguments_for, call, variants
-from luban.surfaces.rest import bodies, files, openapi
+from luban.surfaces.rest import bodies, files, openapi, refusals, words
 from luban.surfaces.rest.guard import Guard
 from luban.surfaces.rest.jobs import Jobs
 from luban.version import __version__
@@ -200,7 +200,7 @@ def _refusal(error: LubanError, headers: dict[str, str]) -> ASGIApp:
 
 def _told(error: LubanError, path: str, headers: dict[str, str] | None = None) -> Response:
     """Return the response for an error, in the form that the clients of a path expect."""
-    body = mlflow.shape(error) if path.startswith(mlflow.PREFIXES) else {"error": error.to_dict()}
+    body = mlflow.shape(error) if path.startswith(mlflow.PREFIXES) else {"error": words.shown(error)}
     return JSONResponse(body, status_code=error.status, headers=headers)
 
 
@@ -211,10 +211,8 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    seen = f"{request.method} {request.url.path}"
-    remedy = "The routes: /docs. A model answers once it is deployed: luban deploy NAME MODEL."
-    answer = {"code": "not-found", "happened": error.detail.lower(), "seen": seen, "remedy": remedy}
-    return JSONResponse({"error": answer}, status_code=error.status_code, headers=error.headers)
+    refused, headers = refusals.told(request, error)
+    return _told(refused, request.url.path, headers)
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import Conflict, LubanError, NotFound
 from luban.core.progress import Progress, listening, stopping
 from luban.core.serial import to_json
+from luban.surfaces.rest import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +94,7 @@ class Jobs:
                 work.result = to_json(call())
             work.state = "finished"
         except LubanError as error:
-            work.error, work.state = error.to_dict(), "failed"
+            work.error, work.state = words.shown(error), "failed"
         except Exception as error:  # noqa: BLE001 - it is told by the job, and whole in the log
             _LOG.exception("the job %s (%s) met a fault of Luban", work.id, work.operation)
             work.error, work.state = {"code": "defect", "happened": type(error).__name__}, "failed"
