@@ -23,9 +23,11 @@ from luban.foundation import adapted as stored
 from luban.foundation.adapt import adapt
 from luban.foundation.backbones import TASKS, TEXT_TASKS, tiny
 from luban.foundation.setup import find
+from luban.foundation.ways.bitfit import Bitfit
+from luban.testing.way import check_way
 
 QUICK: dict[str, Any] = {"epochs": 1.0, "batch": 8, "precision": "float32", "learning_rate": 1e-3}
-WAYS = tuple(name for name in plugins.names("ways") if hasattr(plugins.load("ways", name), "learn"))
+WAYS = plugins.names("ways")
 ON_TEXT = (*(one for one in TEXT_TASKS if one != "matching"), "quantile", "pairs")
 
 
@@ -63,8 +65,18 @@ def _known(way: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_comes_back_the_same(way: str) -> None:
-    roundtrip("text", "binary", way)
+def test_each_way_holds_to_its_protocol(way: str) -> None:
+    """It says what it does, and what it made comes back from disk the same: the check that ships for plug-ins."""
+    task, training = problem("text", "binary", 24)
+    assert check_way(way, lambda: backbone("text"), task, training, parameters=_known(way)) is not None
+
+
+def test_a_way_that_says_what_it_does_not_do_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails where a way says that it only reads, and trains biases."""
+    monkeypatch.setattr(Bitfit, "reads_only", True)
+    task, training = problem("text", "binary", 24)
+    with pytest.raises(AssertionError, match="whether it only reads"):
+        check_way("bitfit", lambda: backbone("text"), task, training)
 
 
 @pytest.mark.parametrize("task", ON_TEXT)

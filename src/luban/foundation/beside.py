@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.core.protocols import Examples, Forecast
-from luban.foundation.few_shot import told
-from luban.foundation.forecast import Reading, Stepping
+from luban.foundation.forecast import Reading, Stepping, told
 from luban.foundation.setup import choose, find, set_up
 from luban.foundation.training import device, state
 
@@ -107,7 +106,7 @@ def beside(way: str, known: Forecast, by: str, *, steps: Mapping[str, Step], row
     rows : int
         To learn from.
     options
-        Of the way; for one that compares pairs they say how often it would pass over the rows.
+        Of the way; for one that is `luban.foundation.way.Repeating` they say how often it passes over the rows.
     """
     own, other = steps.get(way), steps.get(by)
     memory = known.memory
@@ -118,7 +117,7 @@ def beside(way: str, known: Forecast, by: str, *, steps: Mapping[str, Step], row
     else:
         ratio = _cost(way) / _cost(by)
         note = f"by the steps of {by}, of which it takes {ratio:.2f}"
-    note += told(options, rows)
+    note += told(find(way), options, rows)
     return Forecast(seconds=known.seconds * ratio, memory=max(0, memory), note=note, room=known.room)
 
 
@@ -127,4 +126,4 @@ def _cost(way: str) -> float:
     found = find(way)
     if found.rewrites:
         return _ALL
-    return _FORWARD if getattr(found, "reads_only", False) else _FORWARD_AND_BACK
+    return _FORWARD if found.reads_only else _FORWARD_AND_BACK

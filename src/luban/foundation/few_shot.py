@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -83,13 +83,6 @@ def passes(rows: int, pairs: int, batch: int) -> int:
     """Return how often so many rows are passed over, so that about so many pairs are compared."""
     each = max(1, rows * (batch - 1) // 2)
     return max(1, min(20, round(pairs / each)))
-
-
-def told(options: Any, rows: int) -> str:
-    """Return in words how often a way that compares pairs would pass over the rows; nothing for other ways."""
-    if not hasattr(options, "pairs"):
-        return ""
-    return f"; it passes over the rows up to {passes(rows, options.pairs, options.group)} times, as the time allows"
 
 
 def contrast(work: Work, *, pairs: int, batch: int) -> None:

@@ -12,14 +12,14 @@ import torch
 
 from luban.core.errors import Unsupported
 from luban.core.protocols import Examples, Forecast, Unsuitable
-from luban.foundation.few_shot import told
 from luban.foundation.setup import choose, set_up
 from luban.foundation.training import device, precision, state
 from luban.foundation.training.loss import Loss
 from luban.foundation.training.memory import Peak, held, room_beside_the_machine
 from luban.foundation.training.optimizer import optimizer
 from luban.foundation.training.order import by_length, shuffled
-from luban.foundation.training.probe import PENALTIES, Problem, Vectors, joined, solutions
+from luban.foundation.training.probe import PENALTIES, Problem, Vectors, joined
+from luban.foundation.way import Repeating, Solving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from luban.foundation.backbone import Backbone
     from luban.foundation.setup import Setup
     from luban.foundation.training.work import Work
+    from luban.foundation.way import Way
 
 PROBES = 16
 _WARMING = 2
@@ -93,7 +94,7 @@ def forecast(
                 augmentation=augmentation,
             )
             prepared = time.monotonic() - begun
-            measured = _measure(setup, min(_SECONDS, 0.5 * effort.remaining))
+            measured = _measure(setup, chosen, min(_SECONDS, 0.5 * effort.remaining))
         share = rows / max(1, len(sample.table))
         kept = sum(one.nbytes for one in state.changing(setup.work.network).values())
         grown = int((share - 1.0) * sum(setup.work.examples.rows.lengths) * 24)
@@ -103,10 +104,17 @@ def forecast(
         # Beside gradients, which are as large as what is trained, a whole batch takes more than a part of one.
         memory=int(peak.bytes + max(0, peak.bytes - measured.resting - kept) * (1 / measured.share - 1) + kept + grown),
         note=f"{measured.count} steps of up to {measured.longest:,} steps by rows on {setup.work.place.device.type} in "
-        f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second{told(options, rows)}",
+        f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second{told(chosen, options, rows)}",
         least=prepared + _LEAST_PASS * measured.seconds * share if setup.work.applied.parameters else None,
         room=room_beside_the_machine(setup.work.place.device),
     )
+
+
+def told(way: Way, options: Any, rows: int) -> str:
+    """Return in words how often a way would pass over the rows; nothing where its options do not say."""
+    if not isinstance(way, Repeating):
+        return ""
+    return f"; it passes over the rows up to {way.passes(options, rows)} times, as the time allows"
 
 
 def _sample(training: Examples, seed: int) -> Examples:
@@ -144,7 +152,7 @@ class Measured:
     resting: int
 
 
-def _measure(setup: Setup, allowed: float) -> Measured:
+def _measure(setup: Setup, way: Way, allowed: float) -> Measured:
     work = setup.work
     lengths = work.examples.rows.lengths
     learns = bool(work.applied.parameters)
@@ -184,8 +192,8 @@ def _measure(setup: Setup, allowed: float) -> Measured:
         tried.append(int(lengths[batches[middle][:_FEW]].max()) * len(batches[middle][:_FEW]))
         taken = np.append(taken, tried_few)
     seconds = float(fitted(np.array(tried, dtype=np.float64), taken, sizes.astype(np.float64)).sum())
-    if isinstance(step, Reading):
-        seconds += step.solving(len(lengths))
+    if isinstance(step, Reading) and isinstance(way, Solving):
+        seconds += way.solutions(work.options) * step.solving(len(lengths))
     rows = len(batches[longest])
     return Measured(seconds, count, int(sizes[longest]), step.precision, share=min(cut, rows) / rows, resting=resting)
 
@@ -267,8 +275,8 @@ class Reading:
             self._read.append((rows, head.vectors(self._work.network.encode(tensors), tensors).float().cpu()))
 
     def solving(self, rows: int) -> float:
-        """Return the seconds that it takes to fit the head on so many rows, by those that were read."""
+        """Return the seconds that it takes to solve for the head on so many rows, by those that were read."""
         read = Vectors(joined([one for _, one in self._read]), np.concatenate([one for one, _ in self._read]))
         problem = Problem(self._work, read)
         problem.solve(PENALTIES[2], np.arange(problem.count))
-        return problem.slowest * rows / problem.count * solutions(getattr(self._work.options, "penalty", None))
+        return problem.slowest * rows / problem.count

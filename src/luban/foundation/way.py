@@ -104,14 +104,15 @@ class Way(Protocol):
     rewrites : bool
         Whether most weights of the body change: then the whole body is kept with the model, else the body as it was
         and what changed beside it.
-
-    A way that trains nothing of the body, and so only reads, says it by an attribute ``reads_only``.
+    reads_only : bool
+        Whether nothing of the body is trained, nor beside it: only a head learns from what the body makes of the rows.
     """
 
     name: str
     options: type
     rate: float
     rewrites: bool
+    reads_only: bool
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether this body can be adapted so, and if not why, in words."""
@@ -135,6 +136,22 @@ class Way(Protocol):
 
     def learn(self, work: Work) -> None:
         """Train until the work is done or its time is up; ``work.network`` then holds the best state."""
+
+
+@runtime_checkable
+class Repeating(Protocol):
+    """Ability of a way: its options say how often it passes over the rows; a forecast counts one pass."""
+
+    def passes(self, options: Any, rows: int) -> int:
+        """Return how often it passes over so many rows at most."""
+
+
+@runtime_checkable
+class Solving(Protocol):
+    """Ability of a way that only reads: it solves for a head, which takes a time of its own."""
+
+    def solutions(self, options: Any) -> int:
+        """Return how often it solves for all rows at most."""
 
 
 def freeze(body: nn.Module) -> None:

@@ -57,6 +57,7 @@ class Adalora:
     options = AdaloraOptions
     rate = 1e-3
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the body has a layer for it."""

@@ -44,6 +44,7 @@ class Adapter:
     options = AdapterOptions
     rate = 5e-4
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether there are feed-forward layers."""

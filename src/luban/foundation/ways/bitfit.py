@@ -32,6 +32,7 @@ class Bitfit:
     options = BitfitOptions
     rate = 1e-3
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the body has biases."""

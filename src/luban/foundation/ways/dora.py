@@ -33,6 +33,7 @@ class Dora:
     options = DoraOptions
     rate = 5e-4
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the body has a layer for it."""

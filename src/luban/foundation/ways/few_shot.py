@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import InputError
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Real
-from luban.foundation.few_shot import contrast
+from luban.foundation.few_shot import contrast, passes
 from luban.foundation.training.probe import probe
 from luban.foundation.ways.full import Full, FullOptions
 
@@ -49,6 +49,7 @@ class FewShot:
     options = FewShotOptions
     rate = 1e-4
     rewrites = True
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether rows have classes that do not overlap."""
@@ -73,6 +74,10 @@ class FewShot:
         if options.pairs < 1 or options.group < 2:
             raise InputError("pairs must be at least 1 and group at least 2", seen=f"{options.pairs}, {options.group}")
         return Full().apply(backbone, FullOptions(decay=options.decay), tensors)
+
+    def passes(self, options: Any, rows: int) -> int:
+        """Return how often the rows are passed over, so that about as many pairs are compared as was asked for."""
+        return passes(rows, options.pairs, options.group)
 
     def learn(self, work: Work) -> None:
         """Compare, then fit the head."""

@@ -43,6 +43,7 @@ class Full:
     options = FullOptions
     rate = 5e-5
     rewrites = True
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return that any body with weights will do."""

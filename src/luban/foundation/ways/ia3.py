@@ -31,6 +31,7 @@ class Ia3:
     options = Ia3Options
     rate = 1e-2
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether there are keys and values to scale."""

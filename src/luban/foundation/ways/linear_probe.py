@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from luban.core.protocols import Suggestion, Suitable
-from luban.foundation.training.probe import probe
+from luban.foundation.training.probe import probe, solutions
 from luban.foundation.way import Applied, freeze
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ class LinearProbe:
         del options, tensors
         freeze(backbone.body)
         return Applied(body=backbone.body)
+
+    def solutions(self, options: Any) -> int:
+        """Return how often the head is solved for: many times where its penalty is chosen."""
+        return solutions(options.penalty)
 
     def learn(self, work: Work) -> None:
         """Compute the vectors once and fit the head on them."""

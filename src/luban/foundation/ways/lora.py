@@ -44,6 +44,7 @@ class Lora:
     options = LoraOptions
     rate = 5e-4
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the body has a layer for it."""

@@ -49,6 +49,7 @@ class Prefix:
     options = PrefixOptions
     rate = 1e-2
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the network attends through the table of transformers."""

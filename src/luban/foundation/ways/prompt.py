@@ -44,6 +44,7 @@ class Prompt:
     options = PromptOptions
     rate = 2e-2
     rewrites = False
+    reads_only = False
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether the network takes vectors in place of token numbers."""

@@ -70,7 +70,7 @@ class FineTuneLearner:
         kinds = [] if isinstance(columns, Unsuitable) else [choice.kind_of(schema, name) for name in columns]
         cards = [card for card in choice.cards().values() if card.kind in kinds and not card.needs]
         taken = {way for card in cards for way in card.ways}
-        ways = tuple(name for name in plugins.names("ways") if name in taken and _trains(name))
+        ways = tuple(name for name in plugins.names("ways") if name in taken)
         if not ways:
             return {}
         spaces = [plugins.create("ways", name).space(task) for name in ways] if find_spec("torch") else []
@@ -153,7 +153,7 @@ class FineTuneLearner:
         known = {str(one.parameters["way"]): one.forecast for one in measured if one.forecast is not None}
         steps: dict[str, Step] = {}
         found = []
-        others = [name for name in plugins.names("ways") if _trains(name) and name not in known]
+        others = [name for name in plugins.names("ways") if name not in known]
         for way in [*known, *others]:
             body = choice.frozen_backbone_of(task, schema, training.table)
             answer = plugins.create("ways", way).supports(body, task)
@@ -232,8 +232,3 @@ def usual_rate(way: str, width: int) -> float:
     """
     made = plugins.create("ways", way)
     return float(made.rate) * (max(1.0, _PUBLISHED_WIDTH / width) if made.rewrites else 1.0)
-
-
-def _trains(way: str) -> bool:
-    """Return whether a way trains the network with a head, step by step."""
-    return hasattr(plugins.load("ways", way), "learn")
