@@ -202,6 +202,55 @@ def test_the_rest_of_a_body_that_was_answered_is_not_waited_for_for_ever() -> No
                 _drip(client)
 
 
+_CHUNKED = b"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def _answered(url: str, head: bytes, more: bytes = b"", times: int = 0) -> bytes:
+    """Send bytes, and more of them again and again; return what came back, nothing where the connection was reset."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=180) as client:
+        try:
+            client.sendall(head)
+            for _ in range(times):
+                client.sendall(more)
+            return client.recv(4096)
+        except (ConnectionResetError, BrokenPipeError):
+            return b""
+
+
+@pytest.mark.long
+def test_heads_are_bounded_and_a_long_one_is_told_so() -> None:
+    """In one header, in many, in the address, and in what may stand beside the pieces of a body; bodies are not."""
+    runtime = Runtime.from_fitted(small.fitted(small.NUMBER), name="quick")
+    live = b"GET /v2/health/live%b HTTP/1.1\r\nHost: localhost\r\n%b\r\n"
+    with running([runtime], limits=Limits(patience=180.0)) as url:
+        assert b" 200 " in _answered(url, live % (b"", b"x-a: " + b"a" * 60_000 + b"\r\n"))
+        for size in (70_000, 100_000):
+            for head in (
+                live % (b"", b"x-a: " + b"a" * size + b"\r\n"),
+                live % (b"", b"".join(b"x-%d: b\r\n" % number for number in range(size // 5))),
+                live % (b"?" + b"a" * size, b""),
+            ):
+                found = _answered(url, head)
+                assert b" 431 " in found, found
+                assert b"65536 bytes" in found
+        letters, trailers = b"a" * 100_000, b"".join(b"x-%d: b\r\n" % number for number in range(10_000))
+        for head, more in (
+            (b"GET / HTTP/1.1\r\nHost: localhost\r\nx-a: ", letters),
+            (_CHUNKED + b"2;", letters),
+            (_CHUNKED + b"2\r\n{}\r\n0\r\n", trailers),
+        ):
+            found = _answered(url, head, more, 500)
+            assert found == b"" or b" 431 " in found, found
+        body = b'{"rows": []' + b" " * 1_000_000 + b"}"
+        pieces = b"".join(b"1\r\n%c\r\n" % one for one in body[:100_000])
+        last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body) - 100_000, body[100_000:])
+        assert b" 200 " in _answered(url, _CHUNKED + pieces + last)
+        whole = b"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
+        assert b" 200 " in _answered(url, 3 * (whole % (len(body), body)))
+        assert ask(url, 10.0, "quick").status_code == 200
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_what_is_no_number_is_400_by_every_wire(url: str, text: str) -> None:
     row = json.dumps(ROW).replace("60.0", text)

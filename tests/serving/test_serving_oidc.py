@@ -106,6 +106,7 @@ def test_a_person_with_a_role_is_let_in_and_only_for_that(issuer: OwnIssuer, url
     assert status(url, None) == 401  # with an issuer a token is needed from the beginning
     assert status(url, issuer.token()) == 200
     assert status(url, issuer.token(), "/metrics") == 403
+    assert status(url, issuer.token(groups=[f"department-{number:04}" for number in range(400)])) == 200  # 10 KB
     assert status(url, issuer.token(roles=["viewer"]), "/metrics") == 200
     assert status(url, issuer.token(roles="viewer scorer"), "/metrics") == 200
     assert status(url, issuer.token(roles=["unknown", 3])) == 403
@@ -136,6 +137,7 @@ def test_tokens_that_prove_nothing_are_refused(issuer: OwnIssuer, url: str) -> N
         "nobody": issuer.token(sub=None),
         "no signature": f"{head}.{claims}.",
         "changed claims": f"{head}.{claims[:-2]}AA.{signature}",
+        "no end of brackets": _unpadded(b"[" * 20_000) + f".{claims}.{signature}",
         "algorithm none": f"eyJhbGciOiJub25lIn0.{claims}.",
         "the public key as a secret": confused,
     }.items():

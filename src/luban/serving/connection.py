@@ -1,20 +1,23 @@
-"""Connections whose clients must send the head of a request in time; others are closed. Answers are sent as one.
+"""Connections whose clients must send the head of a request in time, and no endless one. Answers are sent as one.
 
 uvicorn bounds the time between two requests, not how long a client may take over the lines of one head, nor over what
 is left of a body when its answer was given already (it was too large, or too slow): one byte now and then would keep a
-connection for ever.
+connection for ever. Nor does it bound a head, whose lines are kept in memory before anybody is asked for a token.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from luban.serving.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     import asyncio
+
+HEAD = 64 * 1024
+"""Bytes of a request's address, names and values of headers at most: a token with a person's many groups has 8 KB."""
 
 
 def connection(patience: float) -> type[asyncio.Protocol]:
@@ -28,6 +31,8 @@ class _Connection(HttpToolsProtocol):
     _patience: float
     _timer: asyncio.TimerHandle | None = None
     _heading = False
+    _unread = 0  # bytes that came since what came was last of use, as a whole head or a piece of a body
+    _too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._joined = JoinedWrites(transport, self.loop)
@@ -35,20 +40,44 @@ class _Connection(HttpToolsProtocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        self._unread += len(data)
         super().data_received(data)
-        if self._heading and self._timer is None:  # most heads come at once and need no timer
+        if self.transport.is_closing():
+            return
+        if self._unread > HEAD:  # lines of a head, of what follows a body, or beside its pieces
+            self._too_large = True
+            self.send_400_response("")
+        elif self._heading and self._timer is None:  # most heads come at once and need no timer
             self._wait()
 
     def on_message_begin(self) -> None:
-        self._heading = True
+        self._heading, self._unread = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._heading = False
+        self._heading, self._unread = False, 0
         self._end_wait()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD:
+            self._too_large = True
+            raise ValueError("the head of a request is too large")  # which ends the parsing with what follows here
         super().on_headers_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, or too large a head, and hang up."""
+        if not self._too_large:
+            super().send_400_response(msg)
+            return
+        body = f"The head of a request may have {HEAD} bytes.".encode()
+        kind = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[431] + kind % len(body) + body)
+        self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._unread = 0
         self._end_wait()
         super().on_message_complete()
 
