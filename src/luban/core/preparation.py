@@ -92,6 +92,15 @@ class Inspecting(Protocol):
         """Return what is worth knowing before training, each with its fix, from at most some thousand of the rows."""
 
 
+@runtime_checkable
+class Cutting(Protocol):
+    """Ability of a preparation: it cuts off what rows have beyond a length."""
+
+    @property
+    def max_length(self) -> int:
+        """Most steps that its tensors have along a row, such as tokens of a text."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Which characters a token stands for.

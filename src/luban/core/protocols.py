@@ -149,8 +149,7 @@ class Model(Protocol):
 class Learner(Protocol):
     """A way to learn (group ``luban.learners``). It holds no state: what is learnt is the model.
 
-    A learner with an attribute ``kinds`` is offered tasks of these kinds alone; without one it is offered those of
-    `luban.core.task.PLAIN`.
+    It is offered tasks of the kinds of `luban.core.task.PLAIN`, unless it is `Specialised`.
     """
 
     name: str
@@ -190,6 +189,19 @@ class Learner(Protocol):
 
     def load(self, payloads: Mapping[str, bytes]) -> Model:
         """Return the model that `Model.save` wrote; parse, check, then construct."""
+
+
+@runtime_checkable
+class Specialised(Protocol):
+    """Ability of a learner: it is made for other kinds of tasks than the plain ones.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        It is offered tasks of these kinds alone, see `luban.core.task.Task.kind`.
+    """
+
+    kinds: tuple[str, ...]
 
 
 class Graph(Protocol):
@@ -251,6 +263,24 @@ class Explainable(Protocol):
         margin (log-odds for classes, the prediction itself for regression). One column an input column
         of the task, in order; outputs is 1 for binary tasks (the positive class).
         """
+
+
+@runtime_checkable
+class WarmingUp(Protocol):
+    """Ability of what is Explainable: it tells how long its first contributions take besides the rows."""
+
+    @property
+    def warm_up(self) -> float:
+        """Seconds, such as for the import of a library; 0 once that is done."""
+
+
+@runtime_checkable
+class TaskBound(Protocol):
+    """Ability of a model: it tells the task that it was made for, and takes part in no ensemble of another one."""
+
+    @property
+    def task(self) -> Task:
+        """What it was made for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,6 +385,10 @@ class Preparing(Protocol):
     @property
     def kept_seconds(self) -> float:
         """Return how many seconds another fit on the same rows will not take again."""
+
+    @property
+    def rows_read(self) -> int | None:
+        """Return how many rows it learnt from where there was no time for all of them to be read, else None."""
 
 
 @runtime_checkable
@@ -470,7 +504,18 @@ class Event:
 
 @runtime_checkable
 class Executor(Protocol):
-    """Where jobs run (group ``luban.executors``)."""
+    """Where jobs run (group ``luban.executors``).
+
+    Attributes
+    ----------
+    workers : int
+        How many jobs run at the same time.
+    threads : int
+        How many threads each of them may run.
+    """
+
+    workers: int
+    threads: int
 
     def submit(self, job: Job) -> int:
         """Queue a job and return its number."""
@@ -483,6 +528,14 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop all workers."""
+
+
+@runtime_checkable
+class Warming(Protocol):
+    """Ability of an executor: its workers can get ready before there is a job."""
+
+    def warm(self, *modules: str) -> None:
+        """Let every worker import these modules while it has no job, in this order; return at once."""
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from luban.core.errors import LubanError
-from luban.core.preparation import Inspecting
+from luban.core.preparation import Cutting, Inspecting
 from luban.core.protocols import Examples
 from luban.core.report import SEVERITY, Finding
 from luban.foundation.heads.words import WORD_IDS, padded
@@ -217,8 +217,7 @@ def _tokens(backbone: Backbone, preparation: Preparation, table: pa.Table) -> It
             remedy="Use the tokenizer that the weights were trained with: both must come from the same model.",
         )
     positions = getattr(network.config, "max_position_embeddings", None)
-    most = getattr(preparation, "max_length", None)
-    if positions is not None and most is not None and ids.shape[1] > positions:
+    if positions is not None and isinstance(preparation, Cutting) and ids.shape[1] > positions:
         yield Finding(
             what=f"texts of {ids.shape[1]:,} tokens are longer than the {positions:,} positions of the network",
             verdict="block",

@@ -10,6 +10,7 @@ import torch
 
 from luban.core import plugins
 from luban.core.errors import InputError, Unsupported
+from luban.core.preparation import Cutting
 from luban.core.protocols import Unsuitable
 from luban.foundation.adapted import Reading, fill
 from luban.foundation.heads.objective import objective_for
@@ -106,7 +107,7 @@ def set_up(
     objective = objective_for(task, training.target, balanced=settings.balanced, smoothing=settings.label_smoothing)
     original = None if way.rewrites else backbone.save()
     applied = way.apply(backbone, options, Rows(preparation, training.table.slice(0, 1)).batch(np.arange(1)))
-    if applied.longest is not None and getattr(preparation, "max_length", 0) > applied.longest:
+    if applied.longest is not None and isinstance(preparation, Cutting) and preparation.max_length > applied.longest:
         reading = replace(reading, max_length=applied.longest)
         preparation = backbone.preparation(columns, **reading.options(task))
     rows = Rows(preparation, training.table, augmentation=augmentation, seed=effort.seed)

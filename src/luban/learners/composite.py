@@ -10,7 +10,7 @@ import numpy as np
 
 from luban.core import plugins
 from luban.core.errors import InputError, LubanError, Unsupported
-from luban.core.protocols import Attributing, Explainable, Exportable, Updatable
+from luban.core.protocols import Attributing, Explainable, Exportable, TaskBound, Updatable, WarmingUp
 from luban.core.serial import from_json, to_json
 from luban.learners import link
 from luban.learners.decisions import decide
@@ -171,7 +171,8 @@ class Composite:
     @property
     def warm_up(self) -> float:
         """Seconds that the first contributions take besides the rows, such as for the import of a library."""
-        return max((getattr(self.members[place], "warm_up", 0.0) for place in self._explainable), default=0.0)
+        members = [self.members[place] for place in self._explainable]
+        return max((one.warm_up for one in members if isinstance(one, WarmingUp)), default=0.0)
 
     @property
     def _explainable(self) -> list[int]:
@@ -274,7 +275,7 @@ def load(payloads: Mapping[str, bytes]) -> Composite:
     for place, learner in enumerate(about.learners):
         group = "forms" if learner in plugins.names("forms") else "learners"
         member = plugins.create(group, learner).load(under(payloads, _folder(place, learner)))
-        if getattr(member, "task", about.task) != about.task:
+        if isinstance(member, TaskBound) and member.task != about.task:
             raise damaged(ABOUT, f"{learner} was made for another task")
         members.append(member)
     try:

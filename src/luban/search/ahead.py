@@ -447,8 +447,7 @@ def _ask(
 
 def _threads(executor: Executor) -> int:
     """Return all that a job which runs alone may use."""
-    threads: int = getattr(executor, "threads", 1) * getattr(executor, "workers", 1)
-    return threads
+    return executor.threads * executor.workers
 
 
 def _too_much(seen: _Seen) -> str:

@@ -74,8 +74,8 @@ class Course:
         self.schedule = schedule
         self.plan = plan
         self.seed = seed
-        self.workers: int = getattr(executor, "workers", 1)
-        self.threads: int = getattr(executor, "threads", 1)
+        self.workers = executor.workers
+        self.threads = executor.threads
         self.standing: Standing | None = None
         self.notes: list[str] = []
         self.cache = cache

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from luban.core import plugins
 from luban.core.errors import MissingExtra
-from luban.core.protocols import Learner, Unsuitable
+from luban.core.protocols import Learner, Specialised, Unsuitable
 from luban.core.task import PLAIN
 from luban.execution.call import resolve
 from luban.search.candidate import Candidate
@@ -84,7 +84,7 @@ def survey(
                 raise
             unsuitable[name] = str(error)
             continue
-        if task.kind not in getattr(learner, "kinds", PLAIN):
+        if task.kind not in (learner.kinds if isinstance(learner, Specialised) else PLAIN):
             unsuitable[name] = f"it is not made for the task {task.kind}"
             continue
         answer = learner.suits(task, schema, rows, seconds)

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from luban.core.protocols import Warming
 from luban.execution.deadline import Plan
 from luban.search import scratch
 from luban.search.ahead import Planned, look_ahead, told
@@ -41,9 +42,8 @@ _WORKER_MODULES = ("luban.search.fold", "luban.learners.composite", "pandas", "s
 
 def warm(executor: Executor, *modules: str) -> None:
     """Let an executor that can do so import what folds need, while the parent reads the data."""
-    warmer = getattr(executor, "warm", None)
-    if warmer is not None:
-        warmer(*_WORKER_MODULES, *modules)
+    if isinstance(executor, Warming):
+        executor.warm(*_WORKER_MODULES, *modules)
 
 
 def run_study(

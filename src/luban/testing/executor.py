@@ -86,7 +86,8 @@ def check_executor(make: Callable[[], Executor], *, kills: bool = True) -> None:
 def _with(make: Callable[[], Executor], check: Callable[[Executor], None]) -> None:
     executor = make()
     try:
-        assert isinstance(executor, Executor), "it lacks a method of the protocol Executor"
+        assert isinstance(executor, Executor), "it lacks a part of the protocol Executor"
+        assert executor.workers >= 1 and executor.threads >= 1, "it runs no job at a time, or in no thread"  # noqa: PT018
         check(executor)
     finally:
         executor.close()

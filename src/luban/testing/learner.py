@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,10 +22,21 @@ import pytest
 
 from luban.core.budget import Effort
 from luban.core.errors import InputError, LubanError, Unsupported
-from luban.core.protocols import Examples, Explainable, Exportable, Learner, Suitable, Unsuitable, Updatable
+from luban.core.protocols import (
+    Examples,
+    Explainable,
+    Exportable,
+    Learner,
+    Specialised,
+    Suitable,
+    TaskBound,
+    Unsuitable,
+    Updatable,
+    WarmingUp,
+)
 from luban.core.schema import Column, Schema
 from luban.core.space import Choice, Integer, Real
-from luban.core.task import Task
+from luban.core.task import Task, TaskKind
 from luban.learners import link
 from luban.testing.updatable import check_goes_on
 
@@ -119,8 +130,10 @@ class LearnerConformance:
     @pytest.fixture(params=KINDS)
     def task(self, request: pytest.FixtureRequest) -> Task:
         """Return a task that the learner takes on; others are skipped, with its own reason."""
-        task = task_of(request.param)
-        answer = self.made().suits(task, SCHEMA, 240, 60.0)
+        task, learner = task_of(request.param), self.made()
+        if isinstance(learner, Specialised) and task.kind not in learner.kinds:
+            pytest.skip(f"it is made for {', '.join(learner.kinds)}")
+        answer = learner.suits(task, SCHEMA, 240, 60.0)
         if isinstance(answer, Unsuitable):
             pytest.skip(answer.reason)
         return task
@@ -146,6 +159,8 @@ class LearnerConformance:
         """It has the methods of the protocol, and gives every kind of task an answer in words."""
         learner = self.made()
         assert isinstance(learner, Learner)
+        if isinstance(learner, Specialised):
+            assert set(learner.kinds) <= set(get_args(TaskKind)), "it is made for a kind of task that there is none of"
         for kind in KINDS:
             answer = learner.suits(task_of(kind), SCHEMA, 240, 60.0)
             assert isinstance(answer, Suitable) or len(answer.reason) > 10
@@ -159,6 +174,7 @@ class LearnerConformance:
     def test_predictions_have_the_promised_form(self, task: Task, model: Model) -> None:
         """Float64, finite, probabilities that sum to 1, quantiles in order."""
         prediction = model.predict(examples_of(task, 50, 5).table)
+        assert not isinstance(model, TaskBound) or model.task == task, "it says that it was made for another task"
         assert prediction.dtype == np.float64
         assert prediction.shape == ((50,) if task.kind == "regression" else (50, task.outputs))
         assert np.isfinite(prediction).all()
@@ -337,6 +353,7 @@ class LearnerConformance:
         """Where it can explain itself: rows and base sum to the margin."""
         if not isinstance(model, Explainable):
             pytest.skip("it cannot explain itself")
+        assert not isinstance(model, WarmingUp) or model.warm_up >= 0
         table = examples_of(task, 40, 11).table
         values, base = model.contributions(table)
         width = link.width(task)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luban.core.errors import LubanError
-from luban.core.preparation import Augmenting, Inspecting, Preparation
+from luban.core.preparation import Augmenting, Cutting, Inspecting, Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,8 @@ def check_preparation(preparation: Preparation, table: pa.Table) -> None:
     _check_damage(preparation)
     if isinstance(preparation, Augmenting):
         _check_varied(preparation, rows, found)
+    if isinstance(preparation, Cutting):
+        _check_cut(preparation, found)
     if isinstance(preparation, Inspecting):
         assert all(one.what for one in preparation.inspect(rows)), "a finding says nothing"
 
@@ -66,6 +68,13 @@ def _check_alone(alone: Mapping[str, np.ndarray], whole: Mapping[str, np.ndarray
         among = whole[name][place]
         cut = among[tuple(slice(0, size) for size in values.shape[1:])]
         assert np.array_equal(cut, values[0]), f"{name} of row {place} differs when the row comes alone"
+
+
+def _check_cut(preparation: Preparation, found: Mapping[str, np.ndarray]) -> None:
+    assert isinstance(preparation, Cutting)
+    for name, tensor in preparation.tensors.items():
+        long = found[name].shape[1] if tensor.shape[:1] == (None,) else 0
+        assert long <= preparation.max_length, f"{name} has {long} steps, and {preparation.max_length} are the most"
 
 
 def _check_varied(preparation: Augmenting, rows: pa.Table, found: Mapping[str, np.ndarray]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from luban.core.errors import InputError, LubanError
+from luban.core.protocols import WarmingUp
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
 from luban.learners import link
@@ -87,7 +88,7 @@ class ExplainableModel(EncodedModel):
     @property
     def warm_up(self) -> float:
         """Seconds that the first contributions take besides the rows, such as for the import of a library."""
-        return float(getattr(self.kernel, "warm_up", 0.0))
+        return self.kernel.warm_up if isinstance(self.kernel, WarmingUp) else 0.0
 
     def contributions(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Return (values, base), shapes (n, columns, width) and (width,).

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from luban.core.errors import Unsupported
-from luban.core.protocols import Explainable
+from luban.core.protocols import Explainable, WarmingUp
 from luban.trust.explain.subject import Clock, margins, mixed, resting, seconds_a_row
 
 if TYPE_CHECKING:
@@ -32,15 +32,6 @@ class PartlyExplained(Protocol):
     @property
     def explained(self) -> float:
         """From 0 to 1."""
-
-
-@runtime_checkable
-class WarmingUp(Protocol):
-    """Ability of a model: it tells how long its first contributions take besides the rows."""
-
-    @property
-    def warm_up(self) -> float:
-        """Seconds, such as for the import of a library; 0 once that is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
