@@ -78,12 +78,15 @@ def _inputs(seen: Sequence[Observation]) -> pa.Table:
         else:
             waiting.extend([one.rows] if isinstance(one.rows, Mapping) else one.rows)
     settle()
-    table = pa.concat_tables(parts)
+    table = pa.concat_tables(parts)  # without a row where there is no other column than pictures and sounds
+    arrays: dict[str, pa.Array | pa.ChunkedArray] = {}
     for column in columns:
         if column.kind in KINDS:
             digests = [_digest(value, column.kind) for one in seen for value in _values(one, column.name)]
-            table = table.append_column(column.name, pa.array(digests, pa.string()))
-    return table.select([column.name for column in columns])
+            arrays[column.name] = pa.array(digests, pa.string())
+        else:
+            arrays[column.name] = table[column.name]
+    return pa.table(arrays)
 
 
 def _values(one: Observation, name: str) -> list[Any]:

@@ -123,12 +123,14 @@ class LogWriter:
             size = sum(one.size() for one in part)
             try:
                 self._made.append((part[0].arm, log_table(part), size))
-            except LubanError as error:  # a row that was answered cannot be read again: told, and not tried for ever
+            # A row that was answered cannot be read again, or a defect: told, and not tried for ever, nor the end of
+            # the log of all other models.
+            except Exception as error:  # noqa: BLE001
                 self._release(size)
                 with self._lock:
                     for one in part:
                         self._counts[one.arm.deployment.name if one.arm.deployment else "", "dropped"] += one.length
-                self._tell("log-rows-unreadable", error=str(error))
+                self._tell("log-rows-unreadable", error=str(error) or type(error).__name__)
 
     def _write(self) -> bool:
         """Store the tables; return whether nothing is left."""
