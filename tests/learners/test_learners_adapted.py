@@ -303,3 +303,29 @@ def test_only_backbones_that_read_the_columns_are_searched(
         assert space["backbone"].values == (None, f"{kind}_1", f"{kind}_2")
     if learner == "fine_tune":
         assert set(space["way"].values) == ({"lora"} if kind == "audio" else {"full", "bitfit"})
+
+
+@pytest.mark.parametrize("learner", ["linear_probe", "late_fusion"])
+def test_what_the_cache_has_is_learnt_from_first(learner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit that has no time to read more learns from all that an earlier fit read, and says how many rows."""
+    from luban.learners.adapted import frozen
+
+    task, schema = problem(TEXT, NUMBER)
+    table, target = rows(160)
+    some = np.random.default_rng(5).permutation(160)[:100]
+    patient = Effort(seed=1, cache=str(tmp_path))
+    made = frozen.make(schema, table, backbone=None, effort=patient)
+    made.transform(table.take(some), patient, quick=True)
+    hurried = replace(patient, deadline=time.monotonic() + 3600, seed=2)
+    ready = frozen.within(made, table, hurried, seconds=0.0, quick=True)
+    assert set(table["text"].take(ready.rows).to_pylist()) == set(table["text"].take(some).to_pylist())
+    known = np.isin(table["text"].to_pylist(), table["text"].take(some).to_pylist())
+    assert set(ready.rows) == set(np.flatnonzero(known)), "equal texts have one vector"
+    assert np.array_equal(ready.matrix, made.transform(table.take(ready.rows), patient, quick=True))
+    examples = Examples(table=table, target=target)
+    with monkeypatch.context() as patched:
+        patched.setattr(f"luban.learners.adapted.{learner}._READING", 0.0)
+        model = plugins.create("learners", learner).fit(task, schema, examples, None, parameters={}, effort=hurried)
+    assert model.rows_read == known.sum() < 160
+    whole = plugins.create("learners", learner).fit(task, schema, examples, None, parameters={}, effort=patient)
+    assert whole.rows_read is None

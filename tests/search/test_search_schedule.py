@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +21,9 @@ from luban.search.schedule import Clock, Schedule, Unit
 from luban.search.scratch import FoldResult, Rows
 from luban.search.standing import Standing, common_depth
 from luban.search.trial import Trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDS = 4
 PORTFOLIO = [Candidate(learner="swift"), Candidate(learner="swift", parameters={"x": 1}), Candidate(learner="slow")]
@@ -239,3 +244,21 @@ def test_groups_stay_together() -> None:
     groups = np.arange(60) // 4
     folds = divide(task, target, groups, seed=0, repeat=False)[0]
     assert all(len(set(folds[groups == group])) == 1 for group in set(groups))
+
+
+@pytest.mark.parametrize(("read", "stands"), [(None, True), (40, True), (39, False)])
+def test_a_refit_that_read_fewer_rows_than_a_fold_does_not_stand(
+    read: int | None, stands: bool, tmp_path: Path
+) -> None:
+    """A learner that learns from as many rows as there is time for may have had less of it in the end."""
+    from luban.search import finish, scratch
+
+    def result(rows_read: int | None) -> scratch.FoldResult:
+        return scratch.FoldResult(loss=0.1, seconds=1.0, learned={}, rows_read=rows_read)
+
+    course = SimpleNamespace(
+        folder=tmp_path, rows=SimpleNamespace(target=np.zeros(100), learnt=lambda _fold: np.zeros(80))
+    )
+    trial = SimpleNamespace(results={0: result(40), 1: result(30)})
+    scratch.write_result(tmp_path, "key", None, result(read), None, {})
+    assert finish._is_whole(course, trial, SimpleNamespace(key="key")) == stands

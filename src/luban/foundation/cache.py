@@ -63,6 +63,11 @@ class Shelf:
                 found[i] = True
         return vectors, found
 
+    def has(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return for each key whether a vector was put under it, bool of shape (n,); `get` tells if it is whole."""
+        self._refresh()
+        return np.array([key in self._places for key in keys], dtype=bool)
+
     def put(self, keys: Sequence[bytes], vectors: np.ndarray) -> None:
         """Add vectors, shape (n, width), under keys that are not there yet (one that is there is written again)."""
         rows = np.ascontiguousarray(vectors, dtype=np.float32)

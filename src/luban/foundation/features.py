@@ -92,11 +92,9 @@ def features(
     unique = list(dict.fromkeys(keys))
     vectors = np.zeros((len(unique), backbone.dimension), dtype=np.float32)
     ready = np.zeros(len(unique), dtype=bool)
-    shelf = None
     short = quick and _has_bfloat16(device.processor())
-    if effort.cache is not None and unique:
-        name = _shelf_name(backbone, preparation) + ("-bfloat16" if short else "") + _elsewhere(device.processor())
-        shelf = Shelf(Path(effort.cache) / "features" / name, backbone.dimension)
+    shelf = None if effort.cache is None or not unique else _shelf(effort.cache, backbone, preparation, short)
+    if shelf is not None:
         vectors, ready = shelf.get(unique)
     todo = sorted(np.flatnonzero(~ready).tolist(), key=lambda i: (sizes[places[unique[i]]], i))
 
@@ -131,6 +129,25 @@ def features(
     return Features(values=result, present=present)
 
 
+def kept(backbone: Backbone, table: pa.Table, column: str, *, cache: str, quick: bool) -> np.ndarray:
+    """Return for each row whether the cache has its features, so that they take no time; bool of shape (n,).
+
+    Parameters
+    ----------
+    quick : bool
+        As in `features`. A missing value, which needs none, counts as kept.
+    """
+    from luban.foundation.training import device
+
+    contents, _ = _contents(backbone.card.kind, table.column(column).combine_chunks())
+    short = quick and _has_bfloat16(device.processor())
+    shelf = _shelf(cache, backbone, backbone.preparation((_VALUE,)), short)
+    known = shelf.has([one for one in contents if one is not None])
+    found = np.ones(len(contents), dtype=bool)
+    found[[place for place, one in enumerate(contents) if one is not None]] = known
+    return found
+
+
 def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table, short: bool = False) -> np.ndarray:
     """Return the pooled vectors of some rows, float32 of shape (n, d); computed in bfloat16 where `short`.
 
@@ -151,6 +168,13 @@ def encode(backbone: Backbone, preparation: Preparation, rows: pa.Table, short: 
             remedy="Its weights are damaged or too large for the arithmetic: choose another backbone.",
         )
     return pooled
+
+
+def _shelf(cache: str, backbone: Backbone, preparation: Preparation, short: bool) -> Shelf:
+    from luban.foundation.training import device
+
+    name = _shelf_name(backbone, preparation) + ("-bfloat16" if short else "") + _elsewhere(device.processor())
+    return Shelf(Path(cache) / "features" / name, backbone.dimension)
 
 
 def _elsewhere(processor: torch.device) -> str:

@@ -177,7 +177,7 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
     waiting: list[Trial] = []
     for trial in plan.refit:
         whole = refit_candidate(trial, course.rows)
-        if _is_whole(course, whole):
+        if _is_whole(course, trial, whole):
             done[trial.candidate.key] = whole
         else:
             waiting.append(trial)
@@ -197,7 +197,7 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
         for event in course.executor.events(LISTEN):
             if event.job in running and event.kind != "progress":
                 trial, whole = running.pop(event.job)
-                if event.kind == "finished" and _is_whole(course, whole):
+                if event.kind == "finished" and _is_whole(course, trial, whole):
                     done[trial.candidate.key] = whole
                     pace = min(pace, event.value["seconds"] / refit_seconds(trial, course.rows))
                 break
@@ -206,10 +206,14 @@ def _refit(course: Course, plan: Ending, interrupted: Callable[[], bool]) -> dic
     return done
 
 
-def _is_whole(course: Course, candidate: Candidate) -> bool:
-    """Return whether a fit on all rows is there and was not cut short."""
+def _is_whole(course: Course, trial: Trial, candidate: Candidate) -> bool:
+    """Return whether a fit on all rows is there, was not cut short, and read no fewer of them than a fold of it did."""
     result = scratch.read_result(course.folder, candidate.key, None)
-    return result is not None and not result.cut
+    if result is None or result.cut:
+        return False
+    rows = len(course.rows.target)
+    most = max(fold.rows_read or len(course.rows.learnt(number)) for number, fold in trial.results.items())
+    return (result.rows_read or rows) >= most
 
 
 def _members(

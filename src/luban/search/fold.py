@@ -110,6 +110,7 @@ def fit_fold(
         bytes=sum(map(len, payloads.values())),
         tensors=sum(len(content) for name, content in payloads.items() if name.endswith(_TENSORS)),
         kept_seconds=model.kept_seconds if isinstance(model, Preparing) else 0.0,
+        rows_read=model.rows_read if isinstance(model, Preparing) else None,
         curve=_thinned(curve),
         learned=dict(model.learned),
     )

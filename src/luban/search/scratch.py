@@ -89,6 +89,8 @@ class FoldResult:
         Whether the time limit ended the fit, so that more time would have made another model.
     kept_seconds : float
         Of these, what no other fit of the candidate takes again.
+    rows_read : int, optional
+        What it learnt from where there was no time to read all rows.
     bytes : int
         Size of all payloads.
     tensors : int
@@ -109,6 +111,7 @@ class FoldResult:
     learned: Mapping[str, Any]
     payloads: tuple[str, ...] = ()
     kept_seconds: float = 0.0
+    rows_read: int | None = None
     tensors: int = 0
     curve: tuple[tuple[int, float], ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _ABOUT, _ARRAYS = "frozen.json", "frozen.npz"
 # Rows are read in random order, so many at a time, so that what is ready at the deadline is a fair sample.
 _FIRST, _BLOCK = 48, 512
+# So many rows are looked for in the cache: to look is to read a file, where the values are files.
+_LOOKED = 20_000
 # A pair of texts is told by both and by how they relate; a row of photographs by each.
 _PAIRED = "text"
 
@@ -102,6 +105,18 @@ class Frozen:
             return np.zeros((0, self.width), dtype=np.float32)
         quick = quick or self.rough
         return np.concatenate([_features(part, table, effort, quick=quick) for part in self.parts], axis=1)
+
+    def kept(self, table: pa.Table, effort: Effort, *, quick: bool) -> np.ndarray:
+        """Return for each row whether the cache has all of its features, bool of shape (n,)."""
+        from luban.foundation.features import kept
+
+        if effort.cache is None:
+            return np.zeros(table.num_rows, dtype=bool)
+        found = np.ones(table.num_rows, dtype=bool)
+        for part in self.parts:
+            for name in part.columns:
+                found &= kept(part.backbone, table, name, cache=effort.cache, quick=quick or self.rough)
+        return found
 
     def contributed(self, values: np.ndarray, inputs: Sequence[str]) -> np.ndarray:
         """Fold what each feature adds, shape (n, width, outputs), into what each input column adds."""
@@ -212,12 +227,16 @@ def within(frozen: Frozen, table: pa.Table, effort: Effort, *, seconds: float, q
     Parameters
     ----------
     quick : bool
-        As in `Frozen.transform`.
+        As in `Frozen.transform`: for rows to learn from. Of these the cache's, which take no time, are read first.
     """
     begun = time.monotonic()
     order = np.random.default_rng(effort.seed).permutation(table.num_rows)
     blocks: list[np.ndarray] = []
     size, done = _FIRST, 0
+    if quick and math.isfinite(effort.deadline):
+        order, done = _kept_first(frozen, table, order, effort)
+        blocks = [frozen.transform(table.take(order[:done]), effort, quick=True)] if done else []
+        size = _FIRST if time.monotonic() < begun + seconds or not done else 0
     while done < len(order) and size > 0:
         start = time.monotonic()
         blocks.append(frozen.transform(table.take(order[done : done + size]), effort, quick=quick))
@@ -230,6 +249,13 @@ def within(frozen: Frozen, table: pa.Table, effort: Effort, *, seconds: float, q
     back = np.argsort(rows, kind="stable")
     matrix = np.concatenate(blocks)[back] if blocks else np.zeros((0, frozen.width), dtype=np.float32)
     return Ready(rows=rows[back], matrix=matrix, seconds=time.monotonic() - begun)
+
+
+def _kept_first(frozen: Frozen, table: pa.Table, order: np.ndarray, effort: Effort) -> tuple[np.ndarray, int]:
+    """Return the rows in an order that begins with those that the cache has, and how many these are."""
+    looked = order[:_LOOKED]
+    known = frozen.kept(table.take(looked), effort, quick=True)
+    return np.concatenate([looked[known], looked[~known], order[_LOOKED:]]), int(known.sum())
 
 
 def check_whole(ready: Ready, examples: Examples) -> None:

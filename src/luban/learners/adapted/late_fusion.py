@@ -69,6 +69,7 @@ class FusionModel:
     fusion: Fusion
     learned: Mapping[str, Any]
     kept_seconds: float = 0.0
+    rows_read: int | None = None
 
     def inputs(self, table: pa.Table) -> Inputs:
         """Return what each modality makes of the rows, and where it is present."""
@@ -192,6 +193,7 @@ class LateFusionLearner:
             seconds += judging.seconds
         ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining, quick=True)
         seconds += ready.seconds
+        some = len(ready.rows) < len(training.target)
         training = chosen(training, ready.rows)
         if effort.expired:
             raise OutOfTime("the time was up before the rows were read", remedy="Give more; what was read is kept.")
@@ -212,6 +214,7 @@ class LateFusionLearner:
             fusion=trained.fusion,
             learned={"epochs": trained.epochs, "stop": trained.stop},
             kept_seconds=seconds,
+            rows_read=len(ready.rows) if some else None,
         )
 
     def forecast(

@@ -51,6 +51,8 @@ class ProbeModel:
     ----------
     kept_seconds : float
         What reading the backbone's vectors took, which the cache keeps.
+    rows_read : int, optional
+        Rows that were learnt from where there was no time to read all.
     """
 
     learner: str
@@ -59,6 +61,7 @@ class ProbeModel:
     kernel: LinearKernel
     learned: Mapping[str, Any]
     kept_seconds: float = 0.0
+    rows_read: int | None = None
 
     def predict(self, table: pa.Table) -> np.ndarray:
         """Return float64 predictions, see `luban.core.protocols.Model.predict`."""
@@ -178,6 +181,7 @@ class LinearProbeLearner:
             frozen.check_whole(ready, validation)
             held, judged = ready.matrix, ready.seconds
         ready = frozen.within(made, training.table, effort, seconds=_READING * effort.remaining, quick=True)
+        some = len(ready.rows) < len(training.target)
         training = chosen(training, ready.rows)
         if effort.expired:
             raise OutOfTime(
@@ -196,6 +200,7 @@ class LinearProbeLearner:
             kernel=kernel,
             learned={"strength": strength},
             kept_seconds=judged + ready.seconds,
+            rows_read=len(ready.rows) if some else None,
         )
 
     def forecast(
