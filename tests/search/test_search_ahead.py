@@ -281,7 +281,8 @@ def test_what_could_not_be_looked_at_is_asked_once_and_said(
 
 
 def test_a_look_that_runs_out_of_time_leaves_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a slow machine a probe may not end; the fit is tried all the same. What fails otherwise is left out."""
+    """On a slow machine a probe may not end; the fit is tried all the same. What fails otherwise is left out, and what
+    ends its worker is left out with the memory that was not enough."""
 
     def fail(error: Exception) -> list[str]:
         def look(*_: Any, **__: Any) -> Any:
@@ -297,7 +298,13 @@ def test_a_look_that_runs_out_of_time_leaves_nothing_out(tmp_path: Path, monkeyp
         )
         return [line.reason for line in found.plan]
 
+    class WorkerDied(Exception):
+        pass
+
     assert fail(OutOfTime("the time is over")) == ["", ""]
+    monkeypatch.setattr(ahead_of, "resources", lambda: Resources(cpus=2, memory=4 * 10**9))
+    dead = "a probe of it died, as its fit would, on this machine with 4.0 GB of memory: it was killed"
+    assert fail(WorkerDied("it was killed")) == [dead, dead]
     assert all("it cannot be read" in reason for reason in fail(InputError("it cannot be read")))
 
 

@@ -493,9 +493,16 @@ class Job:
     paths: bool = True
 
 
+DIED = "WorkerDied"
+"""Type of a failure where the process that ran the job has ended, such as for want of memory."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """News of a job: ``progress`` (a reported value), ``finished`` (the result), ``failed``, ``killed``."""
+    """News of a job: ``progress`` (a reported value), ``finished`` (the result), ``failed``, ``killed``.
+
+    The value of a failure is ``{"error": words, "type": name}``: the name of the error's class, or `DIED`.
+    """
 
     job: int
     kind: str

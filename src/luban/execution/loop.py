@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from luban.core.protocols import Event, Job
+from luban.core.protocols import DIED, Event, Job
 from luban.execution.process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Loop:
             self._tell_killed(worker.job, worker.reason)
             self._start()
         else:
-            self._news.put(Event(job=worker.job, kind="failed", value={"error": ending, "type": "WorkerDied"}))
+            self._news.put(Event(job=worker.job, kind="failed", value={"error": ending, "type": DIED}))
             self._start()
 
     def _cancel(self, number: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.budget import Effort
 from luban.core.errors import InputError, OutOfTime
-from luban.core.protocols import Alternative, Comparing, Forecast, Job, Plannable, Preflight, Unsuitable
+from luban.core.protocols import DIED, Alternative, Comparing, Forecast, Job, Plannable, Preflight, Unsuitable
 from luban.core.report import Finding
 from luban.core.serial import from_json, to_json
 from luban.execution.resources import resources
@@ -438,6 +438,10 @@ def _ask(
             continue
         if event.kind == "finished":
             return from_json(_Seen, event.value)
+        if event.kind == "failed" and event.value["type"] == DIED:
+            # Its fit takes no less than a few of its steps, and would end later in the same way.
+            there = f"this machine with {resources().memory / 1e9:.1f} GB of memory"
+            return _Seen(unsuitable=f"a probe of it died, as its fit would, on {there}: {event.value['error']}")
         if event.kind == "failed" and event.value["type"] != OutOfTime.__name__:
             return _Seen(unsuitable=f"a probe of it failed: {event.value['error']}")
         break

@@ -15,7 +15,7 @@ import pyarrow as pa
 from luban.core import plugins
 from luban.core.errors import InputError, LubanError
 from luban.core.progress import Progress, tell
-from luban.core.protocols import Examining, Job
+from luban.core.protocols import DIED, Examining, Job
 from luban.data.media import marks
 from luban.data.media.mapping import mapped
 from luban.data.media.reference import content, is_data_uri, shown
@@ -168,7 +168,7 @@ def _by_workers(kind: str, references: Sequence[str]) -> dict[str, str]:
                     continue
                 if event.kind == "finished":
                     found.update(event.value)
-                elif event.kind == "failed" and event.value["type"] != "WorkerDied":
+                elif event.kind == "failed" and event.value["type"] != DIED:
                     raise RuntimeError(f"a worker could not look at files: {event.value['error']}")
                 elif len(part) == 1:
                     found[part[0]] = "the decoder crashed"
