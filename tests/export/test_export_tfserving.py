@@ -28,9 +28,13 @@ from luban.core import plugins
 from luban.core.errors import MissingExtra, Unsupported
 from luban.core.protocols import Examples, Suitable, Unsuitable
 from luban.core.schema import Column
+from luban.export import folder
+from luban.export.onnx import made
 from luban.export.onnx.build import build
 from luban.export.onnx.graph import ROWS as ROWS_AXIS
 from luban.export.onnx.graph import OnnxGraph
+from luban.export.python.client import client
+from luban.export.python.package import package
 from luban.export.tfserving import saved
 from luban.export.tfserving.exporter import TensorFlowServingExporter
 from luban.learners.graph.feeding import Feeding
@@ -213,6 +217,66 @@ def test_its_client_asks_as_the_model_answers(
     assert [one["prediction"] for one in found] == expected.prediction.to_pylist()
     high = [one["probabilities"]["high"] for one in found]
     np.testing.assert_allclose(high, expected.probabilities[:, 1], atol=1e-6)
+    for name in ("ask", "predict"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.long
+def test_its_client_says_what_is_wrong_with_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, and without TensorFlow: where it is away, refuses, or is another one; or a column."""
+    inside, _ = package(made.make(small.fitted(small.BINARY), EXAMPLES), "income/1")
+    folder.write(tmp_path, client(inside, "income", "tfserving"))
+    monkeypatch.syspath_prepend(str(tmp_path / "client"))
+    for name in ("ask", "predict"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    ask = importlib.import_module("ask")
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"age": 39}]), encoding="utf-8")
+
+    class Page(BaseHTTPRequestHandler):
+        """Refuses, or answers with what the path says."""
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            code, body = pages[self.path.split("/")[1]]
+            self.send_response(code)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    pages = {
+        "refuses": (404, b'{"error": "Servable not found"}'),
+        "other": (200, b'{"outputs": {"x": [1]}}'),
+        "list": (200, b"[]"),
+        "page": (200, b"<html>"),
+    }
+
+    def said(url: str, *more: str) -> str:
+        assert ask.main([url, str(path), *more]) == 2
+        out, words = capsys.readouterr()
+        assert (out, words.count("\n")) == ("", 1), words
+        return words
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{running.server_port}"
+            assert "add it, or take it as missing: --fill" in said(url)
+            assert 'refused; seen: 404 {"error": "Servable not found"}' in said(f"{url}/refuses", "--fill")
+            assert "is it another model?" in said(f"{url}/other", "--fill")
+            assert "is it another model?" in said(f"{url}/list", "--fill")
+            assert "is no TensorFlow Serving" in said(f"{url}/page", "--fill")
+        finally:
+            running.shutdown()
+            thread.join()
+    assert "is it running?" in said(url, "--fill")
+    assert "named by a URL" in said("127.0.0.1:8501")
     for name in ("ask", "predict"):
         sys.modules.pop(name, None)
 

@@ -10,8 +10,11 @@ import importlib
 import importlib.util
 import json
 import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -30,6 +33,9 @@ from luban.export.triton.config import quoted
 from luban.export.triton.exporter import TritonExporter
 from luban.serving.runtime import Runtime
 from luban.serving.server import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TABLE = small.random_table(40)
 EXAMPLES = Examples(table=TABLE, target=np.zeros(40))
@@ -105,14 +111,26 @@ def test_prepared_tensors_are_inputs(protobuf: Any, tmp_path: Path) -> None:
     assert "client/model.onnx" not in files
 
 
-def test_its_client_asks_as_the_model_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def fitted() -> Any:
+    return small.fitted(small.BINARY, threshold=0.3)
+
+
+@pytest.fixture
+def client(fitted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The program that asks, as it is exported, in this process."""
     pytest.importorskip("tritonclient.http")
-    fitted = small.fitted(small.BINARY, threshold=0.3)
     TritonExporter().export(fitted, str(tmp_path), reference="income/1")
     monkeypatch.syspath_prepend(str(tmp_path / "client"))
     for name in ("ask", "predict"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    ask = importlib.import_module("ask")
+    yield importlib.import_module("ask")
+    for name in ("ask", "predict"):
+        sys.modules.pop(name, None)
+
+
+def test_its_client_asks_as_the_model_answers(fitted: Any, client: Any) -> None:
+    ask = client
     runtime = Runtime(fitted, build(fitted), name="income", version=1)
     rows = small.random_table(70).to_pylist()
     with running([runtime]) as url:
@@ -123,8 +141,61 @@ def test_its_client_asks_as_the_model_answers(tmp_path: Path, monkeypatch: pytes
     assert [one["prediction"] for one in found] == [one["prediction"] for one in expected]
     for one, other in zip(found, expected, strict=True):
         assert one["probabilities"] == pytest.approx(other["probabilities"])
-    for name in ("ask", "predict"):
-        sys.modules.pop(name, None)
+
+
+@pytest.mark.long
+def test_its_client_says_what_is_wrong_with_a_server(
+    fitted: Any, client: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line: where it is away, does not have the model, is no Triton or is named by no URL; or a column."""
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"age": 39}]), encoding="utf-8")
+
+    def said(url: str, *more: str) -> str:
+        assert client.main([url, str(path), *more]) == 2
+        out, words = capsys.readouterr()
+        assert (out, words.count("\n")) == ("", 1), words
+        return words
+
+    other = Runtime.from_fitted(fitted, build(fitted), name="other", version=1)
+    with running([other]) as url:
+        assert "add it, or take it as missing: --fill" in said(url)
+        refused = said(url, "--fill")
+        assert "'income', the server refused; seen: [404] no model is named 'income'" in refused
+        assert f"asked {url} " in refused
+    assert "no server answered at" in said(url, "--fill")
+    assert "is it running?" in said("127.0.0.1:1", "--fill")
+    for wrong in ("ftp://127.0.0.1", "http://", "http://127.0.0.1/v2", "http://127.0.0.1:x", "http://127.0.0.1:99999"):
+        assert "URL" in said(wrong) or "ort" in said(wrong)
+    with page(b"<html>") as url:
+        assert "is no Triton server" in said(url, "--fill")
+    with page(b"{}") as url:
+        assert "is it another model?" in said(url, "--fill")
+
+
+@contextmanager
+def page(content: bytes) -> Iterator[str]:
+    """A server that answers everything with one page."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @given(st.text())

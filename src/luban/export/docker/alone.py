@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from predict import Model, ModelError, RowError
+from predict import ColumnMissing, Model, ModelError, RowError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -104,6 +104,8 @@ class Predicting:
             return Strict({"model": self.model.signature["model"], "predictions": found, "notes": notes})
         except Refusal as error:
             return told(error)
+        except ColumnMissing as error:
+            return told(Refusal(400, f'{error.happened}; add it, or send "missing": "fill" beside the rows'))
         except RowError as error:
             return told(Refusal(400, str(error)))
         except ModelError as error:

@@ -7,7 +7,8 @@
     from predict import Model
     Model().predict([{"age": 39, "workclass": "Private"}])
 
-It reads rows by the same rules as Luban does, and answers the same. Python 3.11 or later.
+It reads rows by the same rules as Luban does, and answers the same. Python 3.11 or later. It is one file, so that it
+can be carried to where a model answers and imported there.
 """
 
 from __future__ import annotations
@@ -46,6 +47,14 @@ TOGETHER, PREPARED_TOGETHER = 16384, 32  # rows that are computed at once
 
 class RowError(ValueError):
     """A row that the model cannot take; says which column, and why."""
+
+
+class ColumnMissing(RowError):
+    """A column that the model was promised is in no row; `happened` says which, without what to do about it."""
+
+    def __init__(self, happened: str) -> None:
+        super().__init__(f"{happened}; add it, or predict with missing='fill'")
+        self.happened = happened
 
 
 class ModelError(RuntimeError):
@@ -304,7 +313,7 @@ class Model:
         absent = [one["column"] for one in self.columns if one["column"] not in there]
         if absent and missing == "error":
             others = f" ({len(absent)} are missing: {', '.join(absent[:8])})" if len(absent) > 1 else ""
-            raise RowError(f"the column {absent[0]!r} is missing{others}; add it, or predict with missing='fill'")
+            raise ColumnMissing(f"the column {absent[0]!r} is missing{others}")
         return [{one["column"]: self._value(one, row.get(one["column"])) for one in self.columns} for row in rows]
 
     def feeds(self, read: list[dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -432,24 +441,39 @@ def typed(numeric: bool, cell: str | None) -> Any:
     return cell if number is None else number
 
 
+def answer_file(path: str, model: Model, predict: Any, *, fill: bool) -> int:
+    """Print the predictions of a file as JSON, or what is wrong on standard error; return the exit status.
+
+    predict: answers rows as `Model.predict` does. fill: whether columns that are in no row are taken as missing.
+    """
+    try:
+        rows = rows_of(Path(path), model.columns)
+        predictions = predict(rows, missing="fill" if fill else "error")
+        if unknown := model.unknown(rows):
+            sys.stderr.write(f"Not known and left out: {', '.join(unknown)}.\n")
+    except ColumnMissing as error:
+        sys.stderr.write(f"{error.happened}; add it, or take it as missing: --fill\n")
+        return 2
+    except (RowError, ModelError, OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.write(json.dumps(predictions, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
 def main(arguments: list[str]) -> int:
-    """Print the predictions of a file as JSON; return the exit status."""
+    """Answer the file that is named; return the exit status."""
     files = [one for one in arguments if one != "--fill"]
     if len(files) != 1 or files[0] in ("-h", "--help"):
         sys.stderr.write(__doc__ or "")
         return 2
     try:
         model = Model()
-        rows = rows_of(Path(files[0]), model.columns)
-        predictions = model.predict(rows, missing="fill" if "--fill" in arguments else "error")
-        if unknown := model.unknown(rows):
-            sys.stderr.write(f"Not known and left out: {', '.join(unknown)}.\n")
-    except (RowError, OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    sys.stdout.write(json.dumps(predictions, indent=2, ensure_ascii=False) + "\n")
-    return 0
+    return answer_file(files[0], model, model.predict, fill="--fill" in arguments)
 
 
 if __name__ == "__main__":

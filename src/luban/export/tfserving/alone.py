@@ -1,6 +1,7 @@
 """Ask a TensorFlow Serving server that holds the model; needs numpy, and what requirements.txt names.
 
     python ask.py http://127.0.0.1:8501 rows.json
+    python ask.py http://127.0.0.1:8501 rows.json --fill     columns that are not there are taken as missing
 
 Rows are read as predict.py reads them; the graph runs on the server.
 """
@@ -9,14 +10,20 @@ from __future__ import annotations
 
 import json
 import sys
+import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from predict import Model, RowError, rows_of
+from predict import Model, answer_file
 
 AT_ONCE = 1000  # rows of a request
+
+
+class NotAnswered(OSError):
+    """The server is away, is another one, or refused; says which server, and why."""
 
 
 class Asked:
@@ -24,7 +31,7 @@ class Asked:
 
     def __init__(self, url: str, folder: Path = Path(__file__).parent) -> None:
         if not url.startswith(("http://", "https://")):
-            raise ValueError("the server is named by a URL: http://HOST:PORT")
+            raise ValueError(f"the server is named by a URL: http://HOST:PORT; seen: {url!r:.100}")
         self.model = Model(folder)
         name = json.loads((folder / "tfserving.json").read_text(encoding="utf-8"))["name"]
         self.url = f"{url.rstrip('/')}/v1/models/{name}:predict"
@@ -40,27 +47,44 @@ class Asked:
         feeds = self.model.feeds(read)
         given = {name: (values.reshape(-1) if name in columns else values).tolist() for name, values in feeds.items()}
         body = json.dumps({"signature_name": "serving_default", "inputs": given}).encode()  # NaN: the server reads it
-        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            found = json.load(answer)["outputs"]
+        found = self.post(body)
         (wanted,) = self.model.output
-        values = np.asarray(found[wanted] if isinstance(found, dict) else found, dtype=np.float64)
+        try:
+            found = found["outputs"]
+            values = np.asarray(found[wanted] if isinstance(found, dict) else found, dtype=np.float64)
+        except (LookupError, TypeError, ValueError) as error:
+            raise NotAnswered(f"{self.url} answered without {wanted}: is it another model?") from error
         return [self.model.told(one) for one in values]
+
+    def post(self, body: bytes) -> Any:
+        """Return the server's answer."""
+        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            said = error.read(300).decode("utf-8", "replace").strip()
+            raise NotAnswered(f"{self.url} refused; seen: {error.code} {said or error.reason}") from error
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise NotAnswered(f"no server answered at {self.url}; is it running? seen: {reason!s:.300}") from error
+        except ValueError as error:
+            raise NotAnswered(f"what answered at {self.url} is no TensorFlow Serving; seen: {error!s:.300}") from error
 
 
 def main(arguments: list[str]) -> int:
     """Print the predictions of a file as JSON; return the exit status."""
-    if len(arguments) != 2:
+    given = [one for one in arguments if one != "--fill"]
+    if len(given) != 2:
         sys.stderr.write(__doc__ or "")
         return 2
     try:
-        asked = Asked(arguments[0])
-        found = asked.predict(rows_of(Path(arguments[1]), asked.model.columns))
-    except (RowError, OSError, ValueError) as error:
+        asked = Asked(given[0])
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    return 0
+    status: int = answer_file(given[1], asked.model, asked.predict, fill="--fill" in arguments)
+    return status
 
 
 if __name__ == "__main__":
