@@ -39,6 +39,22 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Backbone:
     return made
 
 
+class Still:
+    """Memory that never moves."""
+
+    bytes = 10**6
+
+    def __init__(self, device: object) -> None:
+        """Take the place of a measure."""
+
+    def __enter__(self) -> Still:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+
 def examples(texts: list[str]) -> Examples:
     table = pa.table({"text": texts, "number": np.arange(len(texts), dtype=np.float64)})
     return Examples(table=table, target=np.arange(len(texts)) % 2)
@@ -64,6 +80,32 @@ def test_reading_a_few_rows_tells_of_all(learner: str) -> None:
         assert 0 < told.least <= told.seconds
     assert few.least == few.seconds
     assert many.least < many.seconds
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("learner", ["linear_probe", "fine_tune"])
+def test_what_stays_in_the_machine_is_not_counted_on_another_device(
+    monkeypatch: pytest.MonkeyPatch, small: Backbone, learner: str
+) -> None:
+    """Vectors and rows grow with the rows in the machine's memory, and not in that of a device that computes them."""
+    monkeypatch.setattr(choice, "_kept", lambda _name: small)
+    able = plugins.create("learners", learner)
+    assert isinstance(able, Plannable)
+    given = Examples(table=pa.table({"text": some(6_000)}), target=np.arange(6_000) % 2)
+    task = replace(TASK, inputs=("text",))
+
+    def forecast(room: int | None) -> Forecast:
+        for module in ("luban.foundation.training.memory", "luban.foundation.forecast"):
+            monkeypatch.setattr(f"{module}.room_beside_the_machine", lambda _place: room)
+            monkeypatch.setattr(f"{module}.Peak", Still)
+            monkeypatch.setattr(f"{module}.resident", lambda: 10**6)
+        found = able.forecast(task, ALONE, given, parameters={}, effort=Effort(deadline=time.monotonic() - 1.0))
+        assert isinstance(found, Forecast)
+        return found
+
+    here, there = forecast(None), forecast(10**12)
+    assert (here.room, there.room, here.host) == (None, 10**12, 0)
+    assert here.memory - there.memory == there.host - 10**6 > 0
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,17 @@ def test_memory_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch, room: int
     assert (reason in found) if reason else not found
 
 
+@pytest.mark.parametrize(("host", "reason"), [(5 * 10**8, ""), (2 * 10**9, "2.0 GB of memory and there are 1.0 GB")])
+def test_what_a_device_leaves_to_the_machine_is_held_against_the_machine(
+    monkeypatch: pytest.MonkeyPatch, host: int, reason: str
+) -> None:
+    """Rows that wait for a GPU, and what it read of them, are in the machine's memory."""
+    monkeypatch.setattr(ahead_of, "resources", lambda: Resources(cpus=2, memory=10**9))
+    seen = ahead_of._Seen(forecast=Forecast(seconds=1.0, memory=10**9, room=10**10, host=host))
+    found = ahead_of._too_much(seen)
+    assert (reason in found) if reason else not found
+
+
 def test_what_makes_do_with_less_is_not_left_out() -> None:
     """A learner that learns from as many rows as it has time for is held to the least it needs."""
     forecast = Forecast(seconds=500.0, memory=1, least=2.0)

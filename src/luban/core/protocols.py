@@ -299,6 +299,8 @@ class Forecast:
         Seconds that a fit can make do with, where it learns from as many rows as it has time for.
     room : int, optional
         Bytes that there are on the device that would do the work; None where it is the machine's own memory.
+    host : int
+        Bytes of the machine's own memory that it takes as well where the work is done on another device.
     """
 
     seconds: float
@@ -306,6 +308,7 @@ class Forecast:
     note: str = ""
     least: float | None = None
     room: int | None = None
+    host: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,7 +118,7 @@ def beside(way: str, known: Forecast, by: str, *, steps: Mapping[str, Step], row
         ratio = _cost(way) / _cost(by)
         note = f"by the steps of {by}, of which it takes {ratio:.2f}"
     note += told(find(way), options, rows)
-    return Forecast(seconds=known.seconds * ratio, memory=max(0, memory), note=note, room=known.room)
+    return Forecast(seconds=known.seconds * ratio, memory=max(0, memory), note=note, room=known.room, host=known.host)
 
 
 def _cost(way: str) -> float:

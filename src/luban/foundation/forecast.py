@@ -15,7 +15,7 @@ from luban.core.protocols import Examples, Forecast, Unsuitable
 from luban.foundation.setup import choose, set_up
 from luban.foundation.training import device, precision, state
 from luban.foundation.training.loss import Loss
-from luban.foundation.training.memory import Peak, held, room_beside_the_machine
+from luban.foundation.training.memory import Peak, held, resident, room_beside_the_machine
 from luban.foundation.training.optimizer import optimizer
 from luban.foundation.training.order import by_length, shuffled
 from luban.foundation.training.probe import PENALTIES, Problem, Vectors, joined
@@ -97,16 +97,19 @@ def forecast(
             measured = _measure(setup, chosen, min(_SECONDS, 0.5 * effort.remaining))
         share = rows / max(1, len(sample.table))
         kept = sum(one.nbytes for one in state.changing(setup.work.network).values())
+        room = room_beside_the_machine(setup.work.place.device)
         grown = int((share - 1.0) * sum(setup.work.examples.rows.lengths) * 24)
     seconds = measured.seconds * share + prepared
+    # Beside gradients, which are as large as what is trained, a whole batch takes more than a part of one.
+    computing = int(peak.bytes + max(0, peak.bytes - measured.resting - kept) * (1 / measured.share - 1) + kept)
     return Forecast(
         seconds=seconds,
-        # Beside gradients, which are as large as what is trained, a whole batch takes more than a part of one.
-        memory=int(peak.bytes + max(0, peak.bytes - measured.resting - kept) * (1 / measured.share - 1) + kept + grown),
+        memory=computing + (grown if room is None else 0),
         note=f"{measured.count} steps of up to {measured.longest:,} steps by rows on {setup.work.place.device.type} in "
         f"{measured.precision}: {rows / max(seconds, 1e-9):,.0f} rows a second{told(chosen, options, rows)}",
         least=prepared + _LEAST_PASS * measured.seconds * share if setup.work.applied.parameters else None,
-        room=room_beside_the_machine(setup.work.place.device),
+        room=room,
+        host=0 if room is None else resident() + grown,  # all rows wait in the machine's memory
     )
 
 

@@ -458,11 +458,12 @@ def _too_much(seen: _Seen) -> str:
     """Return why a candidate that was looked at cannot be fitted here, or nothing."""
     if seen.unsuitable or seen.forecast is None:
         return seen.unsuitable
-    # A network on a GPU takes the GPU's memory, not that of the machine.
-    there = seen.forecast.room
-    memory = resources().memory if there is None else there
-    if seen.forecast.memory > _MEMORY_SHARE * memory:
-        return f"it would take {seen.forecast.memory / 1e9:.1f} GB of memory and there are {memory / 1e9:.1f} GB"
+    # A network on a GPU takes the GPU's memory; its rows, and what was read of them, that of the machine.
+    machine, room = resources().memory, seen.forecast.room
+    needs = [(seen.forecast.memory, machine if room is None else room), (seen.forecast.host, machine)]
+    for needed, there in needs:
+        if needed > _MEMORY_SHARE * there:
+            return f"it would take {needed / 1e9:.1f} GB of memory and there are {there / 1e9:.1f} GB"
     return ""
 
 

@@ -40,7 +40,7 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
         reads them.
     """
     from luban.foundation.training import device
-    from luban.foundation.training.memory import Peak, room_beside_the_machine
+    from luban.foundation.training.memory import Peak, resident, room_beside_the_machine
 
     table = training.table
     # A row that is slow to read must not end the look in an error: whoever asked ends it when it takes too long.
@@ -62,11 +62,13 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
             taken += time.monotonic() - start
             count, size = count + len(rows), 2 * size
     each = taken / count if count else warming / max(1, min(_WARMING, table.num_rows))
+    room, vectors = room_beside_the_machine(place), 2 * 4 * made.width * table.num_rows
     return Forecast(
         seconds=warming + each * table.num_rows,
-        memory=peak.bytes + 2 * 4 * made.width * table.num_rows,
+        memory=peak.bytes + (vectors if room is None else 0),
         note=f"a row takes {1e3 * each:.1f} ms to read, by {count:,} of them; learning from what was read comes on top",
-        room=room_beside_the_machine(place),
+        room=room,
+        host=0 if room is None else resident() + vectors,  # what was read comes back from the device
         least=warming + each * min(table.num_rows, _LEAST_ROWS),
     )
 
