@@ -319,6 +319,18 @@ def test_labels_that_look_alike_are_said_of_any_table():
     assert any("'Yes' and 'yes'" in note for note in infer_task(table, schema, "y").notes)
 
 
+def test_labels_that_are_one_but_for_spaces_around_them_are_said():
+    """They are one class; that two are left where one row alone had a third is said too."""
+    from luban.data.task import infer_task
+
+    table = pa.table({"x": np.arange(41.0) % 7, "y": [*["yes", " yes ", "no", "no"] * 10, "perhaps"]})
+    found = infer_task(table, infer.infer_schema(table), "y")
+    assert found.task.classes == ("no", "yes")
+    assert any("taken as one: 'yes' and ' yes '" in note for note in found.notes)
+    assert any("left out: 'perhaps'" in note for note in found.notes)
+    assert "With two classes the task is binary." in found.notes
+
+
 @pytest.mark.long
 def test_many_pictures_are_never_in_memory_at_once(workspace, tmp_path):
     """3,000 pictures of 300 kB each, a gigabyte in all, are imported with far less; references are all that is held."""

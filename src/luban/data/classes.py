@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.core.errors import InputError
-from luban.data.labels import alike_note, order, spelling
+from luban.data.labels import alike_note, order, spaces_note, spelling
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +61,7 @@ def classes_of(target: str, values: pa.Array, notes: list[str]) -> tuple[tuple[L
         names = ", ".join(repr(labels[place]) for place in np.flatnonzero(single)[:5])
         notes.append(f"Classes with a single row cannot be learnt and are left out: {names}.")
     classes = order(label for label, alone in zip(labels, single, strict=True) if not alone)
+    notes.extend(spaces_note(target, coded.dictionary.to_pylist()))
     notes.extend(alike_note(target, classes))
     if len(classes) == 2:
         notes.append(f"The positive class is {classes[1]!r}.")

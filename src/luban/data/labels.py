@@ -86,6 +86,22 @@ def alike_note(target: str, labels: Iterable[Any]) -> list[str]:
     return [f"Labels of {target!r} that differ by case or spaces only are taken as different ones: {groups}."]
 
 
+def spaces_note(target: str, values: Iterable[Any]) -> list[str]:
+    """Return what to say of values that are one label but for spaces around them; nothing where there are none.
+
+    Examples
+    --------
+    >>> spaces_note("y", ["yes", " yes ", "no"])
+    ["Labels of 'y' that differ by spaces around them only are taken as one: 'yes' and ' yes '."]
+    """
+    spelt = {value for value in values if isinstance(value, str)}
+    spaced = sorted(one for one in spelt if one != one.strip() and one.strip() in spelt)
+    if not spaced:
+        return []
+    pairs = "; ".join(f"{one.strip()[:60]!r} and {one[:60]!r}" for one in spaced[:5])
+    return [f"Labels of {target!r} that differ by spaces around them only are taken as one: {pairs}."]
+
+
 def some(names: list[str]) -> str:
     """Return the first names, and how many more there are."""
     shown = ", ".join(names[:8])

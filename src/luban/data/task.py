@@ -164,7 +164,10 @@ def _learnt(
             f"the target {target!r} has {len(classes)} classes, not two",
             remedy="Ask for --task multiclass (task='multiclass' in Python).",
         )
-    return "binary" if len(classes) == 2 else "multiclass", classes, rows[keep]
+    found: TaskKind = "binary" if len(classes) == 2 else "multiclass"
+    if found != chosen:
+        notes.append(f"With two classes the task is {found}.")
+    return found, classes, rows[keep]
 
 
 def _present(target: str, values: pa.Array, notes: list[str]) -> np.ndarray:

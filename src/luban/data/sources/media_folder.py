@@ -151,7 +151,7 @@ def _schema(shown: str, kind: MediaKind, found: Found, classes: Counter[str] | N
     else:
         reading["classes"] = dict(classes)
         alike = "; ".join(" and ".join(map(repr, group)) for group in look_alikes(classes))
-        note = f"Classes whose names differ by case or spaces only, taken as different ones: {alike}." if alike else ""
+        note = f"Classes whose names differ by case or spaces only: {alike}." if alike else ""
         fields.append(marks.marked(pa.field(LABEL, pa.string()), note=note))
         schema = marks.with_target(pa.schema(fields), LABEL)
     metadata = {**(schema.metadata or {}), b"luban.reading": json.dumps(reading, ensure_ascii=False).encode()}
