@@ -98,6 +98,10 @@ def test_a_challenger_that_is_no_better_is_refused_and_kept(workspace: Workspace
     done = update(workspace, "weather", turning.rows(400, turned=False, seed=3, chance=True), **QUICK)
     assert (done.outcome, done.challenger) == ("refused", "weather/2")
     assert "quality" in done.reason
+    assert done.report is not None
+    assert [one.remedy for one in done.report.findings if one.verdict == "block"] == [
+        "Wait for more labelled rows, or raise --rounds."
+    ]
     assert workspace.models.get("weather").reference == "weather/1"
     assert "gates" in workspace.models.get("weather/2").reports
 

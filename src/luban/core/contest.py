@@ -53,6 +53,8 @@ class Contest:
         Of the input columns.
     fresh : Examples
         The rows and what turned out to be true.
+    budget : str
+        The option that said how long the challenger learns, such as ``"--rounds"``; empty where none did.
     """
 
     task: Task
@@ -61,6 +63,7 @@ class Contest:
     champion: Contestant
     challenger: Contestant
     seed: int = 0
+    budget: str = ""
 
 
 Limit = float | str

@@ -119,7 +119,9 @@ def _leaderboard(prepared: Prepared, lines: Sequence[LeaderboardLine], result: S
 def _budget(lines: Sequence[LeaderboardLine], run: Run, plan: Plan, spent: Spent) -> Finding:
     tried = [line for line in lines if line.state != "unsuitable"]
     rounds = run.request.get("rounds")
-    budget = f"a budget of {plan.budget:g} s" if plan.timed else f"a budget of {rounds} candidates"
+    budget = f"Of a budget of {plan.budget:g} s, " if plan.timed else ""
+    if not plan.timed and rounds is not None:  # what goes on learning has neither
+        budget = f"Of a budget of {rounds} candidates, "
     parts = (
         ("reading and checking the rows", spent.reading),
         ("searching", spent.searching),
@@ -133,7 +135,7 @@ def _budget(lines: Sequence[LeaderboardLine], run: Run, plan: Plan, spent: Spent
             of_it[place] += more
     ranked = sorted(by_learner.items(), key=lambda one: -one[1][2])
     return Finding(
-        what=f"Of {budget}, {plan.elapsed:.1f} s were spent on {len(tried)} candidates",
+        what=f"{budget}{plan.elapsed:.1f} s were spent on {len(tried)} candidates",
         value=plan.elapsed,
         evidence=(
             Evidence(

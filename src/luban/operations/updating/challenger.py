@@ -109,7 +109,7 @@ class _Maker:
 
         from luban.search.study import run_study
 
-        run = self._run(dataset)
+        run = self._run(dataset, rounds=self.policy.rounds)
         folder = self.workspace.scratch(run.id)
         few = self.policy.rounds is not None and self.policy.rounds <= len(warmers)
         try:
@@ -201,14 +201,15 @@ class _Maker:
     def _left(self) -> float | None:
         return self.plan.remaining if self.plan.timed else None
 
-    def _run(self, dataset: Dataset) -> Run:
+    def _run(self, dataset: Dataset, *, rounds: int | None = None) -> Run:
         from luban.operations.environment import environment
 
         request = {
             "source": dataset.reference,
             "target": self.champion.task.target,
             "name": self.subject.champion.name,
-            "budget": self.policy.budget,
+            "budget": self.policy.budget if self.policy.rounds is None else None,
+            "rounds": rounds,
             "seed": self.policy.seed,
             "update": self.left["way"],
         }

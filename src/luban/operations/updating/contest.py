@@ -46,11 +46,18 @@ def judged(
         champion=_contestant(workspace, first, fresh),
         challenger=_contestant(workspace, second, fresh),
         seed=seed,
+        budget=_budget(workspace, second) if beside else "",  # else it learnt nothing for this contest
     )
     report = run(contest, limits)
     if beside:
         workspace.models.attach_report(challenger, report.check, workspace.blobs.put_json(to_json(report)))
     return report, workspace.reports.add(report)
+
+
+def _budget(workspace: Workspace, version: ModelVersion) -> str:
+    """Return the option that said how long a version learns, as the request of its run has it."""
+    request = {} if version.run is None else workspace.runs.get(version.run).request
+    return next((f"--{name}" for name in ("rounds", "budget") if request.get(name) is not None), "")
 
 
 def _contestant(workspace: Workspace, version: ModelVersion, fresh: Rows) -> Contestant:

@@ -37,6 +37,7 @@ class QualityGate:
         rows = [_row(contest, metric) for metric in fitting(contest.task)]
         name, before, after, _, low, high, sure = rows[0]
         passed = sure >= least
+        more = f", or raise {contest.budget}" if contest.budget else ""
         return Finding(
             what=f"On {len(contest.fresh.target):,} fresh rows {name} is {short(before)} of {one.reference} and "
             f"{short(after)} of {other.reference} (difference from {short(low)} to {short(high)}); it is better in "
@@ -44,7 +45,7 @@ class QualityGate:
             verdict="pass" if passed else "block",
             value=sure,
             threshold=least,
-            remedy="" if passed else "Wait for more labelled rows, or give a longer --budget.",
+            remedy="" if passed else f"Wait for more labelled rows{more}.",
             evidence=(
                 Evidence(
                     title="Paired comparison on fresh rows",
