@@ -14,8 +14,11 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from luban.core import plugins
-from luban.core.errors import InputError, NotFound
+from luban.core.errors import InputError, MissingExtra, NotFound
+from luban.core.model import Signature
 from luban.core.protocols import Detector
+from luban.core.schema import Column
+from luban.core.task import Task
 from luban.monitoring import stream
 from luban.monitoring.alerts.figures import ROOTS
 from luban.operations.alerts.add import alerts_add
@@ -147,6 +150,89 @@ def test_a_concept_that_turns_is_seen_by_labels_and_detectors_and_not_without(
     assert found.report.figures["quality"]["worse"]
     assert sum(found.report.figures["stream"]["alarms"].values()) >= 2
     assert found.verdict == "warn"
+
+
+def test_a_part_of_the_rows_that_is_answered_wrong_is_told_and_can_alarm(made: tuple[Workspace, pa.Table]) -> None:
+    """Where the first column is high the labels are turned round: that slice is the worst, and a rule speaks of it, as
+    another does of the time that answers take."""
+    workspace, rows = made
+    ids = logged(workspace, rows, "sliced")
+    first = rows[0].to_numpy()
+    high = first > np.quantile(first, 0.75)
+    other = {"benign": "malignant", "malignant": "benign"}
+    truth = rows["diagnosis"].to_pylist()
+    workspace.labels.add(
+        "sliced", ids, None, [other[one] if turned else one for one, turned in zip(truth, high, strict=True)]
+    )
+    alerts_add(workspace, "unfair", "sliced", "quality.worst_slice > 1.5")
+    alerts_add(workspace, "slow", "sliced", "latency.p99 > 0.5")
+    found = monitor(workspace, "sliced")
+    quality = found.report.figures["quality"]
+    assert any(rows.column_names[0] in one["slice"] for one in quality["slices"]), quality["slices"]
+    assert quality["worst_slice"] == max(one["times"] for one in quality["slices"]) > 1.5
+    assert found.report.figures["latency"] == {"p50": 1.0, "p99": 1.0}
+    slow, unfair = sorted(found.notices)
+    assert slow == "Alarm: slow on sliced: latency.p99 > 0.5, now 1"
+    assert unfair.startswith("Alarm: unfair on sliced: quality.worst_slice > 1.5, now ")
+
+
+def test_without_a_detector_that_is_said(made: tuple[Workspace, pa.Table], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels are there and river is not: nothing is left out in silence."""
+    workspace, rows = made
+    ids = logged(workspace, rows, "bare")
+    workspace.labels.add("bare", ids, None, rows["diagnosis"].to_pylist())
+
+    create = plugins.create
+
+    def missing(group: str, name: str, **options: Any) -> Any:
+        if group == "detectors":
+            raise MissingExtra(f"{name} needs river", remedy="Run: pip install 'luban[monitoring]'")
+        return create(group, name, **options)
+
+    monkeypatch.setattr(plugins, "create", missing)
+    found = monitor(workspace, "bare")
+    assert "stream" not in found.report.figures
+    assert any("luban[monitoring]" in one.remedy for one in found.report.findings)
+
+
+@pytest.mark.parametrize("others", [(), ("age",)])
+def test_pictures_in_the_log_are_there_and_not_gone(tmp_path: Path, others: tuple[str, ...]) -> None:
+    """The log has digests of them: they neither vanish nor stop the look, be there other columns or none."""
+    inputs = (Column(name="photo", kind="image"), *(Column(name=name, kind="number") for name in others))
+    task = Task(
+        kind="multiclass",
+        target="kind",
+        inputs=tuple(one.name for one in inputs),
+        metric="log_loss",
+        classes=("a", "b", "c"),
+    )
+    with Workspace.open(tmp_path / ".luban") as workspace:
+        outputs = (Column(name="kind", kind="category", role="target"),)
+        workspace.models.register(
+            name="tumours",
+            artifact=workspace.blobs.put(b"nothing"),
+            signature=Signature(inputs=inputs, outputs=outputs),
+            task=task,
+        )
+        workspace.deployments.set("photos", {"tumours/1": 1.0})
+        rows = [
+            {"request_id": str(place), "row": 0, "moment": START + timedelta(minutes=place), "deployment": "photos"}
+            | {"model": "tumours/1", "arm": "champion", "latency_ms": 1.0, "input.photo": f"sha256:{place:064x}"}
+            | {"input.age": float(place % 7), "output.prediction": "abc"[place % 3]}
+            | {f"output.probability_{one}": 1 / 3 for one in "abc"}
+            for place in range(80)
+        ]
+        names = [f"output.probability_{one}" for one in "abc"]
+        kinds = [("input.photo", pa.string()), *((f"input.{name}", pa.float64()) for name in others)]
+        kinds += [("output.prediction", pa.string()), *((name, pa.float64()) for name in names)]
+        workspace.predictions.append(pa.Table.from_pylist(rows, schema=pa.schema([*COLUMNS, *kinds])))
+        found = monitor(workspace, "photos", last=40, against="previous")
+    assert found.rows == 40
+    assert found.verdict in ("pass", "info"), found.report.findings
+    assert set(found.report.figures["columns"]) == {"photo", *others}
+    told = " ".join(one.what for one in found.report.findings)
+    assert "vanished" not in told
+    assert ("they are files" in told) is (not others)
 
 
 def test_the_window_before_may_be_what_is_compared_with(made: tuple[Workspace, pa.Table]) -> None:

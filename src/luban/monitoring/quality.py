@@ -104,7 +104,8 @@ def quality(
     Returns
     -------
     tuple
-        Findings, and figures: ``metrics``, ``intervals``, ``expected``, ``loss`` and ``slices``.
+        Findings, and figures: ``metrics``, ``intervals``, ``expected``, ``loss``, ``slices``, and ``worst_slice``, how
+        many times the mean loss of all rows that of the worst slice is: 1 where none is clearly worse.
     """
     judged = fitting(task)
     drawn = bootstrap(judged, task, rows.target, [rows.prediction], threshold=threshold, count=_DRAWS, seed=seed)
@@ -149,6 +150,7 @@ def quality(
         "worse": lower,
         "loss": float(loss_by_row(task, rows.target, rows.prediction)[1].mean()),
         "slices": figures,
+        "worst_slice": max((one["times"] for one in figures), default=1.0),
     }
     # A model has slices where it is worst from the start: that alone is no alarm.
     return [headline, replace(finding, verdict="info")], values_

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.report import Finding, Report, worst
+from luban.data.media.endings import KINDS
 from luban.data.shares import percent
 from luban.evaluation.words import number, within
 from luban.monitoring import quality, shown, stream
@@ -47,6 +48,8 @@ class Window:
         Those of the window that have a label.
     history : Labelled, optional
         All that have one, for the streaming detectors.
+    latency : numpy.ndarray, optional
+        Milliseconds that each answer of the version took, shape (n,).
     since, until : str
         First and last moment, in words.
     """
@@ -55,6 +58,7 @@ class Window:
     outputs: pa.Table | None = None
     labelled: Labelled | None = None
     history: Labelled | None = None
+    latency: np.ndarray | None = None
     since: str | None = None
     until: str | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
@@ -89,7 +93,7 @@ def report(
         Its figures: ``rows``, ``since``, ``until``, ``against``; ``drift`` (``columns``, ``drifted``, ``share``,
         ``worst``), ``columns`` and ``outputs`` (by name: ``effect``, ``chance``, ``missing`` and what was measured),
         ``estimated`` (score by metric with ``low``, ``high``, ``expected``), ``quality`` (once there are labels),
-        ``stream``.
+        ``stream``, ``latency`` (``p50``, ``p99`` in milliseconds, of answers in the log).
     """
     outputs = window.outputs if window.outputs is not None else pa.table({})
     inside = compare(base.inputs, window.inputs, embed=embed, seed=seed)
@@ -107,6 +111,7 @@ def report(
     findings += _estimated(task, base, outputs, figures, seed)
     findings += _real(task, columns, base, window, figures, threshold, seed)
     findings += _stream(task, base, window, figures, detectors or {}, threshold)
+    findings += _latency(window, figures)
     findings += [Finding(what=note) for note in (*base.notes, *window.notes)]
     return Report(
         check=CHECK, subject=subject, verdict=worst(tuple(findings)), findings=tuple(findings), figures=figures
@@ -129,6 +134,8 @@ def _drift(columns: Sequence[Compared], figures: dict[str, Any]) -> list[Finding
         "worst": max((shown.effect(one) for one in tested), default=0.0),
         "drifted": [one.name for one in moved],
     }
+    if not tested and columns and all(one.base.kind in KINDS and one.base.vectors is None for one in columns):
+        return [Finding(what="The distribution of the inputs is not compared: they are files")]
     if not tested:
         rows = figures["rows"]
         return [
@@ -288,10 +295,26 @@ def _stream(
     threshold: float | None,
 ) -> list[Finding]:
     rows = window.history
-    if not detectors or rows is None or len(rows) < quality.FEWEST or task.kind in ("multilabel", "tokens", "matching"):
+    if rows is None or len(rows) < quality.FEWEST or task.kind in ("multilabel", "tokens", "matching"):
         return []
+    if not detectors:
+        return [
+            Finding(
+                what="Errors were not looked at in the order of time: no streaming detector is installed",
+                remedy="Run: pip install 'luban[monitoring]'",
+            )
+        ]
     typical = None if base.expected is None else base.expected.typical
     errors = quality.missed(task, rows, threshold=threshold, typical=typical)
     since = None if window.since is None else np.datetime64(window.since.split("+")[0])
     finding, figures["stream"] = stream.errors_over_time(detectors, errors, rows.moments, since)
     return [finding]
+
+
+def _latency(window: Window, figures: dict[str, Any]) -> list[Finding]:
+    if window.latency is None or not len(window.latency):
+        return []
+    half, most = (float(one) for one in np.quantile(window.latency, [0.5, 0.99]))
+    figures["latency"] = {"p50": half, "p99": most}
+    told = f"Half of the answers took up to {number(half)} ms, 99 of 100 up to {number(most)} ms"
+    return [Finding(what=told, value=half)]

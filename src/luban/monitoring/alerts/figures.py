@@ -24,6 +24,7 @@ ROOTS = (
     "labelled",
     "quality",
     "stream",
+    "latency",
     "rows",
     "baseline_rows",
 )

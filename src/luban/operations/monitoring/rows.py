@@ -217,14 +217,20 @@ def _part(log: pa.Table, prefix: str) -> pa.Table:
 
 
 def _inputs(version: ModelVersion, log: pa.Table) -> pa.Table:
-    """Return the canonical inputs that were logged; a column that no row has any more is not there."""
+    """Return the canonical inputs that were logged, pictures and sounds by their digests.
+
+    A column that no row has any more is not there.
+    """
+    import pyarrow as pa
+
     from luban.data.conform import conform
     from luban.data.media.endings import KINDS
 
     logged = _part(log, "input.")
     columns = [column for column in version.signature.inputs if column.name in logged.column_names]
     plain = [column for column in columns if column.kind not in KINDS]
-    return conform(logged.select([column.name for column in plain]), plain, infinities="missing").table
+    table = conform(logged.select([one.name for one in plain]), plain, infinities="missing").table if plain else logged
+    return pa.table({one.name: (logged if one.kind in KINDS else table)[one.name] for one in columns})
 
 
 def _outputs(version: ModelVersion, log: pa.Table) -> pa.Table:
@@ -245,11 +251,13 @@ def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion,
     history = _labelled(workspace, deployment, version, newest and min(newest, moments["min"]))
     since = np.datetime64(moments["min"].replace(tzinfo=None))
     until = np.datetime64(moments["max"].replace(tzinfo=None))
+    mine = chosen.filter(pc.equal(chosen["model"], version.reference))
     return Window(
         inputs=_inputs(version, chosen),
         outputs=_outputs(version, chosen),
         labelled=None if history is None else _between(history, since, until),
         history=history,
+        latency=mine["latency_ms"].drop_null().to_numpy(),
         since=moments["min"].isoformat(),
         until=moments["max"].isoformat(),
         notes=_notes(version, chosen),
@@ -264,7 +272,7 @@ def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
     notes = []
     media = [column.name for column in version.signature.inputs if column.kind in KINDS]
     if media:
-        notes.append(f"The log keeps no content of {', '.join(media)}; only the answers to it are watched.")
+        notes.append(f"The content of {', '.join(media)} is not looked at; only the answers to it are watched.")
     others = chosen.num_rows - (pc.sum(pc.equal(chosen["model"], version.reference)).as_py() or 0)
     if others:
         notes.append(f"{others:,} rows were answered by other versions: their inputs count, their answers do not.")
