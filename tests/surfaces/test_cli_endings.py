@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from luban.store import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +127,77 @@ def test_reader_that_has_seen_enough_is_no_error(fitted: CommandLine) -> None:
         ["bash", "-o", "pipefail", "-c", command], cwd=fitted.folder, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def _unread(folder: Path, *arguments: str, files: tuple[str, ...]) -> tuple[int, str, str]:
+    """Run a command whose files lead to a pipe that nobody reads; return its code, standard output and error."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    given = {one: writing if one in files else subprocess.PIPE for one in ("stdout", "stderr")}
+    environment = {**os.environ, "LUBAN_WORKSPACE": str(folder / ".luban")}
+    command = [sys.executable, "-m", "luban", *arguments]
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, text=True, check=False, **given)  # type: ignore[call-overload]
+    finally:
+        os.close(writing)
+    return done.returncode, done.stdout or "", done.stderr or ""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", ["--help", "--version", "models list", "models list --json"])
+def test_whatever_writes_ends_quietly_when_nobody_reads(tmp_path: Path, command: str) -> None:
+    assert _unread(tmp_path, *command.split(), files=("stdout",)) == (0, "", "")
+    assert _unread(tmp_path, *command.split(), files=("stdout", "stderr")) == (0, "", "")
+
+
+@pytest.mark.long
+def test_an_error_that_nobody_reads_keeps_its_code(tmp_path: Path) -> None:
+    code, _, told = _unread(tmp_path, "models", "show", "x", "--json", files=("stdout",))
+    assert (code, told.count("\n"), told[:7]) == (2, 1, "error: ")
+    code, told, _ = _unread(tmp_path, "models", "show", "x", "--json", files=("stderr",))
+    assert (code, json.loads(told)["error"]["code"]) == (2, "not-found")
+    assert _unread(tmp_path, "models", "show", "x", files=("stderr",)) == (2, "", "")
+
+
+@pytest.mark.long
+def test_progress_that_nobody_reads_ends_no_work(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,y\n" + "".join(f"{one},{one % 3}\n" for one in range(90)))
+    code, told, _ = _unread(tmp_path, "data", "import", "rows.csv", "--json", files=("stderr",))
+    assert (code, json.loads(told)["dataset"]) == (0, "rows/1")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_closed_files_are_no_error_and_become_no_other_file(tmp_path: Path, closed: str) -> None:
+    """What is printed must not go into the database that would else get the number of standard output."""
+    (tmp_path / "rows.csv").write_text("a,y\n" + "".join(f"{one},{one % 3}\n" for one in range(90)))
+    for words, code in (
+        ("data import rows.csv", 0),
+        ("data list", 0),
+        ("--help", 0),
+        ("--version", 0),
+        ("data lst", 2),
+    ):
+        command = f"{sys.executable} -m luban {words} {closed}"
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (code, ""), done.stderr
+        assert "Traceback" not in done.stderr
+    with Workspace.open(tmp_path / ".luban") as workspace:
+        assert [one.reference for one in workspace.datasets.list()] == ["rows/1"]
+
+
+@pytest.mark.long
+def test_a_connection_of_the_work_that_breaks_is_no_quiet_end(luban: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import luban.core.operation as module\n"
+        "def call(self, *a, **o):\n"
+        "    raise BrokenPipeError(32, 'Broken pipe')\n"
+        "module.Operation.__call__ = call\n"
+    )
+    answer = luban("models", "list", PYTHONPATH=str(tmp_path))
+    assert answer.code == 2
+    assert "the operating system refused; seen: [Errno 32] Broken pipe" in answer.err
 
 
 @pytest.mark.parametrize(

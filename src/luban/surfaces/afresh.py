@@ -32,9 +32,9 @@ def begin(understood: dict[str, Any]) -> None:
     begun = _begun or os.environ.pop(UNDERSTOOD, None) is not None
     if os.name != "posix" or not sys.executable or not ours or begun:
         return
-    from luban.surfaces.ending import standard_output_given_back
+    from luban.surfaces.standard_files import output_given_back
 
-    with standard_output_given_back():
+    with output_given_back():
         try:
             environment = {**os.environ, UNDERSTOOD: json.dumps(understood)}
             os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606 - this very command, without a shell

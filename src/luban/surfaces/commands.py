@@ -217,7 +217,9 @@ def run() -> None:
     """Run the command that ``sys.argv`` asks for, and exit."""
     invoking.ready()
     with ended(as_json="--json" in sys.argv[1:]), _told_as_ours():
-        sys.exit(application()(prog_name="luban", standalone_mode=False))
+        code = application()(prog_name="luban", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
 
 
 @contextmanager

@@ -6,12 +6,13 @@ import json
 import os
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import LubanError, Unavailable
 from luban.core.serial import to_json
+from luban.surfaces.standard_files import ReaderLeft, give_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +28,6 @@ def ended(*, as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         happened = "interrupted; nothing was kept"
         _fail({"code": "interrupted", "happened": happened}, happened, 130, as_json=as_json)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        _release_output()
-        raise SystemExit(0) from None
     except OSError as error:  # a full disk or a missing right where no room had a better word for it
         _release_output()
         refused = Unavailable("the operating system refused", seen=str(error))
@@ -46,17 +44,19 @@ def ended(*, as_json: bool) -> Iterator[None]:
 
 def _fail(error: dict[str, Any], line: str, code: int, *, as_json: bool) -> None:
     if as_json:
-        write_json({"error": {"code": None, "happened": None, "seen": None, "remedy": None} | error})
+        with suppress(ReaderLeft):
+            write_json({"error": {"code": None, "happened": None, "seen": None, "remedy": None} | error})
     sys.stderr.write(" ".join(line.splitlines()) + "\n")
     raise SystemExit(code) from None
 
 
 def _release_output() -> None:
-    """Drop what standard output does not take, so that Python does not try again at its end."""
+    """Drop what standard output does not take."""
     try:
-        sys.stdout.flush()
+        with suppress(ReaderLeft):
+            sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
 
 
 def write_json(value: Any) -> None:
@@ -64,25 +64,3 @@ def write_json(value: Any) -> None:
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     sys.stdout.write(json.dumps(to_json(value), ensure_ascii=plain) + "\n")
     sys.stdout.flush()
-
-
-def keep_standard_output() -> None:
-    """Leave standard output to the result alone: what native libraries print to it goes to standard error."""
-    sys.stdout.flush()
-    encoding, errors = sys.stdout.encoding, sys.stdout.errors
-    kept = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    sys.stdout = os.fdopen(kept, "w", encoding=encoding, errors=errors)
-
-
-@contextmanager
-def standard_output_given_back() -> Iterator[None]:
-    """Let the file of standard output be again what it was before `keep_standard_output`."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(sys.stdout.fileno(), 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)

@@ -8,9 +8,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from luban.surfaces import afresh
+from luban.surfaces import afresh, standard_files
 from luban.surfaces.call import call
-from luban.surfaces.ending import ended, keep_standard_output, write_json
+from luban.surfaces.ending import ended, write_json
 
 if TYPE_CHECKING:
     from luban.core.operation import Operation
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def ready() -> None:
     """Make the process one of a command: signals stop it, and standard output is for its result."""
     signal.signal(signal.SIGTERM, _terminate)
-    keep_standard_output()
+    standard_files.keep_output()
 
 
 def invoke(
