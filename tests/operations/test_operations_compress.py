@@ -180,6 +180,11 @@ def test_the_new_version_is_a_model_like_any_other(source: Workspace, tmp_path: 
     assert models_verify(source, "letters/2").payloads >= 3
     row = runtime(source, "letters/2").predict_row(ROWS.slice(0, 1).to_pylist()[0])
     assert row["prediction"] in ("few", "many")
+    with pytest.raises(Unsupported, match="letters/2 is compressed already") as again:
+        compress(source, "letters/2")
+    assert found.form in str(again.value)
+    assert "Compress letters/1 with other bounds" in str(again.value)
+    assert len(source.runs.list(operation="compress")) == 1, "a refusal is no run"
     # the graph is kept once: the payload and the model's own graph are the same bytes
     manifest = artifact.read_manifest(source.blobs, version.artifact)
     assert manifest.payloads["0.graph/model.onnx"].digest == manifest.extra[GRAPH].digest

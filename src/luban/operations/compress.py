@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError, LubanError
+from luban.core.errors import InputError, LubanError, Unsupported
 from luban.core.operation import operation
 from luban.core.progress import Progress, tell
 from luban.core.report import Finding, Report
@@ -103,6 +103,7 @@ def compress(
     if not 0 <= min_same <= 1:
         raise InputError("the least share of equal labels is from 0 to 1", seen=f"min_same={min_same}")
     version = workspace.models.get(model)
+    _check_source(workspace, version)
     origin, sign = Origin(), signer(workspace)
     tell(Progress(stage="compress", message=f"reading {version.reference}"))
     ready = fitted(workspace, version.reference)
@@ -171,6 +172,20 @@ def compress(
         rows=figures["rows"],
         learnt=rows.learnt,
         report=report,
+    )
+
+
+def _check_source(workspace: Workspace, version: ModelVersion) -> None:
+    """Raise `Unsupported` for what is itself a compressed form: bounds on what it loses once more say too little."""
+    run = None if version.run is None else workspace.runs.get(version.run)
+    if run is None or run.operation != "compress":
+        return
+    source = run.request["model"]
+    raise Unsupported(
+        f"{version.reference} is compressed already",
+        seen=f"{version.tags.get('form', 'int8')}, made of {source}",
+        remedy=f"Compress {source} with other bounds: --max-loss, --min-same, --static (max_loss, min_same, static in "
+        "Python).",
     )
 
 
