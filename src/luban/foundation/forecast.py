@@ -37,6 +37,9 @@ _SAMPLE = 4096
 # Rows that tell whether there is time for whole batches, and the fewest steps that are tried of these.
 _FEW, _LEAST_STEPS = 2, 5
 _SECONDS = 20.0
+# Where importing took the time, steps are tried for so long all the same: a worker that imports once has imported for
+# the fits too, and steps on two rows tell little of whole batches.
+_LEAST = 1.5
 # A training is worth beginning where so much of one pass over the rows can be made: its rate falls with the time.
 _LEAST_PASS = 0.5
 
@@ -61,7 +64,7 @@ def forecast(
     parameters : mapping
         As for `adapt`.
     effort : Effort
-        At most 20 s of it are spent, on at most 16 steps.
+        At most 20 s of it are spent, on at most 16 steps; 1.5 s where there is less.
 
     Notes
     -----
@@ -94,7 +97,7 @@ def forecast(
                 augmentation=augmentation,
             )
             prepared = time.monotonic() - begun
-            measured = _measure(setup, chosen, min(_SECONDS, 0.5 * effort.remaining))
+            measured = _measure(setup, chosen, max(_LEAST, min(_SECONDS, 0.5 * effort.remaining)))
         share = rows / max(1, len(sample.table))
         kept = sum(one.nbytes for one in state.changing(setup.work.network).values())
         room = room_beside_the_machine(setup.work.place.device)
