@@ -174,7 +174,7 @@ def test_a_hurried_look_does_not_take_the_cost_of_a_step_for_that_of_rows(
     )
     batches = shuffled(lengths, 32, seed=0, epoch=0)
     really = sum(a_step + a_place * int(lengths[one].max()) * len(one) for one in batches)
-    measured = module._measure(SimpleNamespace(work=work), allowed)
+    measured = module._measure(SimpleNamespace(work=work), find("full"), allowed)
     assert measured.seconds == pytest.approx(really, rel=0.02)
     assert (measured.share == 1.0) == (allowed > 10.0)
 
