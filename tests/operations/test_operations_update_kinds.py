@@ -12,19 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image
+from bar_pictures import NET, champion, pictures
 
 from luban.core.budget import Duration
 from luban.core.errors import InputError, Unsupported
-from luban.core.recipe import Recipe, Step
-from luban.core.schema import Schema
 from luban.core.task import Task
 from luban.data import versions
 from luban.execution.inline import InlineExecutor
 from luban.execution.local import LocalExecutor
-from luban.learners import artifact
-from luban.learners.composite import Composite
-from luban.learners.fitted import fitted as as_fitted
 from luban.operations.deploy import deploy
 from luban.operations.fit import fit
 from luban.operations.loading import fitted
@@ -34,7 +29,6 @@ from luban.operations.updates.set import updates_set
 from luban.operations.updating.material import of_data, of_log
 from luban.operations.updating.rows import Rows, in_any_order
 from luban.operations.updating.subject import subject
-from luban.search.learners import learner_named
 from luban.store import Workspace
 
 if TYPE_CHECKING:
@@ -42,7 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICK: dict[str, Any] = {"rounds": 1, "gate": ("latency=off",), "way": "retrain"}
-NET = {"width": 8, "depth": 1, "epochs": 8.0, "batch": 16, "augment": 0.1}
 WORDS = ["tea", "rain", "stone", "lamp", "road", "song", "ink", "bread"]
 
 
@@ -54,58 +47,18 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
         yield opened
 
 
-def _pictures(folder: Path, count: int, seed: int, *, turned: bool = False) -> Path:
-    """Write pictures of lying and of standing bars into folders of these names, or of each other's."""
-    random = np.random.default_rng(seed)
-    for place in range(count):
-        lies = place % 2 == 0
-        pixels = random.integers(0, 60, (28, 28))
-        start = int(random.integers(4, 20))
-        pixels[(slice(start, start + 4), slice(2, 26)) if lies else (slice(2, 26), slice(start, start + 4))] = 220
-        into = folder / ("lies" if lies != turned else "stands")
-        into.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.astype(np.uint8)).save(into / f"{place:03}.png")
-    return folder
-
-
-def _champion(workspace: Workspace, folder: Path, learner: str, parameters: dict[str, Any]) -> None:
-    """Register a model of a folder of pictures as `bars`, with what a fit leaves beside it."""
-    dataset = versions.import_data(workspace, str(folder), name="bars")
-    table = versions.table(workspace, dataset)
-    task = Task(kind="binary", target="label", inputs=("image",), metric="accuracy", classes=("lies", "stands"))
-    schema = Schema(columns=(dataset.schema.column("image"),))
-    target = np.array([task.classes.index(one) for one in table["label"].to_pylist()])
-    from luban.core.budget import Effort
-    from luban.core.protocols import Examples
-
-    examples = Examples(table=table.select(["image"]), target=target)
-    model = learner_named(learner).fit(task, schema, examples, None, parameters=parameters, effort=Effort(seed=1))
-    whole = as_fitted(Composite(members=(model,), weights=(1.0,), task=task), schema)
-    step = Step(component=learner, name="one", parameters={**parameters, "learnt_from": "3 folds"})
-    join = Step(component="ensemble", name="ensemble", inputs=("one",), parameters={"weights": [1.0]})
-    workspace.models.register(
-        name="bars",
-        artifact=artifact.write(workspace.blobs, whole),
-        signature=whole.signature,
-        task=task,
-        dataset=dataset.reference,
-        recipe=Recipe(steps=(step, join)),
-    )
-    workspace.models.set_alias("bars", "champion", 1)
-
-
 @pytest.mark.long
 def test_a_folder_of_pictures_is_learnt_from_and_judges(workspace: Workspace, tmp_path: Path) -> None:
     """What the champion learnt wrong is put right, and the new version reads pictures."""
     pytest.importorskip("torch")
-    _champion(workspace, _pictures(tmp_path / "old", 40, seed=1, turned=True), "image_network", NET)
-    more = _pictures(tmp_path / "more", 200, seed=2)
+    champion(workspace, pictures(tmp_path / "old", 40, seed=1, turned=True), "image_network", NET)
+    more = pictures(tmp_path / "more", 200, seed=2)
     done = update(workspace, "bars", str(more), **{**QUICK, "gate": ("latency=50",)})
     assert (done.outcome, done.challenger, done.fresh) == ("promoted", "bars/2", 50)
     assert {"lies", "stands"} == set(
         versions.table(workspace, workspace.models.get("bars/2").dataset)["label"].to_pylist()
     )
-    again = _pictures(tmp_path / "again", 20, seed=3)
+    again = pictures(tmp_path / "again", 20, seed=3)
     table = pa.table({"image": [str(one) for one in sorted(again.rglob("*.png"))]})
     right = fitted(workspace, "bars").predict(table).prediction.to_pylist()
     assert sum(one == ("lies" if place < 10 else "stands") for place, one in enumerate(right)) >= 18
@@ -114,10 +67,10 @@ def test_a_folder_of_pictures_is_learnt_from_and_judges(workspace: Workspace, tm
 def test_pictures_that_were_learnt_from_are_no_news_wherever_they_lie(workspace: Workspace, tmp_path: Path) -> None:
     """A folder that holds the old pictures too continues the old one: they are known by their content. Both classes
     are among the rows that are learnt from and among those that judge."""
-    _champion(workspace, _pictures(tmp_path / "old", 40, seed=1), "constant", {})
-    whole = _pictures(tmp_path / "whole" / "deeper", 40, seed=1)
+    champion(workspace, pictures(tmp_path / "old", 40, seed=1), "constant", {})
+    whole = pictures(tmp_path / "whole" / "deeper", 40, seed=1)
     for label in ("lies", "stands"):
-        for place, one in enumerate(sorted(_pictures(tmp_path / "new", 120, seed=2).glob(f"{label}/*.png"))):
+        for place, one in enumerate(sorted(pictures(tmp_path / "new", 120, seed=2).glob(f"{label}/*.png"))):
             one.rename(whole / label / f"later {place}.png")
     found = of_data(workspace, subject(workspace, "bars"), str(whole), 0.5)
     assert (len(found.known), len(found.new), len(found.fresh)) == (40, 60, 60)
@@ -126,9 +79,9 @@ def test_pictures_that_were_learnt_from_are_no_news_wherever_they_lie(workspace:
         assert 0.2 < rows.target.mean() < 0.8
 
 
-def test_the_log_keeps_no_pictures(workspace: Workspace, tmp_path: Path) -> None:
+def test_the_log_keeps_nopictures(workspace: Workspace, tmp_path: Path) -> None:
     """Without rows of its own there is nothing to learn from, which is said at once, by a policy too."""
-    _champion(workspace, _pictures(tmp_path / "old", 40, seed=1), "constant", {})
+    champion(workspace, pictures(tmp_path / "old", 40, seed=1), "constant", {})
     deploy(workspace, "bars", "bars")
     with pytest.raises(Unsupported, match="luban update bars DATA"):
         update(workspace, "bars", **QUICK)

@@ -31,6 +31,8 @@ from luban.serving.row_key import row_key, row_keys
 from luban.serving.sequential import evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from luban.serving.runtime import Runtime
 
 ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}

@@ -139,6 +139,8 @@ class Deployment:
         Share of the requests that the prediction log keeps, from 0 to 1.
     keep : int, optional
         Days after which the prediction log forgets; without them it never does.
+    media : bool
+        Whether the prediction log keeps the content of pictures and sounds too, and not only its digest.
     """
 
     name: str
@@ -147,6 +149,7 @@ class Deployment:
     replicas: int = 1
     log: float = 1.0
     keep: int | None = None
+    media: bool = False
 
     @property
     def champion(self) -> str:

@@ -23,6 +23,7 @@ def deploy(
     shadow: bool = False,
     log: str | None = None,
     keep: int | None = None,
+    media: Literal["keep", "off"] | None = None,
     update: Literal["drift", "labels", "schedule", "off"] | None = None,
     reason: str = "",
 ) -> Deployment:
@@ -37,7 +38,7 @@ def deploy(
         The name of the deployment, new or not.
     model
         The model: NAME, NAME/VERSION or NAME@ALIAS; by default the one that is named like the deployment. With
-        settings alone (log, keep, update) of a deployment that is there, what answers stays.
+        settings alone (log, keep, media, update) of a deployment that is there, what answers stays.
     canary
         Share of the rows that it answers beside the champion, such as `5%`; without it all.
     shadow
@@ -46,6 +47,9 @@ def deploy(
         How many requests the prediction log keeps: `full`, a share such as `10%`, or `off`.
     keep
         Days after which the prediction log forgets.
+    media
+        Pictures and sounds in the prediction log: `keep` their content, so that the model can be updated from it, or
+        `off`, their digest alone.
     update
         Let the server update the model by itself: on `drift` that monitoring sees, on new `labels`, or by `schedule`,
         each hour; `off` ends that. `luban updates set` says more.
@@ -57,7 +61,7 @@ def deploy(
 
     before = _existing(workspace, name)
     stays = before is not None and model is None and canary is None and not shadow
-    stays = stays and not (log is None and keep is None and update is None)
+    stays = stays and any(one is not None for one in (log, keep, media, update))
     version = checked(workspace, before.champion if before is not None and stays else model or name)
     if version.task.kind == "foreign":
         raise Unsupported(
@@ -91,11 +95,12 @@ def deploy(
         if shadow:
             raise InputError(f"{version.reference} answers already", remedy="A shadow is a version that does not.")
         shadowing = None  # it has come out of the shadow
+    keeps_media = media == "keep" if media is not None else before is not None and before.media
     if update in ("drift", "labels", "schedule"):
         from luban.operations.updating.subject import check_logged, check_updatable
 
         check_updatable(version)
-        check_logged(version)
+        check_logged(version, media=keeps_media)
     deployed = workspace.deployments.set(
         name,
         traffic,
@@ -103,6 +108,7 @@ def deploy(
         replicas=1 if before is None else before.replicas,
         log=log_share(log) if log is not None else 1.0 if before is None else before.log,
         keep=keep if keep is not None or before is None else before.keep,
+        media=keeps_media,
         reason=reason,
         expected=before,
     )

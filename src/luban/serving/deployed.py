@@ -48,6 +48,8 @@ WAITING = 20_000
 _LABELS = 1.0  # seconds between two looks at labels, and never more than a tenth of the time
 _SETTLED = 3.0  # seconds for which labels are looked at again: a prediction may be stored after its label
 _DAY = 86_400.0
+_SWEPT = 32  # pictures and sounds that are erased between two looks at the store
+_HOUR = 3_600.0
 
 
 @dataclass(kw_only=True)
@@ -113,7 +115,7 @@ class Deployed:
         self._counting: dict[str, tuple[int, Counting]] = {}
         self._pending: dict[str, _Rollback] = {}
         self._labels: dict[str, _Labels] = {}
-        self._next_labels = self._next_retention = 0.0
+        self._next_labels = self._next_retention = self._next_sweep = 0.0
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._follow, name="luban-watch", daemon=True),
@@ -263,6 +265,7 @@ class Deployed:
             try:
                 self._read_labels()
                 self._retain()
+                self._sweep()
             except LubanError:  # the store is away, which the watch has told; the next look tries again
                 continue
 
@@ -277,6 +280,7 @@ class Deployed:
                     replicas=after.replicas,
                     log=after.log,
                     keep=after.keep,
+                    media=after.media,
                     reason=rollback.reason,
                     expected=rollback.before,
                     trial=rollback.trial,
@@ -316,7 +320,13 @@ class Deployed:
         for deployment in self._workspace.deployments.list():
             if deployment.keep is not None and deployment.name in self._watch.served:
                 self._workspace.predictions.retain(deployment.name, deployment.keep)
+                self._next_sweep = 0.0
         self._next_retention = time.monotonic() + _DAY
+
+    def _sweep(self) -> None:
+        """Erase what the log holds of pictures and sounds for no row, a little at a time; what a kill left, too."""
+        if time.monotonic() >= self._next_sweep and self._workspace.predictions.media.sweep(_SWEPT) < _SWEPT:
+            self._next_sweep = time.monotonic() + _HOUR
 
 
 def _seen(arm: Arm, counts: Counts, wrong: dict[str, Tally] | None = None) -> Seen:

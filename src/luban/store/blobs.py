@@ -32,8 +32,13 @@ class Blobs:
     def __init__(self, location: str | Path, *, cache: Path | None = None, **options: Any) -> None:
         self.location = str(location)
         local = _local_folder(location)
+        self._options = options
         self._place: Folder | Remote = Folder(local) if local is not None else Remote(self.location, **options)
         self._cache = Folder(cache or Path(tempfile.gettempdir()) / "luban-blobs")
+
+    def below(self, name: str, *, cache: Path | None = None) -> Blobs:
+        """Return a place of its own below this one, with the same options: what is put there is not here."""
+        return Blobs(f"{self.location.rstrip('/')}/{name}", cache=cache or self._cache.root / name, **self._options)
 
     def put(self, content: bytes) -> str:
         """Store some bytes and return their digest; when this returns they are on the disk."""
@@ -81,6 +86,10 @@ class Blobs:
         """
         self._place.remove(valid_digest(digest))
         self._cache.remove(digest)
+
+    def path(self, digest: str) -> Path:
+        """Return where `local` puts the content; nothing is looked for."""
+        return (self._place if isinstance(self._place, Folder) else self._cache).path(valid_digest(digest))
 
     def local(self, digest: str) -> Path:
         """Return the path of a local, verified copy, read-only: for memory mapping and for readers of files."""

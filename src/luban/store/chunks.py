@@ -19,22 +19,26 @@ import pyarrow.parquet as pq
 from sqlalchemy import delete, func, insert, select, update
 
 from luban.core.errors import Conflict, NotFound
-from luban.store import audit
+from luban.store import audit, media
 from luban.store.clock import now
 from luban.store.tables import chunks, condemned
 from luban.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from luban.store.blobs import Blobs
     from luban.store.database import Database
+    from luban.store.media import Media
 
 Found = TypeVar("Found")
 
 MOMENT = pa.timestamp("us", tz="UTC")
+
+INPUT = "input."
+"""What the names of columns begin with that hold what was asked."""
 
 MANY = 64
 """So many small chunks in a row are merged into one."""
@@ -78,6 +82,8 @@ class Chunks:
         ``"prediction"`` or ``"label"``.
     tidy : callable, optional
         What to do to rows when they are merged, such as leaving out those that later ones replace.
+    media : Media, optional
+        Where the pictures and sounds are that rows name.
     """
 
     def __init__(
@@ -87,14 +93,18 @@ class Chunks:
         actor: str,
         kind: str,
         tidy: Callable[[pa.Table], pa.Table] | None = None,
+        media: Media | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._actor = actor
         self._kind = kind
         self._tidy = tidy
+        self._media = media
 
-    def add(self, deployment: str, rows: pa.Table, *, once: bool = False) -> None:
+    def add(
+        self, deployment: str, rows: pa.Table, *, once: bool = False, contents: Mapping[str, bytes] | None = None
+    ) -> None:
         """Store some rows; when this returns they survive whatever happens to the process.
 
         Parameters
@@ -104,18 +114,33 @@ class Chunks:
         once : bool
             Whether these very rows, stored before, are left as they are: for whoever cannot know whether the
             first attempt went through.
+        contents : mapping of str to bytes, optional
+            Pictures and sounds that the rows name, by digest, to be kept as long as any row does.
         """
         if not rows.num_rows:
             return
+        if self._media is None or not contents:
+            self._add(deployment, rows, once, 0, 0)
+        else:
+            with self._media.storing(contents) as claim:
+                self._add(deployment, rows, once, claim, len(contents))
+        self._merge(deployment)
+
+    def _add(self, deployment: str, rows: pa.Table, once: bool, claim: int, claimed: int) -> None:
+        """Store rows in a chunk that takes over so many pictures and sounds from a claim."""
         written = self._written(deployment, rows)
         same = select(chunks.c.number).where(
             chunks.c.digest == written["digest"], chunks.c.kind == self._kind, chunks.c.deployment == deployment
         )
-        with self._database.writing() as connection:
+        with self._database.writing(lock=media.LOCK if claimed else None) as connection:
             if once and connection.execute(same).first() is not None:
+                if claimed:
+                    media.drop(connection, [claim])
                 return
-            connection.execute(insert(chunks).values(**written))
-        self._merge(deployment)
+            added = connection.execute(insert(chunks).values(**written)).inserted_primary_key
+            if claimed:
+                assert added is not None
+                media.hand_over(connection, claim, added.number, claimed)
 
     def named(
         self, deployment: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -249,7 +274,8 @@ class Chunks:
         deployment, numbers = old[0].deployment, [chunk.number for chunk in old]
         digests = {chunk.digest for chunk in old}
         written = self._written(deployment, rows) if rows.num_rows else None
-        with self._database.writing(lock=f"chunks/{self._kind}/{deployment}") as connection:
+        locks = [f"chunks/{self._kind}/{deployment}", *(() if self._media is None else (media.LOCK,))]
+        with self._database.writing(lock=locks) as connection:
             there = connection.execute(select(chunks.c.number, chunks.c.digest).where(chunks.c.number.in_(numbers)))
             if {tuple(row) for row in there} != {(chunk.number, chunk.digest) for chunk in old}:
                 raise Conflict("the prediction log was rewritten by another process meanwhile")
@@ -258,6 +284,9 @@ class Chunks:
             else:
                 connection.execute(update(chunks).where(chunks.c.number == numbers[0]).values(**written))
                 connection.execute(delete(chunks).where(chunks.c.number.in_(numbers[1:])))
+            if self._media is not None:
+                named = media.held(connection, numbers)
+                media.drop(connection, numbers, left=digests_in(rows, named), to=numbers[0])
             for digest in digests - {written["digest"] if written else ""}:
                 _condemn(connection, digest)
 
@@ -276,6 +305,18 @@ class Chunks:
             "last": moments["max"],
             "subjects": named,
         }
+
+
+def digests_in(rows: pa.Table, known: Collection[str]) -> set[str]:
+    """Return those of the known digests that the inputs of rows name."""
+    found: set[str] = set()
+    if known:
+        wanted = pa.array(sorted(known))
+        for field in rows.schema:
+            if field.name.startswith(INPUT) and pa.types.is_string(field.type):
+                values = rows[field.name]
+                found.update(pc.unique(values.filter(pc.is_in(values, wanted))).to_pylist())
+    return found
 
 
 def between(moments: pa.ChunkedArray, since: datetime | None, until: datetime | None) -> pa.ChunkedArray:

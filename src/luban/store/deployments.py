@@ -43,6 +43,7 @@ class Deployments:
         replicas: int = 1,
         log: float = 1.0,
         keep: int | None = None,
+        media: bool = False,
         reason: str = "",
         expected: Deployment | None = None,
         trial: int | None = None,
@@ -61,6 +62,8 @@ class Deployments:
             Share of the requests that the prediction log keeps, from 0 to 1.
         keep : int, optional
             Days after which the prediction log forgets.
+        media : bool
+            Whether the prediction log keeps the content of pictures and sounds too.
         expected : Deployment, optional
             What the caller saw: where the deployment has changed since, nothing is done.
         trial : int, optional
@@ -88,7 +91,9 @@ class Deployments:
                     f"the deployment {name!r} was changed by somebody else meanwhile",
                     remedy="Look at it again: luban deployments show.",
                 )
-            made = Deployment(name=name, traffic=shares, shadow=seen, replicas=replicas, log=log, keep=keep)
+            made = Deployment(
+                name=name, traffic=shares, shadow=seen, replicas=replicas, log=log, keep=keep, media=media
+            )
             _put(connection, self._actor, before, made, reason, undo=undo)
         return made
 
@@ -149,7 +154,7 @@ def change(
 
 
 _CHANGE = "deployment.change"
-_SETTINGS = ("traffic", "shadow", "replicas", "log", "keep")
+_SETTINGS = ("traffic", "shadow", "replicas", "log", "keep", "media")
 
 
 def _check(traffic: Mapping[str, float], replicas: int, log: float, keep: int | None) -> None:

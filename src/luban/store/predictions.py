@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from luban.core.errors import InputError
-from luban.store.chunks import MOMENT, Chunks, between, concatenate
+from luban.store.chunks import MOMENT, Chunks, between, concatenate, digests_in
 from luban.store.clock import now
 from luban.store.labels import forget, label_chunks
+from luban.store.media import Media
 from luban.store.names import valid_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from luban.store.blobs import Blobs
@@ -44,13 +45,14 @@ COLUMNS = pa.schema(
 
 
 class Predictions:
-    """The log of all deployments, in chunks of Parquet."""
+    """The log of all deployments, in chunks of Parquet; ``media`` holds the pictures and sounds that it keeps."""
 
     def __init__(self, database: Database, blobs: Blobs, actor: str) -> None:
-        self._chunks = Chunks(database, blobs, actor, "prediction")
+        self.media = Media(database, blobs)
+        self._chunks = Chunks(database, blobs, actor, "prediction", media=self.media)
         self._labels = label_chunks(database, blobs, actor)
 
-    def append(self, table: pa.Table) -> None:
+    def append(self, table: pa.Table, contents: Mapping[str, bytes] | None = None) -> None:
         """Store rows; when this returns they are on the disk.
 
         The same rows given again, as by a writer that cannot know whether its last attempt went through, are
@@ -60,12 +62,15 @@ class Predictions:
         ----------
         table : pyarrow.Table
             With `COLUMNS` in this order first, of one deployment or several.
+        contents : mapping of str to bytes, optional
+            Pictures and sounds to keep with the rows, by the digests that these hold.
         """
         if table.schema.names[: len(COLUMNS)] != COLUMNS.names:
             raise InputError("rows of the prediction log lack columns", seen=", ".join(table.schema.names))
         for deployment in pc.unique(table["deployment"]).to_pylist():
             mine = table.filter(pc.equal(table["deployment"], deployment))
-            self._chunks.add(valid_name("deployment", deployment), mine, once=True)
+            theirs = {digest: contents[digest] for digest in digests_in(mine, contents)} if contents else None
+            self._chunks.add(valid_name("deployment", deployment), mine, once=True, contents=theirs)
 
     def read(
         self,
@@ -110,8 +115,9 @@ class Predictions:
     def erase(self, subject: str) -> int:
         """Erase every row about a person, the labels of those rows too, and return how many predictions that were.
 
-        The chunks are written anew without them and the old content is removed. What a running server has not
-        stored yet follows within a second or so; erase again after that where a server may still have such rows.
+        The chunks are written anew without them and the old content is removed, with the pictures and sounds that no
+        other row of the log names. What a running server has not stored yet follows within a second or so; erase again
+        after that where a server may still have such rows.
         The audit chain keeps that it was done, and a digest of the subject.
         """
         if not subject:
@@ -126,10 +132,15 @@ class Predictions:
             return self._chunks.rows(chunk).filter(pc.invert(there)) if pc.any(there).as_py() else None
 
         named = f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
-        return self._chunks.rewrite(staying, action="predictions.erase", subject=f"subject/{named}", detail={})
+        gone = self._chunks.rewrite(staying, action="predictions.erase", subject=f"subject/{named}", detail={})
+        self.media.sweep()
+        return gone
 
     def retain(self, deployment: str, days: int) -> int:
-        """Erase what is older than so many days, and return how many rows that were."""
+        """Erase what is older than so many days, and return how many rows that were.
+
+        Their pictures and sounds are erased by `Media.sweep`: there may be many.
+        """
         if days < 0:
             raise InputError("the days to keep predictions must be at least 0", seen=str(days))
         name, oldest = valid_name("deployment", deployment), now() - timedelta(days=days)

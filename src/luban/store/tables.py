@@ -290,6 +290,7 @@ deployments = Table(
     Column("replicas", Integer, nullable=False),
     Column("log", Double, nullable=False, server_default="1"),
     Column("keep", Integer),
+    Column("media", Boolean, nullable=False, server_default=false()),
 )
 
 # Where the rows of the prediction log and the labels are: Parquet in blobs, each of some rows in the order of writing.
@@ -314,6 +315,17 @@ condemned = Table(
     metadata,
     Column("digest", String(71), primary_key=True),
     Column("moment", Moment, nullable=False),
+)
+
+# Which chunk of the prediction log names which picture or sound. In place of a chunk: a negative number is the claim of
+# a writer that is about to store it, 0 says that nothing names it any more and it is to be erased.
+media = Table(
+    "media",
+    metadata,
+    Column("digest", String(71), primary_key=True),
+    Column("chunk", BigInteger, primary_key=True, autoincrement=False),
+    Column("moment", Moment, nullable=False),
+    Index("media_by_chunk", "chunk"),
 )
 
 # Who may ask a server for what. Of a token's secret only a digest is kept.

@@ -24,6 +24,7 @@ from luban.store.tables import (
     datasets,
     deleted_models,
     latest,
+    media,
     metadata,
     metrics,
     models,
@@ -42,9 +43,10 @@ if TYPE_CHECKING:
 LOCK = "unnamed"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-# What tells of the past, or has no digest: to be named there keeps nothing.
+# What tells of the past, names content of another place, or has no digest: to be named there keeps nothing.
 _PAST = {
-    table.name for table in (audit, audit_head, alias_changes, condemned, deleted_models, latest, metrics, unnamed)
+    table.name
+    for table in (audit, audit_head, alias_changes, condemned, deleted_models, latest, media, metrics, unnamed)
 }
 _LATELY = timedelta(days=1)
 

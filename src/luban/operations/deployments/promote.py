@@ -38,6 +38,7 @@ def deployments_promote(workspace: Workspace, name: str, *, reason: str = "") ->
         replicas=before.replicas,
         log=before.log,
         keep=before.keep,
+        media=before.media,
         reason=reason,
         expected=before,
     )

@@ -37,6 +37,7 @@ def deployments_rollback(workspace: Workspace, name: str, *, shadow: bool = Fals
         replicas=before.replicas,
         log=before.log,
         keep=before.keep,
+        media=before.media,
         reason=reason,
         expected=before,
         undo=not before.canaries,
@@ -52,6 +53,7 @@ def _without_shadow(workspace: Workspace, before: Deployment, reason: str) -> De
         replicas=before.replicas,
         log=before.log,
         keep=before.keep,
+        media=before.media,
         reason=reason,
         expected=before,
     )

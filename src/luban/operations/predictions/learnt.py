@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError, NotFound, Unsupported
+from luban.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     from luban.core.dataset import Dataset
@@ -42,11 +44,12 @@ def learnt_from(workspace: Workspace, subject: str) -> tuple[Learnt, ...]:
     for dataset in workspace.datasets.list():
         for one in workspace.datasets.versions(dataset.name):
             found[one.reference] += _named(workspace, one, subject)
-    for deployment in workspace.predictions.about(subject):
-        for model, rows in _theirs(workspace, deployment, subject):
-            for name in dict.fromkeys((f"{deployment}.update", f"{model.name}.update")):
-                for one in _versions(workspace, name):
-                    found[one.reference] = max(found[one.reference], _equal(workspace, model, one, rows))
+    with tempfile.TemporaryDirectory(prefix="luban-") as copies:
+        for deployment in workspace.predictions.about(subject):
+            for model, rows in _theirs(workspace, deployment, subject, Path(copies)):
+                for name in dict.fromkeys((f"{deployment}.update", f"{model.name}.update")):
+                    for one in _versions(workspace, name):
+                        found[one.reference] = max(found[one.reference], _equal(workspace, model, one, rows))
     versions = [each for one in workspace.models.list() for each in workspace.models.versions(one.name)]
     return tuple(
         Learnt(dataset=reference, rows=rows, models=_made_of(reference, versions))
@@ -65,33 +68,34 @@ def _named(workspace: Workspace, dataset: Dataset, subject: str) -> int:
     return [str(one) for one in versions.table(workspace, dataset, columns=[key])[key].to_pylist()].count(subject)
 
 
-def _theirs(workspace: Workspace, deployment: str, subject: str) -> list[tuple[ModelVersion, Rows]]:
+def _theirs(workspace: Workspace, deployment: str, subject: str, copies: Path) -> list[tuple[ModelVersion, Rows]]:
     """Return the labelled predictions about a person as rows to learn from, by the version that predicted."""
     import pyarrow.compute as pc
 
     from luban.data.conform import conform
-    from luban.operations.updating.rows import learnable
-    from luban.operations.updating.subject import check_logged
+    from luban.operations.updating.asked import fetched, referred
+    from luban.operations.updating.rows import learnable, without
 
     log = workspace.labels.joined(deployment)
     log = log.filter(pc.fill_null(pc.equal(log["subject"], subject), False))
     found = []
     for reference in log["model"].unique().to_pylist():
         mine = log.filter(pc.equal(log["model"], reference))
-        inputs = mine.select([name for name in mine.column_names if name.startswith("input.")])
         try:
             version = workspace.models.get(reference)
-            check_logged(version)
-        except (NotFound, Unsupported):  # deleted, it tells no more what its inputs were; or no update learns from it
+        except NotFound:  # deleted, it tells no more what its inputs were
             continue
+        mine, asked, _ = referred(workspace, version.signature.inputs, mine, copies)
+        inputs = mine.select([name for name in mine.column_names if name.startswith("input.")])
         if not inputs.num_columns:
             continue
         inputs = inputs.rename_columns([name.removeprefix("input.") for name in inputs.column_names])
         table = conform(inputs, version.signature.inputs, missing="fill", infinities="missing").table
         try:
-            found.append((version, learnable(version.task, table, mine["label"])[0]))
+            rows = learnable(version.task, table, mine["label"])[0]
         except InputError:  # none of the labels is one that is learnt from
             continue
+        found.append((version, without(rows, fetched(workspace, asked, copies))))
     return found
 
 

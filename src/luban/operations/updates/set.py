@@ -93,6 +93,7 @@ def updates_set(
         gates=gates,
         seed=seed,
     )
-    check_logged(subject(workspace, name).champion)
+    found = subject(workspace, name)
+    check_logged(found.champion, media=found.media)
     workspace.policies.set(name, policy)
     return UpdatesSet(name=name, policy=policy)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _CONTINUED = 0.9  # a file that holds so much of what was learnt from is its continuation
 
 
-def without(given: Rows, known: Rows) -> Rows | None:
+def news(given: Rows, known: Rows) -> Rows | None:
     """Return the rows of a file that are not among those known, where it holds nearly all of these; else None."""
     import numpy as np
     import pyarrow as pa

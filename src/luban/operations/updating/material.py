@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError
-from luban.operations.updating.rows import Rows, in_any_order, joined, learnable, none_known
+from luban.operations.updating.asked import fetched, folder, referred
+from luban.operations.updating.rows import Rows, in_any_order, joined, learnable, none_known, without
 from luban.operations.updating.subject import check_logged
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Material:
         New rows in all, `new` and `fresh`.
     labelled : int
         Rows of the log with a label, new or not.
+    asked : mapping of str to str
+        Pictures and sounds of the log that rows name, by digest, and their kinds; see `at_hand`.
     """
 
     known: Rows
@@ -61,6 +65,7 @@ class Material:
     until: datetime | None = None
     moments: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def enough(self) -> bool:
@@ -91,10 +96,10 @@ def of_log(workspace: Workspace, subject: Subject, share: float) -> Material:
     """Return the labelled rows of the prediction log after the rows that the champion came from."""
     import numpy as np
 
-    check_logged(subject.champion)
+    check_logged(subject.champion, media=subject.media)
     version = subject.champion
     base = str(subject.made.get("base") or version.dataset)
-    rows, moments, notes = _labelled(workspace, subject)
+    rows, moments, asked, notes = _labelled(workspace, subject)
     until = subject.made.get("until")
     since = datetime.fromisoformat(until) if until else version.created
     start = (
@@ -112,6 +117,25 @@ def of_log(workspace: Workspace, subject: Subject, share: float) -> Material:
         waiting=len(rows) - start,
         labelled=len(rows),
         notes=notes,
+        asked=asked,
+    )
+
+
+def at_hand(workspace: Workspace, subject: Subject, material: Material) -> Material:
+    """Return what is worked with where the content that rows of the log name can be read; until then it need not be.
+
+    What cannot be decoded is missing, as it was when it was asked.
+    """
+    broken = fetched(workspace, material.asked, folder(workspace, subject.name))
+    if not broken:
+        return material
+    words = "files of the log cannot be decoded and are missing" if len(broken) > 1 else "file of the log is broken"
+    return replace(
+        material,
+        known=without(material.known, broken),
+        new=without(material.new, broken),
+        fresh=without(material.fresh, broken),
+        notes=(*material.notes, f"{len(broken):,} {words}."),
     )
 
 
@@ -123,7 +147,7 @@ def of_data(workspace: Workspace, subject: Subject, data: Any, share: float) -> 
     from luban.data.conform import conform
     from luban.data.media.verify import verified
     from luban.operations.reading import read_table
-    from luban.operations.updating.continued import without
+    from luban.operations.updating.continued import news
 
     version = subject.champion
     whole = verified(read_table(workspace, data))
@@ -143,7 +167,7 @@ def of_data(workspace: Workspace, subject: Subject, data: Any, share: float) -> 
     given = in_any_order(version.task, given)
     base = str(version.dataset)
     known = base_rows(workspace, version, base)
-    later = without(given, known)
+    later = news(given, known)
     if later is not None:
         notes.append(
             f"{len(given) - len(later):,} of {len(given):,} rows had been learnt from before; they are no news."
@@ -185,8 +209,8 @@ def _moment(moments: np.ndarray, cut: int) -> datetime | None:
     return EPOCH + timedelta(microseconds=int(moments[cut - 1].astype("int64")))
 
 
-def _labelled(workspace: Workspace, subject: Subject) -> tuple[Rows, np.ndarray, tuple[str, ...]]:
-    """Return the labelled predictions with their moments, in the order of time."""
+def _labelled(workspace: Workspace, subject: Subject) -> tuple[Rows, np.ndarray, Mapping[str, str], tuple[str, ...]]:
+    """Return the labelled predictions with their moments, in the order of time, and the files that they name."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -201,17 +225,18 @@ def _labelled(workspace: Workspace, subject: Subject) -> tuple[Rows, np.ndarray,
     tables = [table.filter(pc.not_equal(table["arm"], "shadow")) for table in tables]
     tables = [table for table in tables if table.num_rows]
     if not tables:
-        return empty, np.zeros(0, "datetime64[us]"), ()
+        return empty, np.zeros(0, "datetime64[us]"), {}, ()
     log = pa.concat_tables(tables, promote_options="permissive").sort_by("moment")
+    log, asked, lost = referred(workspace, columns, log, folder(workspace, subject.name))
     given = log.select([name for name in log.column_names if name.startswith("input.")])
     given = given.rename_columns([name.removeprefix("input.") for name in given.column_names])
     conformed = conform(given, columns, missing="fill", infinities="missing")
     try:
         rows, places, notes = learnable(version.task, conformed.table, log["label"])
     except InputError:  # none of the labels is one that the task knows
-        return empty, np.zeros(0, "datetime64[us]"), none_known(log.num_rows)
+        return empty, np.zeros(0, "datetime64[us]"), {}, (*lost, *none_known(log.num_rows))
     moments = np.asarray(log["moment"].to_numpy()).astype("datetime64[us]")[places]
-    return rows, moments, notes
+    return rows, moments, asked, (*lost, *notes)
 
 
 def _no_target(version: ModelVersion) -> np.ndarray:

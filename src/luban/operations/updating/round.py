@@ -10,7 +10,8 @@ from luban.core.errors import Conflict, LubanError
 from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.serial import to_json
 from luban.operations.updating.alone import SECONDS, end_interrupted, holder, kept
-from luban.operations.updating.material import of_data, of_log
+from luban.operations.updating.asked import copied, folder
+from luban.operations.updating.material import at_hand, of_data, of_log
 from luban.operations.updating.subject import subject as found
 from luban.operations.updating.trigger import OPERATION, due
 
@@ -53,7 +54,7 @@ def update_once(workspace: Workspace, name: str, data: Any, policy: UpdatePolicy
                 f"{name!r} is not updated twice at once", seen=busy, remedy="Wait, then see: luban updates list"
             )
         return Updated(subject=name, model=subject.champion.reference, outcome="busy", reason=busy)
-    with kept(workspace, lease, SECONDS):
+    with kept(workspace, lease, SECONDS), copied(folder(workspace, subject.name)):
         subject = found(workspace, name)  # it may have been updated while the lease was another's
         end_interrupted(workspace, subject, OPERATION)
         tell(Progress(stage="look", message=f"{subject.champion.reference} under {name}"))
@@ -71,6 +72,7 @@ def update_once(workspace: Workspace, name: str, data: Any, policy: UpdatePolicy
                 seconds=round(time.monotonic() - began, 3),
                 notes=material.notes,
             )
+        material = at_hand(workspace, subject, material)
         return _update(workspace, subject, material, policy, lease, answer.reason, began)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     import pyarrow as pa
 
@@ -36,6 +38,20 @@ class Rows:
             return self
         places = np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False))
         return Rows(table=self.table.take(pa.array(places)), target=self.target[places])
+
+
+def without(rows: Rows, references: Collection[str]) -> Rows:
+    """Return rows in which these references to pictures and sounds are missing."""
+    import pyarrow as pa
+
+    from luban.data.media import marks
+
+    table = rows.table
+    for place, field in enumerate(table.schema):
+        if marks.kind(field) is not None:
+            values = [None if one in references else one for one in table[field.name].to_pylist()]
+            table = table.set_column(place, field, pa.array(values, pa.string()))
+    return Rows(table=table, target=rows.target)
 
 
 def joined(parts: list[Rows]) -> Rows:

@@ -27,12 +27,15 @@ class Subject:
         Where the name is a deployment's.
     sources : tuple of str
         Deployments whose labelled predictions are learnt from.
+    media : bool
+        Whether one of these keeps the content of pictures and sounds in its log.
     """
 
     name: str
     champion: ModelVersion
     deployment: Deployment | None
     sources: tuple[str, ...]
+    media: bool = False
 
     @property
     def made(self) -> Mapping[str, Any]:
@@ -85,7 +88,8 @@ def subject(workspace: Workspace, name: str) -> Subject:
             ) from error
         sources = tuple(one.name for one in deployments.values() if one.champion.rpartition("/")[0] == champion.name)
     check_updatable(champion)
-    return Subject(name=name, champion=champion, deployment=found, sources=sources)
+    media = any(deployments[one].media for one in sources)
+    return Subject(name=name, champion=champion, deployment=found, sources=sources, media=media)
 
 
 def check_updatable(champion: ModelVersion) -> None:
@@ -97,14 +101,21 @@ def check_updatable(champion: ModelVersion) -> None:
         )
 
 
-def check_logged(champion: ModelVersion) -> None:
-    """Raise `Unsupported` where the prediction log does not hold what a version would learn from."""
+def check_logged(champion: ModelVersion, *, media: bool) -> None:
+    """Raise `Unsupported` where the prediction log does not hold what a version would learn from.
+
+    Parameters
+    ----------
+    media : bool
+        Whether the log keeps the content of pictures and sounds.
+    """
     from luban.data.media.endings import KINDS
 
     found = [column.name for column in champion.signature.inputs if column.kind in KINDS]
-    if found:
+    if found and not media:
         raise Unsupported(
-            f"{champion.reference} cannot be updated from the prediction log, which keeps digests of files alone",
+            f"{champion.reference} cannot be updated from the prediction log, which keeps digests of files alone here",
             seen=f"the inputs {', '.join(found)}",
-            remedy=f"Give rows with their true values, a file or a folder: luban update {champion.name} DATA.",
+            remedy=f"Give rows with their true values, a file or a folder: luban update {champion.name} DATA. "
+            "Or let the log keep the files from now on: luban deploy NAME --media keep.",
         )

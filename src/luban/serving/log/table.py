@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from luban.serving.observation import Observation
 
 
-def log_table(seen: Sequence[Observation]) -> pa.Table:
+def log_table(seen: Sequence[Observation], contents: dict[str, bytes] | None = None) -> pa.Table:
     """Return rows for `luban.store.predictions.Predictions.append`.
 
     Parameters
     ----------
     seen : sequence of Observation
         All answered by the same arm, none without an answer.
+    contents : dict of str to bytes, optional
+        Gets the content of the pictures and sounds, by digest.
     """
     runtime = seen[0].arm.runtime
     found: dict[str, list[Any]] = {name: [] for name in COLUMNS.names}
@@ -46,7 +48,7 @@ def log_table(seen: Sequence[Observation]) -> pa.Table:
         found["subject"] += [one.subject] * count
         found["consent"] += [one.consent] * count
     arrays = [pa.array(found[field.name], _given(field.type)).cast(field.type) for field in COLUMNS]
-    inputs, outputs = _inputs(seen), _outputs(runtime.task, seen)
+    inputs, outputs = _inputs(seen, contents), _outputs(runtime.task, seen)
     names = [
         *COLUMNS.names,
         *(f"input.{name}" for name in inputs.column_names),
@@ -59,7 +61,7 @@ def _given(kind: pa.DataType) -> pa.DataType:
     return pa.int64() if pa.types.is_timestamp(kind) else kind
 
 
-def _inputs(seen: Sequence[Observation]) -> pa.Table:
+def _inputs(seen: Sequence[Observation], contents: dict[str, bytes] | None) -> pa.Table:
     """Return the canonical values of all rows; pictures and sounds by the digest of their content."""
     columns = seen[0].arm.runtime.signature.inputs
     plain = [column for column in columns if column.kind not in KINDS]
@@ -82,7 +84,7 @@ def _inputs(seen: Sequence[Observation]) -> pa.Table:
     arrays: dict[str, pa.Array | pa.ChunkedArray] = {}
     for column in columns:
         if column.kind in KINDS:
-            digests = [_digest(value, column.kind) for one in seen for value in _values(one, column.name)]
+            digests = [_digest(value, column.kind, contents) for one in seen for value in _values(one, column.name)]
             arrays[column.name] = pa.array(digests, pa.string())
         else:
             arrays[column.name] = table[column.name]
@@ -95,10 +97,16 @@ def _values(one: Observation, name: str) -> list[Any]:
     return [row.get(name) for row in ([one.rows] if isinstance(one.rows, Mapping) else one.rows)]
 
 
-def _digest(value: Any, kind: str) -> str | None:
-    """Return the digest of a picture's or sound's content; the log does not keep the content itself."""
+def _digest(value: Any, kind: str, contents: dict[str, bytes] | None) -> str | None:
+    """Return the digest of a picture's or sound's content, and note the content where it is to be kept."""
     found = reference(value, kind, paths=True)  # what was answered was allowed
-    return None if found is None else digest_of(content(found))
+    if found is None:
+        return None
+    whole = content(found)
+    digest = digest_of(whole)
+    if contents is not None:
+        contents[digest] = whole
+    return digest
 
 
 def _columns(rows: list[Mapping[str, Any]], names: list[str]) -> list[dict[str, Any]]:

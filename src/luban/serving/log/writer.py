@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -21,7 +21,7 @@ from luban.core.errors import LubanError
 from luban.serving.log.table import log_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.serving.arms import Arm
     from luban.serving.observation import Observation
@@ -40,13 +40,22 @@ CHUNK = 50_000
 _PATIENCE = 5.0  # seconds that closing waits for a database that does not answer
 
 
+class _Waiting(NamedTuple):
+    """Rows to be stored, the pictures and sounds to keep with them by digest, and the bytes that both stand for."""
+
+    table: pa.Table
+    contents: Mapping[str, bytes]
+    size: int
+
+
 class LogWriter:
     """Takes what was observed and stores it.
 
     Parameters
     ----------
     append : callable
-        Stores a table for good, or raises `LubanError`: `luban.store.predictions.Predictions.append`.
+        Stores a table and the pictures and sounds of its rows, by digest, for good, or raises `LubanError`:
+        `luban.store.predictions.Predictions.append`.
     tell : callable, optional
         Called with an event's name and details where writing fails and where it works again.
     bound : int
@@ -54,7 +63,11 @@ class LogWriter:
     """
 
     def __init__(
-        self, append: Callable[[pa.Table], None], *, tell: Callable[..., None] | None = None, bound: int = BOUND
+        self,
+        append: Callable[[pa.Table, Mapping[str, bytes]], None],
+        *,
+        tell: Callable[..., None] | None = None,
+        bound: int = BOUND,
     ) -> None:
         self._append = append
         self._tell = tell or (lambda _event, **_details: None)
@@ -63,8 +76,8 @@ class LogWriter:
         self._taken: list[Observation] = []
         self._bytes = 0
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._made: list[tuple[Arm, pa.Table, int]] = []  # of the thread alone, as what follows
-        self._tables: list[tuple[pa.Table, int]] = []
+        self._made: list[tuple[Arm, _Waiting]] = []  # of the thread alone, as what follows
+        self._tables: list[_Waiting] = []
         self._failing = False
         self._due = threading.Event()
         self._closing = False
@@ -111,8 +124,8 @@ class LogWriter:
         deadline = time.monotonic() + _PATIENCE
         while not self._write() and time.monotonic() < deadline:
             time.sleep(0.1)
-        for table, _ in self._tables:
-            self._count(table, "dropped")
+        for one in self._tables:
+            self._count(one.table, "dropped")
 
     def _make(self) -> None:
         """Make tables of what was taken."""
@@ -121,8 +134,12 @@ class LogWriter:
         for part in _alike(taken):
             # As long as the table waits it stands for the bytes of what it was made from.
             size = sum(one.size() for one in part)
+            arm = part[0].arm
+            contents: dict[str, bytes] = {}
+            keeps = arm.deployment is not None and arm.deployment.media
             try:
-                self._made.append((part[0].arm, log_table(part), size))
+                table = log_table(part, contents if keeps else None)
+                self._made.append((arm, _Waiting(table, contents, size)))
             # A row that was answered cannot be read again, or a defect: told, and not tried for ever, nor the end of
             # the log of all other models.
             except Exception as error:  # noqa: BLE001
@@ -137,17 +154,17 @@ class LogWriter:
         made, self._made = self._made, []
         self._tables += _joined(made)  # a table that was tried once stays as it is: tried again it is stored once
         while self._tables:
-            table, size = self._tables[0]
+            first = self._tables[0]
             try:
-                self._append(table)
+                self._append(first.table, first.contents)
             except LubanError as error:
                 if not self._failing:
                     self._failing = True
                     self._tell("log-waits", error=str(error))
                 return False
             self._tables.pop(0)
-            self._release(size)
-            self._count(table, "stored")
+            self._release(first.size)
+            self._count(first.table, "stored")
         if self._failing:
             self._failing = False
             self._tell("log-works")
@@ -163,19 +180,25 @@ class LogWriter:
             self._counts[name, outcome] += table.num_rows
 
 
-def _joined(made: Sequence[tuple[Arm, pa.Table, int]]) -> list[tuple[pa.Table, int]]:
-    """Return tables of the same arm as one, in parts of bounded size, with the bytes that each stands for."""
-    found: list[tuple[list[pa.Table], list[int]]] = []
-    last: dict[Any, tuple[list[pa.Table], list[int]]] = {}
-    for arm, table, size in made:
-        key = (id(arm), table.schema)
+def _joined(made: Sequence[tuple[Arm, _Waiting]]) -> list[_Waiting]:
+    """Return tables of the same arm as one, in parts of bounded size."""
+    found: list[list[_Waiting]] = []
+    last: dict[Any, list[_Waiting]] = {}
+    for arm, one in made:
+        key = (id(arm), one.table.schema)
         part = last.get(key)
-        if part is None or sum(one.num_rows for one in part[0]) >= CHUNK:
-            part = last[key] = ([], [])
+        if part is None or sum(each.table.num_rows for each in part) >= CHUNK:
+            part = last[key] = []
             found.append(part)
-        part[0].append(table)
-        part[1].append(size)
-    return [(pa.concat_tables(tables).combine_chunks(), sum(sizes)) for tables, sizes in found]
+        part.append(one)
+    return [
+        _Waiting(
+            pa.concat_tables([one.table for one in part]).combine_chunks(),
+            {digest: content for one in part for digest, content in one.contents.items()},
+            sum(one.size for one in part),
+        )
+        for part in found
+    ]
 
 
 def _alike(seen: Sequence[Observation]) -> list[list[Observation]]:
