@@ -10,7 +10,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from luban.core.report import Evidence, Finding, Report
+from luban.operations.fit import Fit
 from luban.surfaces.render import terminal
+from luban.surfaces.render.looks import show
 
 HOSTILE = "[bold red]x[/] \x1b[31m\x07 \u202egnp \ud800 [/nothing]"
 
@@ -141,6 +143,28 @@ def test_charts_say_the_unit_of_their_values() -> None:
     text = written(report)
     assert "Contributions  log-odds" in text
     assert "age  1 to 2; euro" in text, "the name of the axis is that of the chart, and stands there once"
+
+
+def test_what_was_found_before_a_fit_is_said_once() -> None:
+    """It is among the findings of the report and, with its remedy, among the notes: one of the two is shown."""
+    findings = (Finding(what="roc_auc is 0.9", verdict="pass"), Finding(what="Texts are cut", verdict="warn"))
+    made = Fit(
+        model="m/1",
+        run="r",
+        dataset="d/1",
+        task="binary",
+        metric="roc_auc",
+        score=0.9,
+        seconds=1.0,
+        leaderboard=(),
+        notes=("Texts are cut. Set a larger max_length.",),
+        report=Report(check="evaluation", subject="m/1", verdict="warn", findings=findings),
+    )
+    stream = io.StringIO()
+    show(made, Console(file=stream, width=80))
+    assert stream.getvalue().count("Texts are cut") == 1
+    assert "Set a larger max_length" in stream.getvalue()
+    assert "roc_auc is 0.9" in stream.getvalue()
 
 
 def test_the_zoo_is_readable_in_80_columns() -> None:

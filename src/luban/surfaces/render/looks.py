@@ -45,7 +45,8 @@ def _fit(result: Fit, console: Console) -> None:
         console.print(f"  and {len(ranked) - MOST_LINES} more; --json has all", style="dim")
     found = result.report.findings if result.report is not None else ()
     told = [one.what for place, one in enumerate(found) if place == 0 or one.verdict in {"warn", "block"}]
-    notes = [*told, *result.notes]
+    # What was found before the fit is a note already, with its remedy.
+    notes = [*(one for one in told if not any(note.startswith(one) for note in result.notes)), *result.notes]
     if result.interrupted:
         notes.append(f"Interrupted. Go on with: luban fit --resume {result.run}")
     terminal.lines("Notes", notes, console)
