@@ -64,6 +64,43 @@ def test_a_description_says_what_a_label_means(folder: Path) -> None:
             predict(workspace, data=rows, zero_shot="a=billing,a=refund", backbone=str(folder / "tiny"))
 
 
+def test_a_script_that_the_backbone_does_not_know_is_said(folder: Path) -> None:
+    """Of texts in a note; labels of which it knows no letter would all be alike, and are refused."""
+    rows = pa.table({"text": ["money for a parcel", "ምንድን ነው ይህ", "delivery of a refund", "ሰላም ነው"]})
+    tiny = str(folder / "tiny")
+    with Workspace.open(folder / ".luban") as workspace:
+        told = " ".join(predict(workspace, data=rows, zero_shot="billing,delivery", backbone=tiny).notes)
+        assert "does not know" in told
+        assert "Ethiopic" in told
+        assert "luban zoo list" in told
+        with pytest.raises(InputError, match=r"does not tell two of the labels apart.*ነው"):
+            predict(workspace, data=rows, zero_shot="ሰላም,ነው", backbone=tiny)
+        half = predict(workspace, data=rows, zero_shot="billing,ነው", backbone=tiny)
+        assert any(note.startswith("Of the labels: The tokenizer does not know") for note in half.notes)
+
+
+def test_labels_choose_the_backbone_where_texts_are_in_another_script(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chinese labels of English texts are read by what reads both."""
+    from luban.foundation import zoo
+
+    asked: list[list[str | None]] = []
+
+    def default(kind: str, sample: list[str | None]) -> zoo.Zoo:
+        asked.append(list(sample))
+        return zoo.find(str(folder / "tiny"))
+
+    monkeypatch.setattr(zoo, "default", default)
+    rows = pa.table({"text": ["my card was charged twice by the shop", "where is my parcel"]})
+    with Workspace.open(folder / ".luban") as workspace:
+        predict(workspace, data=rows, zero_shot="billing,delivery=a parcel")
+        assert not zoo.mostly_latin(["账单", "快递"])
+        with pytest.raises(InputError, match="apart"):
+            predict(workspace, data=rows, zero_shot="账单,快递")
+    assert asked == [[*rows["text"].to_pylist(), "billing", "a parcel"], ["账单", "快递"]]
+
+
 def test_pictures_are_not_compared_with_names(tmp_path: Path) -> None:
     pictures = pytest.importorskip("PIL.Image")
     for label in ("ants", "bees"):

@@ -27,6 +27,8 @@ HAN = "这句话的内容是{}。"
 _PLACE = "{}"
 _SHARE = 0.1
 _COLDEST, _WARMEST = 0.01, 0.1
+# Cosine from which two labels are one: vectors are of float32.
+_ONE = 1.0 - 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,8 @@ def labels(
     Raises
     ------
     InputError
-        If there are fewer than two labels, one comes twice or is empty, or the template has no place for a name.
+        If there are fewer than two labels, one comes twice or is empty, the template has no place for a name, or the
+        backbone does not tell two of them apart.
     Unsupported
         If the backbone reads no texts.
     """
@@ -93,6 +96,7 @@ def labels(
     sentences = [told.get(name) or (template or _template(name)).replace(_PLACE, _words(name)) for name in clean]
     table = pa.table({"label": pa.array(sentences, pa.string())})
     vectors = unit(features(backbone, table, "label", effort=effort or Effort()).values)
+    _check_apart(backbone, clean, vectors)
     return Labels(names=clean, vectors=vectors, temperature=_temperature(vectors))
 
 
@@ -105,6 +109,20 @@ def predict(
     """
     rows: Features = features(backbone, table, column, effort=effort)
     return probabilities(unit(rows.values) @ found.vectors.T, found.temperature), rows.present
+
+
+def _check_apart(backbone: Backbone, names: Sequence[str], vectors: np.ndarray) -> None:
+    """Raise where two labels have one vector, as those have of whose letters the tokenizer knows none."""
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, 0.0)
+    first, second = divmod(int(cosines.argmax()), len(names))
+    if cosines[first, second] >= _ONE:
+        raise InputError(
+            f"{backbone.card.name} does not tell two of the labels apart",
+            seen=f"{names[first]!r} and {names[second]!r}",
+            remedy="Name a backbone that knows their script (--backbone; luban zoo list tells the languages of each), "
+            'or say what they mean in other words: "name=what it means".',
+        )
 
 
 def _template(name: str) -> str:

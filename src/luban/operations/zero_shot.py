@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from luban.foundation.backbone import Backbone
     from luban.store import Workspace
 
 
@@ -52,7 +53,7 @@ def answers(
     text : str, optional
         The column to read; by default the only one of texts.
     backbone : str, optional
-        Its name in the zoo; by default the one that suits the texts.
+        Its name in the zoo; by default the one that suits the labels and the texts.
     """
     import numpy as np
     import pyarrow as pa
@@ -61,10 +62,12 @@ def answers(
     from luban.execution.resources import resources
     from luban.foundation import zero_shot
     from luban.foundation.texts import column_of, reader
+    from luban.foundation.zoo import mostly_latin
 
     column = column_of(rows, text)
     values = rows.column(column).cast(pa.string())
-    sample = [*values.slice(0, 200).to_pylist(), *labels, *labels.values()]
+    words = [described or name for name, described in labels.items()]
+    sample = [*values.slice(0, 200).to_pylist(), *words] if mostly_latin(words) else words
     loaded = reader(backbone, sample)
     effort = Effort(threads=resources().cpus, cache=_cache(workspace))
     found = zero_shot.labels(loaded, tuple(labels), descriptions=labels, effort=effort)
@@ -77,7 +80,21 @@ def answers(
     notes = [f"No model was trained: the texts of {column!r} are compared with the labels by {loaded.card.name}."]
     if not present.all():
         notes.append(f"{int((~present).sum()):,} rows have no text: they have no prediction.")
+    notes += _lost(loaded, values.filter(pa.array(present)))
+    notes += [f"Of the labels: {one}" for one in _lost(loaded, pa.chunked_array([words]))]
     return made, loaded.card.name, tuple(notes)
+
+
+def _lost(backbone: Backbone, texts: pa.ChunkedArray) -> list[str]:
+    """Return in words what the backbone does not read of some texts."""
+    import pyarrow as pa
+
+    from luban.core.preparation import Inspecting
+
+    preparation = backbone.preparation(("text",))
+    if not isinstance(preparation, Inspecting):
+        return []
+    return [f"{one.what}. {one.remedy}".strip() for one in preparation.inspect(pa.table({"text": texts}))]
 
 
 def _cache(workspace: Workspace) -> str | None:
