@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +26,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging import markers
 
 import small_models as small
 from certificates import make_certificate
 from isolated import environment
 from luban.core.protocols import Examples
+from luban.export.docker import pins
 from luban.export.docker.exporter import DockerExporter
 from luban.export.docker.files import image_files
 from luban.export.names import plain_name
@@ -85,6 +88,20 @@ def test_the_service_can_write_nowhere_and_holds_no_secret(folder: Path) -> None
     assert service["ports"] == ["127.0.0.1:8080:8080"]
     assert service["environment"]["LUBAN_TOKEN_SHA256"].startswith("${LUBAN_TOKEN_SHA256:?")
     assert service["image"] == "income:3"
+
+
+def test_what_is_pinned_is_what_linux_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the export is made: markers are held against the image, not against this machine."""
+    required = {"asked": ["here; sys_platform == 'linux'", "there; sys_platform != 'linux'", "more; extra == 'x'"]}
+
+    def installed(name: str) -> Any:
+        return SimpleNamespace(requires=required.get(name, []))
+
+    elsewhere = {**markers.default_environment(), "sys_platform": "darwin", "platform_system": "Darwin"}
+    monkeypatch.setattr(markers, "default_environment", lambda: dict(elsewhere))
+    monkeypatch.setattr(pins, "distribution", installed)
+    monkeypatch.setattr(pins, "pinned", lambda _name: "1.0")
+    assert pins.pins(["asked"]) == "asked==1.0\nhere==1.0\n"
 
 
 @pytest.mark.long

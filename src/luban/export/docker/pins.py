@@ -41,7 +41,5 @@ def pins(packages: Iterable[str]) -> str:
             required = ()
         found[name] = pinned(name)
         parsed = [Requirement(one) for one in required]
-        wanted += [
-            canonicalize_name(one.name) for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})
-        ]
+        wanted += [canonicalize_name(one.name) for one in parsed if one.marker is None or one.marker.evaluate(_IMAGE)]
     return "".join(f"{name}=={found[name]}\n" for name in sorted(found))
