@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 
 import media_models as media
 from luban.export.onnx.build import build
+from luban.learners.composite import Composite
+from luban.learners.fitted import Fitted
 from luban.serving.runtime import Runtime
 from luban.serving.server import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pyarrow as pa
+
+    from luban.core.task import Task
 
 NO_TEXT = b'--b\r\nContent-Disposition: form-data; name="age"\r\n\r\n\xff\xfe\r\n--b--'
 BRIGHT, DARK, LOUD = media.picture(250), media.picture(3), media.sound(0.5)
@@ -166,6 +174,47 @@ def test_columns_of_a_form_have_equally_many_parts(client: httpx.Client) -> None
     files = [("photo", ("a.png", BRIGHT)), ("photo", ("b.png", DARK)), ("sound", ("a.wav", LOUD))]
     answer = client.post("/models/onnx/predict", files=files)
     assert (answer.status_code, "'sound' has 1" in answer.json()["error"]) == (400, True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnePhoto:
+    """The mean pixel of the photo as the chance that it is bright."""
+
+    task: Task
+    learner: str = "one_photo"
+    learned: Any = None
+
+    def predict(self, rows: pa.Table) -> np.ndarray:
+        pixels = media.Bright().photo(rows)["pixel_values"].mean(axis=(1, 2, 3)).astype(np.float64)
+        positive = 1 / (1 + np.exp(-pixels))
+        return np.column_stack([1 - positive, positive])
+
+    def save(self) -> dict[str, bytes]:
+        return {}
+
+
+def test_torchserve_takes_a_picture_as_the_body_or_as_a_file() -> None:
+    """`curl -T cat.jpg` and `curl -F data=@cat.jpg`, as its own clients send them, say what JSON says."""
+    task = replace(media.TASK, inputs=("photo",))
+    signature = replace(media.fitted().signature, inputs=media.COLUMNS[:1])
+    model = Composite(members=(OnePhoto(task=task),), weights=(1.0,), task=task)
+    ready = Runtime.from_fitted(Fitted(task=task, signature=signature, model=model), name="cats")
+    with running([ready]) as url, httpx.Client(base_url=url, timeout=180) as client:
+        said = {}
+        for name, content in (("bright", BRIGHT), ("dark", DARK)):
+            plain = client.post("/predictions/cats", json={"photo": media.plain(content)}).json()
+            said[name] = plain["probabilities"]["bright"]
+            assert client.post("/predictions/cats", content=content).json() == plain
+            assert (
+                client.post("/predictions/cats", content=content, headers={"content-type": "image/png"}).json() == plain
+            )
+            assert client.post("/predictions/cats", files={"data": ("a.png", content, "image/png")}).json() == plain
+            several = [("photo", ("a.png", content)), ("photo", ("b.png", content))]
+            assert client.post("/predictions/cats", files=several).json() == [plain, plain]
+        assert said["bright"] > said["dark"]
+        refused = client.post("/predictions/cats", content=BRIGHT[:60], headers={"content-type": "image/png"})
+        assert refused.status_code in (400, 422)
+        assert "photo" in refused.json()["message"]
 
 
 def test_a_body_over_the_limit_is_refused() -> None:

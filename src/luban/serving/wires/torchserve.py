@@ -178,10 +178,13 @@ def _shape(error: LubanError) -> dict[str, Any]:
 def _read(content_type: str, routed: Routed, body: bytes) -> Rows:
     kind = content_type.partition(";")[0].strip().lower()
     if is_form(content_type):
-        found = records(body, content_type, routed.columns)
-        if set(found[0]) == {"data"} and len(routed.columns) == 1 and "data" not in routed.columns:
-            found = records(body, content_type, {"data": next(iter(routed.columns.values()))})
-            found = [{next(iter(routed.columns)): one["data"]} for one in found]
+        column = next(iter(routed.columns.values()))
+        named = routed.columns
+        if len(named) == 1 and "data" not in named:  # as its own clients call what they send, whatever it is
+            named = {**named, "data": column}
+        found = records(body, content_type, named)
+        if named is not routed.columns and set(found[0]) == {"data"}:
+            found = [{column.name: one["data"]} for one in found]
         return Rows(rows_of(found, routed.columns, "the form"), how="single" if len(found) == 1 else "list")
     column = next(iter(routed.columns.values()))
     content = len(routed.columns) == 1 and (kind not in _JSON or not body[:1].isascii() or body[:1] not in b"{[")
