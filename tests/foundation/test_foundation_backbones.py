@@ -234,6 +234,26 @@ def test_another_package_adds_a_backbone(tmp_path: Path, monkeypatch: pytest.Mon
         plugins._table.cache_clear()
 
 
+def test_an_installed_package_is_named_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever carries a network as transformers writes it; of one that the zoo knows, it is that of the zoo."""
+    _folder(tmp_path / "some_weights" / "deep")
+    told = tmp_path / "some_weights-2.1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: some-weights\nVersion: 2.1\n")
+    files = [one.relative_to(tmp_path) for one in (tmp_path / "some_weights").rglob("*") if one.is_file()]
+    (told / "RECORD").write_text("".join(f"{one},,\n" for one in files))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = zoo.find("some-weights")
+    assert (found.card().name, found.card().source) == ("some-weights", "package some-weights 2.1")
+    np.testing.assert_allclose(_vectors(found.load()), _vectors(tiny.text(WORDS)), atol=1e-6)
+    for known in ("minilm", "efficientnet_lite0"):
+        source = zoo.find(known).card().source.split()
+        assert zoo.find(source[1].replace("-", "_")).card().name == known
+    for strange in ("numpy", "no-such-package", "a b", "../x"):
+        with pytest.raises(NotFound, match="installed package"):
+            zoo.find(strange)
+
+
 def test_the_default_follows_the_script() -> None:
     for name in ("minilm", "multilingual_e5_small"):
         if zoo.find(name).card().needs:

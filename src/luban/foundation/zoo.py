@@ -1,4 +1,4 @@
-"""Where backbones are found: built-in ones and those of other packages by name, folders, the Hugging Face hub."""
+"""Where backbones are found: those of the zoo by name, folders, the Hugging Face hub, packages that carry weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def find(name: str) -> Zoo:
     Parameters
     ----------
     name : str
-        A name of the zoo, the path of a folder, or an identifier of the Hugging Face hub (``owner/name``).
+        A name of the zoo, the path of a folder, an identifier of the Hugging Face hub (``owner/name``), or the name of
+        an installed package that carries weights.
 
     Raises
     ------
@@ -61,12 +62,30 @@ def find(name: str) -> Zoo:
         from luban.foundation.backbones.hub import Hub
 
         return Hub(name)
+    packaged = _packaged(name)
+    if packaged is not None:
+        return packaged
     raise NotFound.named(
         "backbone",
         name,
         names(),
-        remedy=f"Name one of {', '.join(names())}; a folder; or an identifier of the hub, such as owner/name.",
+        remedy=f"Name one of {', '.join(names())}; a folder; an installed package that carries weights; or an "
+        "identifier of the hub, such as owner/name.",
     )
+
+
+def _packaged(name: str) -> Zoo | None:
+    """Return the backbone whose weights a package of this name carries: one of the zoo, or a network in its folder."""
+    from luban.foundation.backbones import package
+    from luban.foundation.backbones.folder import Folder
+
+    source = package.source(re.sub(r"[-_.]+", "-", name).lower())
+    for one in names():
+        found = find(one)
+        if found.card().source == source:
+            return found
+    place = package.model(name)
+    return None if place is None else Folder(place, name=name, source=source)
 
 
 def default(kind: str, sample: Iterable[str | None] = ()) -> Zoo:

@@ -197,8 +197,8 @@ def fit(
     searcher
         How parameters are searched after the portfolio: tpe, random or grid.
     backbone
-        The pre-trained network that reads texts, pictures or sounds: a name of `luban zoo list`, a folder, or an
-        identifier of the Hugging Face hub; by default one that suits the rows.
+        The pre-trained network that reads texts, pictures or sounds: a name of `luban zoo list`, a folder, an
+        installed package with weights, or an identifier of the Hugging Face hub; by default one that suits the rows.
     adapt
         How that network is fine-tuned, such as way=lora,rank=8,accumulate=4; `luban zoo show` tells its ways.
     resume

@@ -71,7 +71,8 @@ def predict(
     text
         With `--zero-shot`, the column of texts; by default the only one.
     backbone
-        With `--zero-shot`, the backbone that reads them: a name of `luban zoo list`, a folder, or a hub identifier.
+        With `--zero-shot`, the backbone that reads them: a name of `luban zoo list`, a folder, an
+        installed package with weights, or a hub identifier.
     """
     from luban.learners.predictions import column_names
     from luban.operations.reading import read_table

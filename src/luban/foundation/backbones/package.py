@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,6 +32,17 @@ def folder(package: str, module: str, extra: str) -> Path:
             remedy=f"Run: pip install 'luban[{extra}]' {package}",
         )
     return Path(found.submodule_search_locations[0])
+
+
+def model(package: str) -> Path | None:
+    """Return the folder of an installed package with a network as transformers writes it, None where there is none."""
+    try:
+        files = distribution(package).files or []
+    except (PackageNotFoundError, ValueError):  # a text that can be no name
+        return None
+    weights = {one.parent for one in files if one.suffix == ".safetensors"}
+    found = sorted(one for one in files if one.name == "config.json" and one.parent in weights)
+    return Path(str(found[0].locate())).parent if found else None
 
 
 def content(path: Path) -> bytes:

@@ -46,7 +46,8 @@ def zoo_show(workspace: Workspace, name: str) -> BackboneShown:  # noqa: ARG001 
     Parameters
     ----------
     name
-        A name of `luban zoo list`, a folder, or an identifier of the Hugging Face hub (OWNER/NAME).
+        A name of `luban zoo list`, a folder, an installed package with weights, or an identifier of the Hugging
+        Face hub (OWNER/NAME).
     """
     from luban.foundation import zoo
 
