@@ -16,8 +16,10 @@ from luban.core.protocols import Forecast, Job
 from luban.execution.inline import InlineExecutor
 from luban.execution.resources import Resources
 from luban.search import ahead as ahead_of
+from luban.search import look as look_of
 from luban.search import scratch
 from luban.search.candidate import Candidate
+from luban.search.look import Seen
 from luban.search.study import plan_study
 
 if TYPE_CHECKING:
@@ -122,9 +124,9 @@ def test_what_is_far_too_dear_by_its_fellow_is_not_looked_at(tmp_path: Path, mon
 
     def told(candidate: Candidate, *_: Any, **__: Any) -> Any:
         asked.append(candidate.parameters["forecast"])
-        return ahead_of._Seen(forecast=Forecast(seconds=candidate.parameters["forecast"], memory=1))
+        return Seen(forecast=Forecast(seconds=candidate.parameters["forecast"], memory=1))
 
-    monkeypatch.setattr(ahead_of, "_ask", told)
+    monkeypatch.setattr(ahead_of, "ask", told)
     portfolio = [
         Candidate(learner=DEAR, parameters={"forecast": seconds}, once=True, share=0.6) for seconds in (50.0, 45.0)
     ]
@@ -190,7 +192,7 @@ def test_memory_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch, room: int
     """What computes on a GPU is compared with the memory of the GPU, whatever the machine has."""
     there = Resources(cpus=2, memory=10**16 if room is None else 10**9)
     monkeypatch.setattr(ahead_of, "resources", lambda: there)
-    seen = ahead_of._Seen(forecast=Forecast(seconds=1.0, memory=10**15, room=room))
+    seen = Seen(forecast=Forecast(seconds=1.0, memory=10**15, room=room))
     found = ahead_of._too_much(seen)
     assert (reason in found) if reason else not found
 
@@ -201,7 +203,7 @@ def test_what_a_device_leaves_to_the_machine_is_held_against_the_machine(
 ) -> None:
     """Rows that wait for a GPU, and what it read of them, are in the machine's memory."""
     monkeypatch.setattr(ahead_of, "resources", lambda: Resources(cpus=2, memory=10**9))
-    seen = ahead_of._Seen(forecast=Forecast(seconds=1.0, memory=10**9, room=10**10, host=host))
+    seen = Seen(forecast=Forecast(seconds=1.0, memory=10**9, room=10**10, host=host))
     found = ahead_of._too_much(seen)
     assert (reason in found) if reason else not found
 
@@ -209,9 +211,9 @@ def test_what_a_device_leaves_to_the_machine_is_held_against_the_machine(
 def test_what_makes_do_with_less_is_not_left_out() -> None:
     """A learner that learns from as many rows as it has time for is held to the least it needs."""
     forecast = Forecast(seconds=500.0, memory=1, least=2.0)
-    assert not ahead_of._too_long(ahead_of._Seen(forecast=forecast), 20.0, 60.0)
+    assert not ahead_of._too_long(Seen(forecast=forecast), 20.0, 60.0)
     assert ahead_of._needs(forecast) == 2.0
-    assert "2 s at least" in ahead_of._too_long(ahead_of._Seen(forecast=forecast), 1.0, 60.0)
+    assert "2 s at least" in ahead_of._too_long(Seen(forecast=forecast), 1.0, 60.0)
 
 
 def test_what_was_asked_for_alone_is_tried_however_long_it_takes(
@@ -223,9 +225,9 @@ def test_what_was_asked_for_alone_is_tried_however_long_it_takes(
     memory = 1
 
     def told(candidate: Candidate, *_: Any, **__: Any) -> Any:
-        return ahead_of._Seen(forecast=Forecast(seconds=candidate.parameters["forecast"], memory=memory))
+        return Seen(forecast=Forecast(seconds=candidate.parameters["forecast"], memory=memory))
 
-    monkeypatch.setattr(ahead_of, "_ask", told)
+    monkeypatch.setattr(ahead_of, "ask", told)
     monkeypatch.setattr(ahead_of, "_FELLOW_SHARE", 0.0)
     found = ahead_of.look_ahead(
         portfolio, folder=tmp_path, executor=InlineExecutor(), seconds=100.0, seed=0, cache=None
@@ -257,9 +259,9 @@ def test_in_rounds_a_look_takes_its_time_and_only_what_is_tried_is_looked_at(
 
     def asked(candidate: Any, *_: Any, limit: float, **__: Any) -> Any:
         limits.append(limit)
-        return ahead_of._Seen()
+        return Seen()
 
-    monkeypatch.setattr(ahead_of, "_ask", asked)
+    monkeypatch.setattr(ahead_of, "ask", asked)
     result = study(learners=[DEAR], rounds=1, cache=tmp_path / "cache")
     assert limits == [math.inf]
     assert [line.state for line in result.leaderboard] == ["finished"]
@@ -276,9 +278,9 @@ def test_what_could_not_be_looked_at_is_asked_once_and_said(
 
     def late(candidate: Any, *_: Any, **__: Any) -> Any:
         asked.append(candidate.learner)
-        return ahead_of._Seen(slow=True)
+        return Seen(slow=True)
 
-    monkeypatch.setattr(ahead_of, "_ask", late)
+    monkeypatch.setattr(ahead_of, "ask", late)
     ahead = plan_study(
         **problem(),
         folder=tmp_path / "plan",
@@ -299,7 +301,7 @@ def test_a_look_that_runs_out_of_time_leaves_nothing_out(tmp_path: Path, monkeyp
         def look(*_: Any, **__: Any) -> Any:
             raise error
 
-        monkeypatch.setattr(ahead_of, "look", look)
+        monkeypatch.setattr(look_of, "look", look)
         found = plan_study(
             **problem(),
             folder=tmp_path / type(error).__name__,
@@ -313,7 +315,7 @@ def test_a_look_that_runs_out_of_time_leaves_nothing_out(tmp_path: Path, monkeyp
         pass
 
     assert fail(OutOfTime("the time is over")) == ["", ""]
-    monkeypatch.setattr(ahead_of, "resources", lambda: Resources(cpus=2, memory=4 * 10**9))
+    monkeypatch.setattr(look_of, "resources", lambda: Resources(cpus=2, memory=4 * 10**9))
     dead = "a probe of it died, as its fit would, on this machine with 4.0 GB of memory: it was killed"
     assert fail(WorkerDied("it was killed")) == [dead, dead]
     assert all("it cannot be read" in reason for reason in fail(InputError("it cannot be read")))
@@ -327,9 +329,9 @@ def test_the_first_look_does_not_take_the_time_of_the_others(tmp_path: Path, mon
     def long(candidate: Any, *_: Any, **__: Any) -> Any:
         asked.append(candidate.parameters.get("forecast"))
         clock[0] += 12.0
-        return ahead_of._Seen(forecast=Forecast(seconds=1.0, memory=1))
+        return Seen(forecast=Forecast(seconds=1.0, memory=1))
 
-    monkeypatch.setattr(ahead_of, "_ask", long)
+    monkeypatch.setattr(ahead_of, "ask", long)
     monkeypatch.setattr(ahead_of, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     plan = plan_study(**problem(), folder=tmp_path, executor=InlineExecutor(), seconds=100.0, learners=[DEAR])
     asked.clear()

@@ -7,19 +7,16 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from luban.core.budget import Effort
-from luban.core.errors import InputError, OutOfTime
-from luban.core.protocols import DIED, Alternative, Comparing, Forecast, Job, Plannable, Preflight, Unsuitable
+from luban.core.errors import InputError
+from luban.core.protocols import Alternative, Forecast
 from luban.core.report import Finding
-from luban.core.serial import from_json, to_json
 from luban.execution.resources import resources
 from luban.search.candidate import words_of
-from luban.search.fold import examples_of, rows_of
-from luban.search.learners import learner_named
+from luban.search.look import STARTING_SECONDS, Seen, ask, ask_others, can_tell
 from luban.search.schedule import FIRST_FOLD_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from luban.core.protocols import Executor
@@ -35,9 +32,6 @@ _LEISURE_SECONDS = 30.0
 # In a longer study what could not be looked at in time keeps its place: its fit keeps to its share of the time by
 # itself. In a shorter one it comes after all others.
 _LONG_SECONDS = 120.0
-# What a worker may take to import what a network needs and to read its weights. It keeps both for the fits that follow:
-# to end it sooner would only make them begin anew.
-_STARTING_SECONDS = 15.0
 # A way of the same learner is not looked at where even so small a share of what its fellow takes is more than it may
 # take: the look would cost seconds, and those belong to the fits.
 _FELLOW_SHARE = 0.5
@@ -132,20 +126,20 @@ def look_ahead(
     for candidate in portfolio:
         if most is not None and len(tried) >= most:
             break
-        seen = _Seen()
+        seen = Seen()
         known = candidate.learner in {line.learner for line in lines}
         share = candidate.share or FIRST_FOLD_SHARE
         fellow = _fellow(lines, candidate)
         far = not alone and _FELLOW_SHARE * fellow > share * left
         if far:
             words = f"a fellow of it takes about {fellow:.0f} s and {share * left:.0f} s are its share of the time"
-            seen = _Seen(unsuitable=words)
+            seen = Seen(unsuitable=words)
         elif candidate.learner in slow:  # the worker would begin anew, and be too late again
-            seen = _Seen(slow=True)
-        elif looking.has_time and _can_tell(candidate.learner):
+            seen = Seen(slow=True)
+        elif looking.has_time and can_tell(candidate.learner):
             limit = max(_LEAST_SECONDS, min(_MOST_SECONDS, _ONE_SHARE * seconds)) if seconds < math.inf else math.inf
             limit = _LEISURE_SECONDS if alone else limit
-            seen = _ask(candidate, folder, executor, limit=limit, seed=seed, cache=cache, inspect=not known)
+            seen = ask(candidate, folder, executor, limit=limit, seed=seed, cache=cache, inspect=not known)
             slow |= {candidate.learner} if seen.slow else set()
             looking.looked(slow=seen.slow)
         findings |= {finding.what: finding for finding in seen.findings}
@@ -257,7 +251,7 @@ def _compared(
 ) -> list[Planned]:
     """Return what the other ways of the learners that were looked at would take."""
     spare = _LEISURE_SECONDS if alone else 0.0
-    limit = spare + _STARTING_SECONDS if alone or seconds < math.inf else None
+    limit = spare + STARTING_SECONDS if alone or seconds < math.inf else None
     return [
         other
         for learner in dict.fromkeys(line.learner for line in lines)
@@ -283,178 +277,31 @@ def _others(
     limit: float | None,
     seed: int,
 ) -> list[Planned]:
-    """Return what the ways of a learner that only a search would try would take, by those that were looked at.
-
-    Parameters
-    ----------
-    seconds : float
-        In which steps of them are tried; with 0 none is.
-    limit : float, optional
-        Seconds after which it is given up; None where no clock counts.
-    """
+    """Return what the ways of a learner that only a search would try would take, see `ask_others`."""
     measured = [
-        {"parameters": dict(line.parameters), "seconds": line.seconds, "memory": line.memory}
+        Alternative(parameters=line.parameters, forecast=Forecast(seconds=line.seconds, memory=line.memory))
         for line in own
-        if line.seconds is not None
+        if line.seconds is not None and line.memory is not None
     ]
-    if not measured or not isinstance(learner_named(learner), Comparing):
-        return []
-    job = executor.submit(
-        Job(
-            function="luban.search.ahead:compare",
-            arguments={
-                "folder": str(folder),
-                "learner": learner,
-                "measured": measured,
-                "seconds": seconds,
-                "threads": _threads(executor),
-                "seed": seed,
-            },
-            deadline=None if limit is None else time.monotonic() + limit,
-        )
-    )
+    found = ask_others(learner, measured, folder, executor, seconds=seconds, limit=limit, seed=seed)
+    if isinstance(found, str):
+        return [Planned(learner=learner, note=found)]
     known = {words_of(line.parameters) for line in own}
-    for event in executor.events():
-        if event.job == job and event.kind == "finished":
-            found = [from_json(Alternative, one) for one in event.value]
-            return [
-                Planned(
-                    learner=learner,
-                    parameters=dict(one.parameters),
-                    seconds=None if one.forecast is None else one.forecast.seconds,
-                    memory=None if one.forecast is None else one.forecast.memory,
-                    reason=one.reason,
-                    note="" if one.forecast is None else f"a search may try it: {one.forecast.note}",
-                )
-                for one in found
-                if words_of(one.parameters) not in known
-            ]
-        if event.job == job and event.kind == "failed":
-            return [Planned(learner=learner, note=f"its other ways could not be told: {event.value['error']}")]
-        if event.job == job and event.kind != "progress":
-            break
-    return [Planned(learner=learner, note="there was no time to tell its other ways")]
-
-
-def compare(
-    report: Callable[[Any], bool],  # noqa: ARG001
-    *,
-    folder: str,
-    learner: str,
-    measured: Sequence[Mapping[str, Any]],
-    seconds: float,
-    threads: int,
-    seed: int,
-) -> Any:
-    """Compare the ways of a learner with those that were measured, in a worker, and return them as JSON."""
-    rows = rows_of(folder)
-    able = learner_named(learner)
-    assert isinstance(able, Comparing)
-    known = [
-        Alternative(parameters=dict(one["parameters"]), forecast=Forecast(seconds=one["seconds"], memory=one["memory"]))
-        for one in measured
+    return [
+        Planned(
+            learner=learner,
+            parameters=dict(one.parameters),
+            seconds=None if one.forecast is None else one.forecast.seconds,
+            memory=None if one.forecast is None else one.forecast.memory,
+            reason=one.reason,
+            note="" if one.forecast is None else f"a search may try it: {one.forecast.note}",
+        )
+        for one in found
+        if words_of(one.parameters) not in known
     ]
-    effort = Effort(deadline=time.monotonic() + seconds, threads=threads, seed=seed)
-    examples = examples_of(rows, rows.learnt(0))
-    return [to_json(one) for one in able.alternatives(rows.task, rows.schema, examples, measured=known, effort=effort)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """What a look at one candidate gave."""
-
-    forecast: Forecast | None = None
-    unsuitable: str = ""
-    findings: tuple[Finding, ...] = ()
-    slow: bool = False
-
-
-def look(
-    report: Callable[[Any], bool],  # noqa: ARG001
-    *,
-    folder: str,
-    learner: str,
-    parameters: Mapping[str, Any],
-    seconds: float | None,
-    threads: int,
-    seed: int,
-    cache: str | None,
-    inspect: bool,
-) -> Any:
-    """Look at one candidate, in a worker, and return what was seen as JSON.
-
-    Parameters
-    ----------
-    seconds : float, optional
-        That the look may take.
-    inspect : bool
-        Whether to look for what would spoil it as well, which is the same for all candidates of a learner.
-    """
-    rows = rows_of(folder)
-    examples = examples_of(rows, rows.learnt(0))
-    until = math.inf if seconds is None else time.monotonic() + seconds
-    effort = Effort(deadline=until, threads=threads, seed=seed, cache=cache)
-    able = learner_named(learner)
-    findings: tuple[Finding, ...] = ()
-    if inspect and isinstance(able, Preflight):
-        findings = tuple(able.preflight(rows.task, rows.schema, examples, parameters=dict(parameters), effort=effort))
-    forecast: Forecast | Unsuitable | None = None
-    if isinstance(able, Plannable) and not any(finding.verdict == "block" for finding in findings):
-        forecast = able.forecast(rows.task, rows.schema, examples, parameters=dict(parameters), effort=effort)
-    return to_json(
-        _Seen(
-            forecast=forecast if isinstance(forecast, Forecast) else None,
-            unsuitable=forecast.reason if isinstance(forecast, Unsuitable) else "",
-            findings=findings,
-        )
-    )
-
-
-def _can_tell(learner: str) -> bool:
-    return isinstance(learner_named(learner), Plannable | Preflight)
-
-
-def _ask(
-    candidate: Candidate, folder: Path, executor: Executor, *, limit: float, seed: int, cache: str | None, inspect: bool
-) -> _Seen:
-    job = executor.submit(
-        Job(
-            function="luban.search.ahead:look",
-            arguments={
-                "folder": str(folder),
-                "learner": candidate.learner,
-                "parameters": dict(candidate.parameters),
-                "seconds": limit if limit < math.inf else None,
-                "threads": _threads(executor),
-                "seed": seed,
-                "cache": cache,
-                "inspect": inspect,
-            },
-            deadline=time.monotonic() + limit + _STARTING_SECONDS if limit < math.inf else None,
-        )
-    )
-    for event in executor.events():
-        if event.job != job or event.kind == "progress":
-            continue
-        if event.kind == "finished":
-            return from_json(_Seen, event.value)
-        if event.kind == "failed" and event.value["type"] == DIED:
-            # Its fit takes no less than a few of its steps, and would end later in the same way.
-            there = f"this machine with {resources().memory / 1e9:.1f} GB of memory"
-            return _Seen(unsuitable=f"a probe of it died, as its fit would, on {there}: {event.value['error']}")
-        if event.kind == "failed" and event.value["type"] != OutOfTime.__name__:
-            return _Seen(unsuitable=f"a probe of it failed: {event.value['error']}")
-        break
-    # It took too long to be told; the fit itself ends in time.
-    return _Seen(slow=True)
-
-
-def _threads(executor: Executor) -> int:
-    """Return all that a job which runs alone may use."""
-    return executor.threads * executor.workers
-
-
-def _too_much(seen: _Seen) -> str:
+def _too_much(seen: Seen) -> str:
     """Return why a candidate that was looked at cannot be fitted here, or nothing."""
     if seen.unsuitable or seen.forecast is None:
         return seen.unsuitable
@@ -467,14 +314,14 @@ def _too_much(seen: _Seen) -> str:
     return ""
 
 
-def _too_long(seen: _Seen, allowed: float, left: float) -> str:
+def _too_long(seen: Seen, allowed: float, left: float) -> str:
     """Return why there is no time for a candidate, or nothing."""
     if math.isfinite(left) and _needs(seen.forecast) > allowed:
         return f"it would take {_needs(seen.forecast):.0f} s at least and {allowed:.0f} s are its share of the time"
     return ""
 
 
-def _note(seen: _Seen, *, late: bool) -> str:
+def _note(seen: Seen, *, late: bool) -> str:
     """Return what was measured, or that nothing could be."""
     if seen.forecast is not None:
         return seen.forecast.note
