@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import socket
 import threading
@@ -18,6 +19,7 @@ import pytest
 
 import small_models as small
 from luban.export.onnx.build import build
+from luban.serving.access_log import AccessLog
 from luban.serving.limits import Limits
 from luban.serving.runtime import Runtime
 from luban.serving.server import running
@@ -249,6 +251,27 @@ def test_heads_are_bounded_and_a_long_one_is_told_so() -> None:
         whole = b"POST /models/quick/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
         assert b" 200 " in _answered(url, 3 * (whole % (len(body), body)))
         assert ask(url, 10.0, "quick").status_code == 200
+
+
+@pytest.mark.long
+def test_what_is_no_request_is_a_line_of_the_log_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else is written: who reads the log of a server finds one JSON object a line."""
+    stream = io.StringIO()
+    monkeypatch.setattr("luban.serving.server.AccessLog", lambda: AccessLog(stream))
+    runtime = Runtime.from_fitted(small.fitted(small.NUMBER), name="quick")
+    upgrade = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with running([runtime], limits=Limits(patience=180.0), access_log=True) as url:
+        assert b" 400 " in _answered(url, b"\x16\x03\x01 a greeting of TLS\r\n\r\n")
+        assert b" 431 " in _answered(url, b"GET / HTTP/1.1\r\nx: " + b"a" * 70_000 + b"\r\n\r\n")
+        assert b" 200 " in _answered(url, upgrade)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(one["code"], one["client"]) for one in lines if one["event"] == "no-request"] == [
+        (400, "127.0.0.1"),
+        (431, "127.0.0.1"),
+    ]
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -129,6 +129,9 @@ def test_workers_share_a_port_and_are_replaced(root: Path) -> None:
         assert json.loads(out)["models"] == ["first/1", "second/1"]
         for child in before:
             assert not Path(f"/proc/{child}").exists()
+    told = [json.loads(line) for line in (root.parent / "log").read_text().splitlines()]
+    (died,) = [one for one in told if one["event"] == "worker-died"]
+    assert (died["exit"], died["worker"] in {0, 1}) == (-signal.SIGKILL, True)
 
 
 @pytest.mark.long

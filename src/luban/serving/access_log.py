@@ -53,7 +53,7 @@ class AccessLog:
         closing = False
         while not closing:
             closing = self._closing.wait(_SECONDS)
-            text = "".join(_text(self._lines.popleft()) for _ in range(len(self._lines)))
+            text = "".join(line_of(self._lines.popleft()) for _ in range(len(self._lines)))
             if text:
                 try:
                     self._stream.write(text)
@@ -62,6 +62,7 @@ class AccessLog:
                     continue
 
 
-def _text(line: dict[str, Any]) -> str:
+def line_of(line: dict[str, Any]) -> str:
+    """Return a line of the log, of an event with its ``time`` in seconds since 1970; secrets are hidden."""
     moment = datetime.fromtimestamp(line.pop("time"), UTC).isoformat(timespec="milliseconds")
     return hidden(json.dumps({"time": moment, **line})) + "\n"

@@ -7,7 +7,8 @@ connection for ever. Nor does it bound a head, whose lines are kept in memory be
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -15,24 +16,44 @@ from luban.serving.joined_writes import JoinedWrites
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
 HEAD = 64 * 1024
 """Bytes of a request's address, names and values of headers at most: a token with a person's many groups has 8 KB."""
 
+_LOG = logging.getLogger(__name__)
+_LOG.setLevel(logging.ERROR)  # uvicorn warns of each request that is none, in plain words among the lines of the log
 
-def connection(patience: float) -> type[asyncio.Protocol]:
-    """Return the protocol of connections that wait for so many seconds for a head, or the rest of an answered body."""
-    return type("Connection", (_Connection,), {"_patience": patience})
+
+def connection(patience: float, tell: Callable[..., None] | None = None) -> type[asyncio.Protocol]:
+    """Return the protocol of connections that wait for so many seconds for a head, or the rest of an answered body.
+
+    Parameters
+    ----------
+    patience : float
+    tell : callable, optional
+        Called with an event's name and details where what came is no request, or has too large a head.
+    """
+    return type("Connection", (_Connection,), {"_patience": patience, "_tell": staticmethod(tell or _nobody)})
+
+
+def _nobody(_event: str, **_details: Any) -> None:
+    """Tell nobody."""
 
 
 class _Connection(HttpToolsProtocol):
     """One client's connection."""
 
     _patience: float
+    _tell: Callable[..., None]
     _timer: asyncio.TimerHandle | None = None
     _heading = False
     _unread = 0  # bytes that came since what came was last of use, as a whole head or a piece of a body
     _too_large = False
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.logger = _LOG
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._joined = JoinedWrites(transport, self.loop)
@@ -64,6 +85,8 @@ class _Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request, or too large a head, and hang up."""
+        client = self.client[0] if self.client else None
+        self._tell("no-request", code=431 if self._too_large else 400, client=client)
         if not self._too_large:
             super().send_400_response(msg)
             return

@@ -184,7 +184,7 @@ def _prepared(
     )
     config = uvicorn.Config(
         app,
-        http=connection(models.limits.patience),
+        http=connection(models.limits.patience, None if log is None else log.write),
         log_config=None,
         access_log=False,
         lifespan="off",

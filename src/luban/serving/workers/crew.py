@@ -15,10 +15,12 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import Unavailable, Unsupported
+from luban.serving.access_log import line_of
 from luban.serving.server import address, listen
 from luban.serving.workers.exchange import TOPICS, Exchange, Link
 from luban.serving.workers.place import ENVIRONMENT
@@ -145,7 +147,9 @@ class Crew:
             if not self._due[number]:
                 quick = now - worker.began < _STABLE
                 self._deaths[number] = self._deaths[number] + 1 if quick else 0
-                self._due[number] = now + min(_LONGEST, 0.1 * 2 ** self._deaths[number] if quick else 0.0)
+                wait = min(_LONGEST, 0.1 * 2 ** self._deaths[number] if quick else 0.0)
+                self._due[number] = now + wait
+                _tell_death(number, worker, wait)
             if now >= self._due[number]:
                 _close(worker)
                 self._exchange.hear(worker.link, [link for link in self._links if link is not worker.link])
@@ -183,6 +187,16 @@ def _listen_to(worker: _Worker) -> None:
             worker.link.told.append(told)
         else:
             worker.news.update(told)
+
+
+def _tell_death(number: int, worker: _Worker, wait: float) -> None:
+    """Write a line to the log: a worker ended by itself, or was killed, and another takes its place."""
+    _join(worker)
+    told = {"worker": number, "exit": worker.process.returncode, "again_in": round(wait, 1)}
+    why = {"error": str(worker.news["error"])} if "error" in worker.news else {}
+    with suppress(OSError, ValueError):  # the reader of the log has gone
+        sys.stderr.write(line_of({"time": time.time(), "event": "worker-died", **told, **why}))
+        sys.stderr.flush()
 
 
 def _join(worker: _Worker) -> None:

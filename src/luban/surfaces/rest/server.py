@@ -77,7 +77,7 @@ def serve(
         deployed = listening.enter_context(DeployedModels(opened, gate, log))
         config = uvicorn.Config(
             Together(application(opened, gate=gate, more=deployed.page), deployed),
-            http=connection(PATIENCE),
+            http=connection(PATIENCE, log.write),
             log_level="warning",
             server_header=False,
             proxy_headers=False,  # else whoever is on this machine could give an address as they like
