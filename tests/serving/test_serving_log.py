@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from served_deployments import load, register
 
 import media_models as media
 import small_models as small
@@ -17,6 +19,7 @@ from luban.learners.composite import Composite
 from luban.learners.fitted import Fitted
 from luban.serving import labelled
 from luban.serving.arms import Arm
+from luban.serving.deployed import Deployed
 from luban.serving.log import writer
 from luban.serving.log.table import log_table
 from luban.serving.log.writer import LogWriter
@@ -132,3 +135,32 @@ def test_labels_of_every_kind_of_answer_are_counted(
         workspace.labels.add("shop", [str(place) for place in range(3)], None, pa.array(true, answer))
         tally = labelled.wrong(workspace, deployment, began - MINUTE)["m/1"]
     assert (tally.requests, tally.events) == (3, missed)
+
+
+def test_a_defect_in_the_counting_of_labels_keeps_no_version_from_being_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once, and what the store says next is served all the same."""
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    def counted(*_given: Any) -> Any:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(labelled, "wrong", counted)
+    with Workspace.open(tmp_path / ".luban") as workspace:
+        register(workspace)
+        workspace.deployments.set("shop", {"small/1": 0.9, "small/2": 0.1})
+        workspace.labels.add("shop", ["a"], None, ["low"])
+        with Deployed(workspace, ["shop"], load) as served:
+            served.models.tell = lambda event, **details: told.append((event, details))
+            until(lambda: [details for event, details in told if event == "defect"])
+            workspace.deployments.set("shop", {"small/2": 1.0})
+            until(lambda: served.models.versions("shop") == ("2",))
+    assert [details for event, details in told if event == "defect"] == [{"error": "ZeroDivisionError: a defect"}]
+
+
+def until(what: Any) -> None:
+    end = time.monotonic() + 180
+    while not what():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.02)

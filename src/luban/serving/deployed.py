@@ -116,6 +116,7 @@ class Deployed:
         self._pending: dict[str, _Rollback] = {}
         self._labels: dict[str, _Labels] = {}
         self._next_labels = self._next_retention = self._next_sweep = 0.0
+        self._defects: deque[str] = deque(maxlen=100)  # that were told
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._follow, name="luban-watch", daemon=True),
@@ -193,9 +194,12 @@ class Deployed:
 
     def _observe(self) -> None:
         while not self._closing.wait(DRAIN):
-            self._drain()
-            for verdict in self._bench.verdicts():
-                self._take_back(verdict)
+            self._do(self._drain)
+            self._do(self._rule)
+
+    def _rule(self) -> None:
+        for verdict in self._bench.verdicts():
+            self._take_back(verdict)
 
     def _drain(self) -> None:
         seen = [self._seen.popleft() for _ in range(len(self._seen))]
@@ -260,14 +264,20 @@ class Deployed:
 
     def _follow(self) -> None:
         while not self._closing.wait(watch.INTERVAL):
-            self._record()
-            self._watch.look()
-            try:
-                self._read_labels()
-                self._retain()
-                self._sweep()
-            except LubanError:  # the store is away, which the watch has told; the next look tries again
-                continue
+            for work in (self._record, self._watch.look, self._read_labels, self._retain, self._sweep):
+                self._do(work)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        """Do some of a thread's work: what fails is told once, tried again, and ends none of the rest."""
+        try:
+            work()
+        except LubanError:  # the store is away, which the watch has told; the next look tries again
+            return
+        except Exception as error:  # noqa: BLE001 - a defect
+            told = f"{type(error).__name__}: {error}"[:1000]
+            if told not in self._defects:
+                self._defects.append(told)
+                self._tell("defect", error=told)
 
     def _record(self) -> None:
         for name, rollback in list(self._pending.items()):
