@@ -40,6 +40,21 @@ def test_every_error_is_one_json_object_and_one_line(luban: CommandLine, argumen
     assert not (luban.folder / ".luban").exists(), "an error leaves no workspace behind"
 
 
+@pytest.mark.long
+def test_numbers_that_are_none_are_told_in_our_words(luban: CommandLine) -> None:
+    for given in ("two", "-1", "1.5"):
+        answer = luban("fit", "rows.csv", "-t", "y", "--rounds", given)
+        assert f"rounds must be a whole number from 0; seen: '{given}'." in answer.err
+    assert "See what it takes with --help." in luban("fit", "rows.csv", "-t").err
+
+
+@pytest.mark.long
+def test_help_tells_defaults_as_they_are_written(luban: CommandLine) -> None:
+    told = " ".join(luban("updates", "set", "--help").out.replace("│", " ").split())
+    for default in ("(default: 1h)", "(default: 7d)", "(default: drift)", "(default: 25%)", "--labels <int>"):
+        assert default in told
+
+
 def test_wrong_verb_gets_the_right_one(luban: CommandLine) -> None:
     assert "Did you mean: fit" in luban("fitt").err
     assert "Did you mean: import" in luban("data", "impot").err

@@ -20,7 +20,17 @@ class Duration(float):
     --------
     >>> float(Duration.parse("1h30m"))
     5400.0
+    >>> Duration(5400).text, Duration(172800).text
+    ('90m', '2d')
     """
+
+    @property
+    def text(self) -> str:
+        """The duration as `parse` reads it, in the largest unit of which it is a whole number."""
+        for unit in ("d", "h", "m"):
+            if self and self % _UNITS[unit] == 0:
+                return f"{self / _UNITS[unit]:.0f}{unit}"
+        return f"{float(self):g}s"
 
     @classmethod
     def parse(cls, text: str | float) -> Duration:

@@ -59,10 +59,17 @@ class InputError(LubanError):
 
 
 class NotFound(LubanError):
-    """A name that does not exist."""
+    """A name that does not exist.
+
+    Attributes
+    ----------
+    none : bool
+        Whether there is nothing of its kind, under no name.
+    """
 
     code = "not-found"
     status = 404
+    none = False
 
     @classmethod
     def named(cls, what: str, name: str, known: Iterable[str], *, remedy: str | None = None) -> NotFound:
@@ -74,7 +81,9 @@ class NotFound(LubanError):
         elif remedy is None:
             more = f", and {len(names) - 5} more" if len(names) > 5 else ""
             remedy = f"There is: {', '.join(names[:5])}{more}." if names else f"There is no {what} yet."
-        return cls(f"no {what} is named {name!r}", remedy=remedy)
+        found = cls(f"no {what} is named {name!r}", remedy=remedy)
+        found.none = not names
+        return found
 
 
 class Conflict(LubanError):

@@ -68,6 +68,9 @@ class Operation:
     about : tuple of str
         Parameters that name the models and deployments it is about, all of them: who may use only some may call it
         for these. Without any, it is for those who may use all.
+    existing : bool
+        Whether it is about what is in the workspace already, so that it has nothing to do where there is none: no
+        workspace begins with it.
     function : callable
         ``function(workspace, ...)``.
     """
@@ -79,6 +82,7 @@ class Operation:
     function: Callable[..., Any]
     about: tuple[str, ...] = ()
     lasting: bool = False
+    existing: bool = False
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call the function: ``operation(workspace, ...)``."""
@@ -125,6 +129,7 @@ def operation(
     name: str | None = None,
     about: tuple[str, ...] = (),
     lasting: bool = False,
+    existing: bool = False,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare a function to be an operation.
 
@@ -138,7 +143,7 @@ def operation(
         Whether it makes sense from another machine.
     name : str, optional
         Its verb; by default the name of the function, with ``_`` as a space.
-    about, lasting : tuple of str, bool
+    about, lasting, existing : tuple of str, bool, bool
         As in `Operation`.
     """
 
@@ -152,6 +157,7 @@ def operation(
             function=function,
             about=about,
             lasting=lasting,
+            existing=existing,
         )
 
     return declare

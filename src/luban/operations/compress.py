@@ -55,7 +55,7 @@ class Compressed:
     report: Report
 
 
-@operation(permission="models:write", long=True)
+@operation(permission="models:write", long=True, existing=True)
 def compress(
     workspace: Workspace,
     model: str,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="deployments:write", about=("name", "model"))
+@operation(permission="deployments:write", about=("name", "model"), existing=True)
 def deploy(
     workspace: Workspace,
     name: str,

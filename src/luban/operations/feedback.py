@@ -23,7 +23,7 @@ class FedBack:
     labels: int
 
 
-@operation(permission="feedback:write", about=("name",))
+@operation(permission="feedback:write", about=("name",), existing=True)
 def feedback(
     workspace: Workspace,
     name: str,

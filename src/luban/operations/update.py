@@ -57,7 +57,7 @@ class Updated:
     report: Report | None = None
 
 
-@operation(permission="models:write", long=True, about=("name",))
+@operation(permission="models:write", long=True, about=("name",), existing=True)
 def update(
     workspace: Workspace,
     name: str,

@@ -140,8 +140,7 @@ def _parameter(parameter: Parameter) -> inspect.Parameter:
         flags = [f"{option}/--no-{option[2:]}"] if kind is bool and default is True else [option]
         if parameter.name in SHORT:
             flags.append(SHORT[parameter.name])
-        shown = default is not None and default not in ((), False, "")
-        declared = typer.Option(*flags, help=parameter.description, show_default=str(default) if shown else False)
+        declared = typer.Option(*flags, help=_help(parameter), show_default=False, metavar=_metavar(parameter))
         optional = True  # a missing one is told by the operation's own check, in its own words
     if optional and kind is not bool:
         kind, default = kind | None, None
@@ -153,6 +152,21 @@ def _parameter(parameter: Parameter) -> inspect.Parameter:
     )
 
 
+def _help(parameter: Parameter) -> str:
+    """Return the description of an option with its default, where that says something."""
+    if parameter.required or parameter.default in (None, (), False, ""):
+        return parameter.description
+    default = parameter.default
+    shown = default.text if isinstance(default, Duration) else str(default)
+    return f"{parameter.description} (default: {shown})"
+
+
+def _metavar(parameter: Parameter) -> str | None:
+    """Return what a number is shown as: it is read as text, so that what is none is told in our words."""
+    kinds = [kind for kind in variants(parameter.annotation) if kind is not type(None)]
+    return {int: "<int>", float: "<float>"}.get(kinds[0]) if len(kinds) == 1 else None
+
+
 def _typer_type(parameter: Parameter) -> Any:
     """Return the type that typer should read; the call itself checks the rest."""
     kinds = [kind for kind in variants(parameter.annotation) if kind is not type(None)]
@@ -160,7 +174,7 @@ def _typer_type(parameter: Parameter) -> Any:
         if get_origin(kind) in (list, tuple):
             # An argument may be given several times; an option takes a list with commas.
             return list[str] if parameter.positional else str
-        if kind in (bool, int, float) and len(kinds) == 1:
+        if kind is bool and len(kinds) == 1:
             return kind
         if get_origin(kind) is Literal and all(isinstance(one, str) for one in get_args(kind)):
             return str
@@ -228,7 +242,9 @@ def _told_as_ours() -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
-        remedy = f"See: {error.ctx.command_path} --help" if error.ctx is not None else None
+        remedy = "See what it takes with --help."
+        if error.ctx is not None:
+            remedy = f"See: {error.ctx.command_path} --help"
         raise InputError(error.format_message().rstrip("."), remedy=remedy) from error
     except typer.Abort:
         raise KeyboardInterrupt from None

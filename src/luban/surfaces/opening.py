@@ -11,6 +11,8 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from luban.core.errors import NotFound
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 def opened(location: Workspace | Path | str | None, operation: Operation) -> AbstractContextManager[Any]:
     """Return the context of a call: the workspace at `location`, by default the nearest.
 
-    Where there is none, what only reads sees an empty one, and what writes makes it when it first keeps something.
+    Where there is none, what only reads, or changes what would have to be there, sees an empty one; what else writes
+    makes it when it first keeps something.
     """
     from luban.store import Workspace
     from luban.store.workspace import find
@@ -34,7 +37,7 @@ def opened(location: Workspace | Path | str | None, operation: Operation) -> Abs
     root = find(location)
     if root.is_dir() or os.environ.get("LUBAN_STORE"):
         return Workspace.open(root)
-    return _Unmade(root, kept=operation.permission.endswith(":write"))
+    return _Unmade(root, kept=operation.permission.endswith(":write") and not operation.existing)
 
 
 class _Unmade:
@@ -63,5 +66,9 @@ class _Unmade:
     def __enter__(self) -> _Unmade:
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         self._open.close()
+        if isinstance(error, NotFound) and error.none:  # of what people look for they may have much elsewhere
+            where = "Name the workspace that has it: --workspace FOLDER, in Python workspace=FOLDER."
+            seen = f"there is no workspace at {self.root}"
+            raise NotFound(error.happened, seen=seen, remedy=f"{error.remedy} {where}") from error

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="alerts:write", name="alerts remove")
+@operation(permission="alerts:write", name="alerts remove", existing=True)
 def alerts_remove(workspace: Workspace, name: str) -> AlertShown:
     """Forget an alert rule; an alarm that is on ends without a word.
 

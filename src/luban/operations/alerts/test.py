@@ -20,7 +20,7 @@ class AlertTested:
     line: str
 
 
-@operation(permission="alerts:write", name="alerts test")
+@operation(permission="alerts:write", name="alerts test", existing=True)
 def alerts_test(workspace: Workspace, name: str) -> AlertTested:
     """Send a test notice for an alert at once, quiet hours or not; an error says why it cannot be sent.
 

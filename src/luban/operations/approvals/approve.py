@@ -20,7 +20,7 @@ class Approved:
     promoted: Promoted
 
 
-@operation(permission="approvals:write", name="approvals approve")
+@operation(permission="approvals:write", name="approvals approve", existing=True)
 def approvals_approve(workspace: Workspace, approval: str, *, reason: str = "") -> Approved:
     """Say yes: the challenger takes its champion's place. Who said so, when and why is in the audit chain.
 

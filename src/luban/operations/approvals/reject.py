@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="approvals:write", name="approvals reject")
+@operation(permission="approvals:write", name="approvals reject", existing=True)
 def approvals_reject(workspace: Workspace, approval: str, *, reason: str = "") -> Approval:
     """Say no: the champion stays. Who said so, when and why is in the audit chain.
 

@@ -26,7 +26,7 @@ class CleanedData:
     recipe: Recipe | None
 
 
-@operation(permission="data:write", long=True, name="data clean")
+@operation(permission="data:write", long=True, name="data clean", existing=True)
 def data_clean(
     workspace: Workspace,
     data: str,

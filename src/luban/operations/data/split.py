@@ -30,7 +30,7 @@ class SplitData:
     parts: tuple[Part, ...]
 
 
-@operation(permission="data:write", long=True, name="data split")
+@operation(permission="data:write", long=True, name="data split", existing=True)
 def data_split(
     workspace: Workspace,
     data: str,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="deployments:write", name="deployments promote", about=("name",))
+@operation(permission="deployments:write", name="deployments promote", about=("name",), existing=True)
 def deployments_promote(workspace: Workspace, name: str, *, reason: str = "") -> Deployment:
     """Let the canary of a deployment answer everything; where there is none, the shadow.
 

@@ -18,7 +18,7 @@ class DeploymentRemoved:
     deployment: str
 
 
-@operation(permission="deployments:write", name="deployments remove")
+@operation(permission="deployments:write", name="deployments remove", existing=True)
 def deployments_remove(workspace: Workspace, name: str, *, reason: str = "") -> DeploymentRemoved:
     """Remove a deployment; servers answer 404 for its name, and update it no more, from then on.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="deployments:write", name="deployments rollback", about=("name",))
+@operation(permission="deployments:write", name="deployments rollback", about=("name",), existing=True)
 def deployments_rollback(workspace: Workspace, name: str, *, shadow: bool = False, reason: str = "") -> Deployment:
     """Take the canary of a deployment away; where there is none, bring back the champion before this one.
 

@@ -26,7 +26,7 @@ class KeyRemoved:
     file: str | None = None
 
 
-@operation(permission="keys:write", name="keys remove")
+@operation(permission="keys:write", name="keys remove", existing=True)
 def keys_remove(workspace: Workspace, name: str) -> KeyRemoved:
     """Let the signatures of a key count no more: what it alone signed is not loaded from then on.
 

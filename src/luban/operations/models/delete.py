@@ -26,7 +26,7 @@ class ModelDeleted:
     removed: int
 
 
-@operation(permission="models:write", name="models delete", about=("model",))
+@operation(permission="models:write", name="models delete", about=("model",), existing=True)
 def models_delete(workspace: Workspace, model: str, *, without: tuple[str, ...] = (), reason: str = "") -> ModelDeleted:
     """Delete a version of a model for good, with the content that nothing else names.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="models:write", name="models promote", about=("model",))
+@operation(permission="models:write", name="models promote", about=("model",), existing=True)
 def models_promote(workspace: Workspace, model: str, *, alias: str = "champion", reason: str = "") -> AliasChange:
     """Point an alias at a version of a model; who, when, why and from what is kept.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 
-@operation(permission="models:write", name="models rollback", about=("model",))
+@operation(permission="models:write", name="models rollback", about=("model",), existing=True)
 def models_rollback(workspace: Workspace, model: str, *, alias: str = "champion", reason: str = "") -> AliasChange:
     """Let an alias of a model point at the version that it pointed at before, as its history tells.
 

@@ -29,7 +29,7 @@ class Signed:
     key: str
 
 
-@operation(permission="models:write", name="models sign", remote=False, about=("model",))
+@operation(permission="models:write", name="models sign", remote=False, about=("model",), existing=True)
 def models_sign(workspace: Workspace, model: str, *, key: str | None = None) -> Signed:
     """Sign a version with a private key of this machine; from then on no other bytes are loaded under its name.
 

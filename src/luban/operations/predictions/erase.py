@@ -32,7 +32,7 @@ class PredictionsErased:
     unknown: str = ""
 
 
-@operation(permission="predictions:write", name="predictions erase")
+@operation(permission="predictions:write", name="predictions erase", existing=True)
 def predictions_erase(workspace: Workspace, subject: str) -> PredictionsErased:
     """Erase every logged prediction about a person, with its labels, from all deployments; the audit log keeps that.
 

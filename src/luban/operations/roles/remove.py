@@ -18,7 +18,7 @@ class RoleRemoved:
     role: str
 
 
-@operation(permission="roles:write", name="roles remove")
+@operation(permission="roles:write", name="roles remove", existing=True)
 def roles_remove(workspace: Workspace, name: str) -> RoleRemoved:
     """Remove a role; tokens and people that have it may do nothing through it any more.
 

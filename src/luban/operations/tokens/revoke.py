@@ -21,7 +21,7 @@ class TokenRevoked:
     revoked: datetime | None
 
 
-@operation(permission="tokens:write", name="tokens revoke")
+@operation(permission="tokens:write", name="tokens revoke", existing=True)
 def tokens_revoke(workspace: Workspace, token: str) -> TokenRevoked:
     """End a token: running servers refuse it within two seconds.
 

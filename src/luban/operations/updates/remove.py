@@ -18,7 +18,7 @@ class UpdatesRemoved:
     name: str
 
 
-@operation(permission="models:write", name="updates remove", about=("name",))
+@operation(permission="models:write", name="updates remove", about=("name",), existing=True)
 def updates_remove(workspace: Workspace, name: str) -> UpdatesRemoved:
     """Let nothing update a deployment or a model by itself any more.
 

@@ -23,7 +23,7 @@ class UpdatesSet:
     policy: UpdatePolicy
 
 
-@operation(permission="models:write", name="updates set", about=("name",))
+@operation(permission="models:write", name="updates set", about=("name",), existing=True)
 def updates_set(
     workspace: Workspace,
     name: str,
