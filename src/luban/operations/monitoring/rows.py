@@ -260,7 +260,7 @@ def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion,
         latency=mine["latency_ms"].drop_null().to_numpy(),
         since=moments["min"].isoformat(),
         until=moments["max"].isoformat(),
-        notes=_notes(version, chosen),
+        notes=(*_notes(version, chosen), *_unjudged(workspace, deployment, version)),
     )
 
 
@@ -277,6 +277,14 @@ def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
     if others:
         notes.append(f"{others:,} rows were answered by other versions: their inputs count, their answers do not.")
     return tuple(notes)
+
+
+def _unjudged(workspace: Workspace, deployment: Deployment, version: ModelVersion) -> tuple[str, ...]:
+    """Return that there are labels which tell no quality here, where that is so."""
+    if version.task.kind not in ("tokens", "matching") or not workspace.labels.count(deployment.name):
+        return ()
+    kept = f"Labels of {version.task.kind} are kept, and tell no quality here: the log has not all that was answered."
+    return (f"{kept} luban evaluate {version.reference} FILE does.",)
 
 
 def _labelled(
