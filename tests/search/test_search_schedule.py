@@ -246,6 +246,20 @@ def test_groups_stay_together() -> None:
     assert all(len(set(folds[groups == group])) == 1 for group in set(groups))
 
 
+@pytest.mark.parametrize(("sizes", "seconds"), [([1_336, 9_692], 0.0), ([1_336, 90_000_000], 10.5), ([10**9], 15.0)])
+def test_time_is_kept_for_writing_networks_and_for_nothing_else(sizes: list[int], seconds: float) -> None:
+    """The arrays of an encoding are no network: a fit of a table would end a tenth of its budget early."""
+    from luban.search.course import Course
+
+    members = [SimpleNamespace(results={0: with_tensors(size)}) for size in sizes]
+    course = SimpleNamespace(standing=SimpleNamespace(members=members), plan=SimpleNamespace(timed=True, budget=100.0))
+    assert Course.writing_seconds(course) == seconds
+
+
+def with_tensors(size: int) -> FoldResult:
+    return FoldResult(loss=0.1, seconds=1.0, learned={}, tensors=size)
+
+
 @pytest.mark.parametrize(("read", "stands"), [(None, True), (40, True), (39, False)])
 def test_a_refit_that_read_fewer_rows_than_a_fold_does_not_stand(
     read: int | None, stands: bool, tmp_path: Path

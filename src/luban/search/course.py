@@ -39,8 +39,9 @@ _CLOSING_SECONDS, _CLOSING_SHARE = 0.5, 0.1
 # is worth more than a constant that is learnt from all.
 _HURRY_SECONDS, _HURRY_ROWS = 5.0, 4000
 # Bytes of weights that are loaded, kept and written as ONNX in a second, and what tracing a network takes besides; at
-# most so much of the budget is kept for it.
+# most so much of the budget is kept for it. Fewer bytes are the arrays of an encoding, which are written at once.
 _TENSORS_PER_SECOND, _TRACING_SECONDS, _WRITING_SHARE = 20e6, 6.0, 0.15
+_NETWORK_BYTES = 500_000
 # So many searched trials in a row without a better ensemble, and the study has converged.
 _CONVERGED_TRIALS = 60
 
@@ -187,7 +188,8 @@ class Course:
         """Return what keeping and exporting the networks of the ensemble takes beyond what is kept for the end."""
         if self.standing is None or not self.plan.timed:
             return 0.0
-        tensors = [trial.results[0].tensors for trial in self.standing.members if trial.results[0].tensors]
+        sizes = [trial.results[0].tensors for trial in self.standing.members]
+        tensors = [size for size in sizes if size >= _NETWORK_BYTES]
         seconds = sum(tensors) / _TENSORS_PER_SECOND + _TRACING_SECONDS * len(tensors)
         return min(seconds, _WRITING_SHARE * self.plan.budget)
 
