@@ -11,8 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -22,23 +21,13 @@ from served_deployments import deployment_server, register
 
 import servers
 from luban.store import Workspace
+from waiting import children, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
 ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
 STORED = 'luban_prediction_log_rows_total{deployment="shop",outcome="stored"}'
-
-
-def until(what: Callable[[], Any], seconds: float = 180.0) -> Any:
-    """Return what a function returns as soon as it is true; fail where it never is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it never came to be")
 
 
 def stored(url: str) -> int:
@@ -80,8 +69,8 @@ def test_workers_killed_at_any_moment_lose_nothing_that_counted_as_stored(tmp_pa
                 time.sleep(chance.uniform(0.4, 1.6))
                 acknowledged = max(acknowledged, stored(url))
                 workspace.deployments.set("shop", {f"small/{1 + turn % 2}": 1.0})
-                os.kill(chance.choice(until(lambda: _children(process.pid))), signal.SIGKILL)
-                until(lambda: len(_children(process.pid)) == 2)
+                os.kill(chance.choice(until(lambda: children(process.pid))), signal.SIGKILL)
+                until(lambda: len(children(process.pid)) == 2)
             before = sent[0]
             until(lambda: sent[0] > before + 20)
             stop.set()
@@ -94,10 +83,6 @@ def test_workers_killed_at_any_moment_lose_nothing_that_counted_as_stored(tmp_pa
         assert acknowledged <= len(log)
         assert len(log) == len(set(log))
         assert workspace.audit.verify()
-
-
-def _children(process: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 _MOVES = """

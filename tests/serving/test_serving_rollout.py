@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from luban.serving.rollout import Tally, Trial, judge, without
 from luban.serving.routed import merged
 from luban.serving.row_key import row_key, row_keys
 from luban.serving.sequential import evidence
+from waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -225,12 +225,12 @@ def test_the_log_waits_within_bounds_and_catches_up(runtime: Runtime) -> None:
     seen = _observations(runtime, 100)
     log = LogWriter(append, tell=lambda event, **_: events.append(event), bound=60 * seen[0].size())
     log.put(seen[:40])
-    _until(lambda: events == ["log-waits"])
+    until(lambda: events == ["log-waits"])
     log.put(seen[40:])
     assert log.waiting <= 60 * seen[0].size()
     assert log.counts() == {("shop", "dropped"): 40}
     full = False
-    _until(lambda: log.counts().get(("shop", "stored")) == 60)
+    until(lambda: log.counts().get(("shop", "stored")) == 60)
     assert log.waiting == 0
     log.close()
     assert events == ["log-waits", "log-works"]
@@ -255,10 +255,3 @@ def test_to_put_into_the_log_never_waits_for_the_store(runtime: Runtime) -> None
     released.set()  # only now: had it waited for the store, it would wait still
     log.close()
     assert log.counts() == {("shop", "stored"): 1010}
-
-
-def _until(what: Any) -> None:
-    deadline = time.monotonic() + 180
-    while not what():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)

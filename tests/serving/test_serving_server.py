@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,9 +23,9 @@ from luban.serving.hosts import is_loopback
 from luban.serving.models import Models
 from luban.serving.runtime import Runtime
 from luban.serving.server import running, serve
+from waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
@@ -180,9 +179,9 @@ def test_requests_in_flight_are_answered_when_a_signal_comes(number: int, tmp_pa
     with server_process("--held", str(held)) as (process, url), ThreadPoolExecutor(2) as pool:
         body = {"rows": [{**ROW, "age": 61.0}]}
         asked = [pool.submit(httpx.post, f"{url}/models/held/predict", json=body, timeout=180) for _ in range(2)]
-        _wait(lambda: "luban_requests_in_flight 3.0" in httpx.get(f"{url}/metrics", timeout=180).text)
+        until(lambda: "luban_requests_in_flight 3.0" in httpx.get(f"{url}/metrics", timeout=180).text)
         process.send_signal(number)
-        _wait(lambda: _takes_nobody(url))
+        until(lambda: _takes_nobody(url))
         held.touch()
         assert [one.result().status_code for one in asked] == [200, 200]
         out, log = process.communicate(timeout=180)
@@ -230,14 +229,7 @@ def test_a_client_that_leaves_half_way_harms_nobody() -> None:
                     b"POST /models/binary/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
                 )
         assert httpx.get(f"{url}/v2/health/ready", timeout=180).status_code == 200
-        _wait(lambda: 'code="499"' in httpx.get(f"{url}/metrics", timeout=180).text)
-
-
-def _wait(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 180
-    while not reached():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
+        until(lambda: 'code="499"' in httpx.get(f"{url}/metrics", timeout=180).text)
 
 
 # --- many at once ---------------------------------------------------------------------------------

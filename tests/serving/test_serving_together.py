@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,26 +21,17 @@ from luban.serving.rollout import Tally
 from luban.serving.trials import Seen, Trials
 from luban.serving.workers.exchange import Exchange, Link, Missing
 from luban.store import Workspace
+from waiting import children, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and needs a kernel that shares sockets out")
 
 ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
 CANARY, CHAMPION = "small/3", "small/6"
 NEEDED = 12  # failures, at a share of a half, beside a champion that never fails
-
-
-def until(what: Callable[[], Any], seconds: float = 180.0) -> Any:
-    """Return what a function returns as soon as it is true; fail where it never is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it never came to be")
 
 
 # --- trials ---------------------------------------------------------------------------------------
@@ -275,11 +265,10 @@ def test_what_killed_workers_have_told_counts_and_their_successors_join(folder: 
         asking.all_well()
         asking.fail(NEEDED - 1)
         time.sleep(1.0)  # what was not told by then is lost, and ten may be
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        before = [int(one) for one in children.read_text().split()]
+        before = children(process.pid)
         for child in before:
             os.kill(child, signal.SIGKILL)
-        until(lambda: len(now := children.read_text().split()) == 3 and not {str(one) for one in before} & {*now})
+        until(lambda: len(now := children(process.pid)) == 3 and not {*before} & {*now})
         for number in range(NEEDED - 1):
             if workspace.deployments.get("shop").traffic == {CHAMPION: 1.0}:
                 break

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,10 @@ from luban.operations.loading import deployed
 from luban.serving.server import running
 from luban.serving.workers.merged import merged
 from luban.store import Workspace
+from waiting import children, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ASK = {"instances": [list(load_wine().data[0][:3])]}
 
@@ -56,10 +56,10 @@ def serving(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes]
             env={**os.environ, "LUBAN_WORKSPACE": str(root)},
         )
         try:
-            _wait(lambda: b'"event": "start"' in (root.parent / "log").read_bytes() or process.poll() is not None)
+            until(lambda: b'"event": "start"' in (root.parent / "log").read_bytes() or process.poll() is not None)
             line = next(one for one in (root.parent / "log").read_text().splitlines() if '"start"' in one)
             url = json.loads(line)["url"]
-            _wait(lambda: _up(url))
+            until(lambda: _up(url))
             yield process, url
         finally:
             if process.poll() is None:
@@ -72,18 +72,6 @@ def _up(url: str) -> bool:
         return httpx.get(f"{url}/ping", timeout=180).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def _wait(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 180
-    while not reached():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
-
-
-def _children(process: int) -> list[int]:
-    found = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(one) for one in found.split()]
 
 
 def _total(url: str) -> float:
@@ -110,19 +98,19 @@ def _written(workers: list[int]) -> float:
 def test_workers_share_a_port_and_are_replaced(root: Path) -> None:
     """Requests on new connections are answered while workers are killed; no count falls; SIGTERM ends all of them."""
     with serving(root, "first", "--workers", "2") as (process, url):
-        _wait(lambda: len(_children(process.pid)) == 2)
-        before = _children(process.pid)
+        until(lambda: len(children(process.pid)) == 2)
+        before = children(process.pid)
         for _ in range(40):
             assert httpx.post(f"{url}/v1/models/first:predict", json=ASK, timeout=180).status_code == 200
-        _wait(lambda: _written(before) == 40)
+        until(lambda: _written(before) == 40)
         assert _total(url) == 40
         os.kill(before[0], signal.SIGKILL)
         for _ in range(20):  # a connection to the one that died waits for its successor
             assert httpx.post(f"{url}/v1/models/first:predict", json=ASK, timeout=180).status_code == 200
-        _wait(lambda: len(_children(process.pid)) == 2 and before[0] not in _children(process.pid))
-        _wait(lambda: _total(url) == 60)
+        until(lambda: len(children(process.pid)) == 2 and before[0] not in children(process.pid))
+        until(lambda: _total(url) == 60)
         assert httpx.post(f"{url}/v2/repository/models/second/load", timeout=180).status_code == 200
-        _wait(lambda: all(httpx.get(f"{url}/v2/models/second", timeout=180).status_code == 200 for _ in range(8)))
+        until(lambda: all(httpx.get(f"{url}/v2/models/second", timeout=180).status_code == 200 for _ in range(8)))
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=180)
         assert process.returncode == 0, (root.parent / "log").read_text()[-2000:]
@@ -138,10 +126,10 @@ def test_workers_share_a_port_and_are_replaced(root: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_workers_end_with_a_parent_that_is_killed(root: Path) -> None:
     with serving(root, "first", "--workers", "2") as (process, _):
-        children = _children(process.pid)
+        workers = children(process.pid)
         process.kill()
         process.wait()
-        _wait(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children))
+        until(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in workers))
 
 
 def test_a_worker_that_cannot_start_says_why(root: Path) -> None:
