@@ -268,6 +268,25 @@ def test_what_a_dead_process_left_is_marked_and_the_next_update_goes_on(workspac
     assert states == ["interrupted", "interrupted", "running"]
 
 
+def test_the_last_update_of_a_name_is_found_behind_those_of_others(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often others were updated since: else a daily schedule would follow theirs."""
+    from luban.operations.updating import trigger
+    from luban.operations.updating.subject import subject
+
+    monkeypatch.setattr(trigger, "_PAGE", 2)
+    one = subject(workspace, "weather")
+    assert trigger.last_update(workspace, one) is None
+    runs = [workspace.runs.start("update", {"name": name}) for name in ("weather", "weather", *"abcde")]
+    for run in runs:
+        workspace.runs.finish(run.id, "finished")
+    last = trigger.last_update(workspace, one)
+    assert last is not None
+    assert last.id == runs[1].id
+    assert [run.id for run in trigger.subject_runs(workspace, one)] == [runs[1].id, runs[0].id]
+
+
 @pytest.mark.long
 def test_triggers_wait_for_time_and_drift(workspace: Workspace) -> None:
     """By schedule the first update is due and the next is not; drift is what monitoring sees in the log."""

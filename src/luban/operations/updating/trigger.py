@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 OPERATION = "update"
-_LOOKED_BACK = 200  # updates
+_PAGE = 200  # updates of all names that are read at once
+_OLDEST = 10_000  # that are looked at
+_ENOUGH = 50  # of one name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +71,18 @@ def due(workspace: Workspace, subject: Subject, material: Material, policy: Upda
 
 def last_update(workspace: Workspace, subject: Subject) -> Run | None:
     """Return the last update that went to its end."""
-    return next(iter(subject_runs(workspace, subject)), None)
+    return next(iter(subject_runs(workspace, subject, 1)), None)
 
 
-def subject_runs(workspace: Workspace, subject: Subject) -> list[Run]:
-    """Return the updates that went to their end, the latest first."""
-    runs = workspace.runs.list(operation=OPERATION, state="finished", limit=_LOOKED_BACK)
-    return [run for run in runs if run.request.get("name") == subject.name]
+def subject_runs(workspace: Workspace, subject: Subject, most: int = _ENOUGH) -> list[Run]:
+    """Return the latest updates that went to their end, the latest first, however many other names had since."""
+    found: list[Run] = []
+    for offset in range(0, _OLDEST, _PAGE):
+        page = workspace.runs.list(operation=OPERATION, state="finished", limit=_PAGE, offset=offset)
+        found += [run for run in page if run.request.get("name") == subject.name]
+        if len(found) >= most or len(page) < _PAGE:
+            break
+    return found[:most]
 
 
 def _held_back(workspace: Workspace, subject: Subject) -> str:
