@@ -203,7 +203,8 @@ def test_a_body_too_slow_for_whole_batches_is_tried_on_parts(monkeypatch: pytest
         step(self, few)
 
     monkeypatch.setattr(Stepping, "__call__", counted)
-    monkeypatch.setattr(sys.modules[forecast.__module__], "_SECONDS", 0.0)
+    for name in ("_SECONDS", "_LEAST"):
+        monkeypatch.setattr(sys.modules[forecast.__module__], name, 0.0)
     parts = forecast(backbone("text"), "full", task, task.inputs, training, parameters={}, effort=patient)
     assert max(rows) == 2
     assert isinstance(whole, Forecast)
