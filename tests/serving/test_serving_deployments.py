@@ -19,9 +19,10 @@ from served_deployments import deployment_server, load, register
 import servers
 from luban.core.errors import Conflict, NotFound
 from luban.store import Workspace
+from waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 ROW = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
@@ -40,17 +41,6 @@ def folder(tmp_path: Path) -> Path:
 def workspace(folder: Path) -> Iterator[Workspace]:
     with Workspace.open(folder, actor="ada") as opened:
         yield opened
-
-
-def until(what: Callable[[], Any], seconds: float = 180.0) -> Any:
-    """Return what a function returns as soon as it is true; fail where it never is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it never came to be")
 
 
 def ask(client: httpx.Client, number: int = 0, name: str = "shop", **more: Any) -> httpx.Response:
