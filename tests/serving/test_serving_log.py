@@ -80,6 +80,13 @@ def test_a_model_that_takes_nothing_but_pictures_is_logged() -> None:
     assert table["request_id"].to_pylist() == ["photos 0", "photos 1", "photos 2", "photos 2"]
 
 
+def test_a_picture_counts_for_what_may_wait_however_it_was_sent() -> None:
+    """Its text alone, or in a mapping: else a client could have any number of bytes kept in memory."""
+    plain = media.plain(media.picture(250))
+    for row in ({"photo": plain}, {"photo": {"bytes": plain}}, {"photo": {"bytes": {"path": plain}}}):
+        assert all(one.size() > len(plain) for one in seen(of_pictures(), "photos", row))
+
+
 def test_a_defect_in_the_rows_of_one_model_does_not_end_the_log_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are counted as dropped and told; what others answered, and what comes later, is stored."""
     runtime = Runtime.from_fitted(small.fitted(small.BINARY), name="good", version=1)

@@ -55,10 +55,16 @@ class Observation(NamedTuple):
 
 
 def _row_size(row: Mapping[str, Any]) -> int:
-    size = _VALUE * (len(row) + 1)
-    for value in row.values():
-        if type(value) is str or type(value) is bytes:
-            size += len(value)
+    """Return about how many bytes a row holds on to; a file may lie in a mapping, as `{"bytes": ...}`."""
+    size, waiting = 0, [row]
+    while waiting:
+        part = waiting.pop()
+        size += _VALUE * (len(part) + 1)
+        for value in part.values():
+            if type(value) is str or type(value) is bytes:
+                size += len(value)
+            elif isinstance(value, dict):
+                waiting.append(value)
     return size
 
 
