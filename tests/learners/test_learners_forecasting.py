@@ -19,7 +19,7 @@ from luban.core.protocols import Examples, Forecast, Plannable, Preflight
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
 from luban.foundation.backbones import tiny
-from luban.learners.adapted import choice
+from luban.learners.adapted import choice, frozen
 
 if TYPE_CHECKING:
     from luban.foundation.backbone import Backbone
@@ -34,8 +34,8 @@ SCHEMA = Schema(columns=(Column(name="text", kind="text"), Column(name="number",
 def small(monkeypatch: pytest.MonkeyPatch) -> Backbone:
     """Let the default backbone be a tiny random one."""
     made = tiny.text([" ".join(WORDS)])
+    monkeypatch.setattr(frozen, "frozen_backbone", lambda *_: made)
     monkeypatch.setattr(choice, "frozen_backbone", lambda *_: made)
-    monkeypatch.setattr("luban.learners.adapted.frozen.frozen_backbone", lambda *_: made)
     return made
 
 
