@@ -10,6 +10,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -211,12 +212,13 @@ def _answered(url: str, head: bytes, more: bytes = b"", times: int = 0) -> bytes
     """Send bytes, and more of them again and again; return what came back, nothing where the connection was reset."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=180) as client:
-        try:
+        with suppress(ConnectionResetError, BrokenPipeError):  # who hangs up may have said why
             client.sendall(head)
             for _ in range(times):
                 client.sendall(more)
+        try:
             return client.recv(4096)
-        except (ConnectionResetError, BrokenPipeError):
+        except ConnectionResetError:
             return b""
 
 
