@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,25 @@ def test_infinities(value):
     found = conform({"age": [1.0, float(value)]}, COLUMNS[:1], infinities="missing")
     assert found.table["age"].to_pylist() == [1.0, None]
     assert found.notes
+
+
+@pytest.mark.parametrize(
+    "values", [[13.5, True], [True, 13.5], [1, False, None], [False, 1], ["12,5", True], [np.True_, 2]]
+)
+@pytest.mark.parametrize("form", ["rows", "columns", "frame"])
+def test_truth_values_among_others_are_what_each_is_alone_in_every_order(form: str, values: list[Any]) -> None:
+    """In a column of numbers 1 and 0, in any other their words: what stands before them does not matter."""
+    columns = [Column(name=name, kind=name, storage=storage) for name, storage in KINDS_OF_VALUES.items()]
+    rows = [dict.fromkeys(KINDS_OF_VALUES, one) for one in values]
+    data: Any = rows
+    if form != "rows":
+        data = dict.fromkeys(KINDS_OF_VALUES, values)
+        data = data if form == "columns" else pd.DataFrame({name: pd.Series(values, dtype=object) for name in data})
+    alone = pa.concat_tables([conform(one, columns).table for one in rows])
+    assert conform(data, columns).table.equals(alone)
+
+
+KINDS_OF_VALUES = {"number": "string ,", "category": "string", "text": "string"}
 
 
 @pytest.mark.parametrize("value", ["true", "TRUE", "Yes", "y", "1", 1, 1.0, "on", True, np.bool_(True), "是"])

@@ -110,6 +110,33 @@ def test_a_defect_in_the_rows_of_one_model_does_not_end_the_log_of_others(monkey
     assert log.waiting == 0
 
 
+@pytest.mark.parametrize("first", [True, 60.0])
+def test_a_row_that_cannot_be_read_again_costs_no_other_its_place_in_the_log(first: Any) -> None:
+    """Requests of one row are read together: of ten one cannot be, and nine are stored, in their order."""
+    runtime = Runtime.from_fitted(small.fitted(small.BINARY), name="good", version=1)
+    row = {"age": 60.0, "colour": "red", "member": False, "since": "2020-01-01", "note": "hello"}
+    arm = seen(runtime, "good", row)[0].arm
+    ages = [first, *map(float, range(1, 10))]
+    ages[4] = "no number"  # it was answered, say by an older version
+    asked = [{**row, "age": age} for age in ages]
+    found = [
+        Observation(arm, str(place), place, one, runtime.predict_row(row), 0.001, None, None, None, None, 0.001)
+        for place, one in enumerate(asked)
+    ]
+    stored: list[pa.Table] = []
+    told: list[dict[str, Any]] = []
+    log = LogWriter(lambda table, _contents: stored.append(table), tell=lambda _event, **details: told.append(details))
+    log.put(found)
+    log.close()
+    whole = pa.concat_tables(stored)
+    assert whole["request_id"].to_pylist() == [str(place) for place in range(10) if place != 4]
+    assert whole["input.age"].to_pylist() == [float(age) for age in ages if age != "no number"]
+    assert log.counts() == {("good", "dropped"): 1, ("good", "stored"): 9}
+    assert [(one["name"], one["rows"]) for one in told] == [("good", 1)]
+    assert "'no number'" in told[0]["error"]
+    assert log.waiting == 0
+
+
 LISTS = [
     # kind, what was said of three rows, what was true, how many of these were wrong
     ("multilabel", [["a", "b"], ["a"], []], [["b", "a"], ["b"], []], 1),

@@ -96,7 +96,7 @@ def conform(
                 seen=type(data).__name__,
                 remedy="Give a data frame, a dict or a list of dicts.",
             )
-        data = to_table(data)
+        data = to_table(data, {one.name for one in columns if one.kind == "number"})
     check_names(data.column_names)
     notes: list[str] = []
     known = set(data.column_names)

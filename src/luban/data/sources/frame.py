@@ -15,7 +15,7 @@ from luban.data.sources import values
 from luban.data.storage import plain_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 _ROWS = 65_536
 
@@ -48,10 +48,13 @@ class FrameSource:
         return iter(batches or [pa.RecordBatch.from_pylist([], schema=table.schema)])
 
 
-def to_table(data: Any) -> pa.Table:
-    """Return an object in memory as an Arrow table of plain types."""
+def to_table(data: Any, numbers: Collection[str] = ()) -> pa.Table:
+    """Return an object in memory as an Arrow table of plain types.
+
+    In the columns that `numbers` names truth values among other Python values are 1 and 0.
+    """
     try:
-        table = _table(data)
+        table = _table(data, numbers)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
         raise InputError(
             "the object cannot be read as a table",
@@ -62,26 +65,26 @@ def to_table(data: Any) -> pa.Table:
     return plain_table(table.replace_schema_metadata(None))
 
 
-def _table(data: Any) -> pa.Table:
+def _table(data: Any, numbers: Collection[str]) -> pa.Table:
     if isinstance(data, pa.Table):
         return data
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     if _is_pandas(data):
-        return _from_pandas(data)
+        return _from_pandas(data, numbers)
     if isinstance(data, Mapping):
         data = {name: embedded(one) if is_object(one) else one for name, one in data.items()}
         several = any(
             isinstance(one, list | tuple) or (hasattr(one, "__len__") and not isinstance(one, str | bytes | Mapping))
             for one in data.values()
         )
-        return values.from_columns(data) if several else values.from_rows([data])
+        return values.from_columns(data, numbers) if several else values.from_rows([data], numbers)
     if isinstance(data, list | tuple):
-        return values.from_rows(data)
+        return values.from_rows(data, numbers)
     if isinstance(data, np.ndarray):
         if data.dtype.names is not None:
-            return values.from_columns({name: data[name] for name in data.dtype.names})
-        return values.from_columns({f"x{place}": data[:, place] for place in range(data.shape[1])})
+            return values.from_columns({name: data[name] for name in data.dtype.names}, numbers)
+        return values.from_columns({f"x{place}": data[:, place] for place in range(data.shape[1])}, numbers)
     return pa.table(data)
 
 
@@ -90,21 +93,27 @@ def _is_pandas(data: Any) -> bool:
     return kind.__name__ == "DataFrame" and kind.__module__.split(".")[0] == "pandas"
 
 
-def _from_pandas(frame: Any) -> pa.Table:
+def _from_pandas(frame: Any, numbers: Collection[str]) -> pa.Table:
     names = [str(name) for name in frame.columns]
     check_names(names, "the data frame")
     arrays = []
-    for place in range(len(names)):
+    for place, name in enumerate(names):
         series = frame.iloc[:, place]
         try:
-            arrays.append(
-                pa.chunked_array([a] if isinstance(a := pa.Array.from_pandas(series), pa.Array) else a.chunks, a.type)
-            )
+            found = pa.Array.from_pandas(series)
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # a mixture of types
-            arrays.append(
-                pa.chunked_array([values.column([None if _missing(one) else one for one in series.tolist()])])
-            )
+            arrays.append(_of_objects(series, name in numbers))
+            continue
+        if series.dtype == object and (pa.types.is_floating(found.type) or pa.types.is_integer(found.type)):
+            arrays.append(_of_objects(series, name in numbers))  # truth values may be among them
+        else:
+            arrays.append(pa.chunked_array([found] if isinstance(found, pa.Array) else found.chunks, found.type))
     return pa.table(arrays, names=names)
+
+
+def _of_objects(series: Any, number: bool) -> pa.ChunkedArray:
+    given = [None if _missing(one) else one for one in series.tolist()]
+    return pa.chunked_array([values.column(given, number=number)])
 
 
 def _missing(value: Any) -> bool:

@@ -12,10 +12,11 @@ import pyarrow as pa
 from luban.data.media.objects import embedded, is_object, is_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 _FIRST = 100
+_TRUTH = {"bool", "bool_"}  # names of the types of Python and NumPy
 
 
 def text(value: Any) -> str | None:
@@ -24,7 +25,7 @@ def text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or type(value).__name__ == "bool_" or type(value).__name__ == "bool":
+    if _is_truth(value):
         return "true" if value else "false"
     if isinstance(value, Real):
         number = float(value)
@@ -38,13 +39,17 @@ def text(value: Any) -> str | None:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def column(values: Sequence[Any]) -> pa.Array:
+def column(values: Sequence[Any], *, number: bool = False) -> pa.Array:
     """Return an Arrow array of the values; a mixture becomes numbers where all are numbers, text otherwise.
 
-    Pictures and sounds become references that hold their content, see `luban.data.media.objects`.
+    Truth values among numbers are a mixture, whichever comes first; where `number` says that numbers are wanted they
+    are 1 and 0, as one of them alone is. Pictures and sounds become references that hold their content, see
+    `luban.data.media.objects`.
     """
     if any(map(is_object, values[:_FIRST])):
         values = [embedded(one) if is_object(one) else one for one in values]
+    if number and _has_truth(values):
+        values = [int(one) if _is_truth(one) else one for one in values]
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError):
@@ -53,23 +58,35 @@ def column(values: Sequence[Any]) -> pa.Array:
             array = pa.array([None if one is None else float(one) for one in values], pa.float64(), from_pandas=True)
         else:
             array = pa.array([text(one) for one in values], pa.string())
+    else:
+        # Arrow reads [13.5, True] as numbers, and refuses [True, 13.5].
+        if not number and (pa.types.is_floating(array.type) or pa.types.is_integer(array.type)) and _has_truth(values):
+            array = pa.array([text(one) for one in values], pa.string())
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
     return array
 
 
-def from_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return a table of a list of dicts; a name that some lack is missing there."""
+def _has_truth(values: Sequence[Any]) -> bool:
+    return any(kind.__name__ in _TRUTH for kind in set(map(type, values)))
+
+
+def _is_truth(value: Any) -> bool:
+    return type(value).__name__ in _TRUTH
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]], numbers: Collection[str] = ()) -> pa.Table:
+    """Return a table of a list of dicts; a name that some lack is missing there. `numbers` are columns of numbers."""
     names = list(dict.fromkeys(str(name) for row in rows for name in row))
-    return pa.table({name: column([row.get(name) for row in rows]) for name in names})
+    return pa.table({name: column([row.get(name) for row in rows], number=name in numbers) for name in names})
 
 
-def from_columns(columns: Mapping[str, Any]) -> pa.Table:
-    """Return a table of a dict of columns: lists, NumPy arrays, Arrow arrays, series."""
-    return pa.table({str(name): _array(values) for name, values in columns.items()})
+def from_columns(columns: Mapping[str, Any], numbers: Collection[str] = ()) -> pa.Table:
+    """Return a table of a dict of columns: lists, NumPy arrays, Arrow arrays, series. `numbers` as in `from_rows`."""
+    return pa.table({str(name): _array(values, str(name) in numbers) for name, values in columns.items()})
 
 
-def _array(values: Any) -> Any:
+def _array(values: Any, number: bool) -> Any:
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
     if hasattr(values, "__arrow_c_stream__"):
@@ -80,4 +97,4 @@ def _array(values: Any) -> Any:
         if getattr(values, "dtype", None) is not None and values.dtype.kind in "biufM":
             return pa.array(values, from_pandas=True)
         values = values.tolist()
-    return column(list(values))
+    return column(list(values), number=number)

@@ -33,6 +33,11 @@ def log_table(seen: Sequence[Observation], contents: dict[str, bytes] | None = N
         All answered by the same arm, none without an answer.
     contents : dict of str to bytes, optional
         Gets the content of the pictures and sounds, by digest.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read together, which says nothing of each alone.
     """
     runtime = seen[0].arm.runtime
     found: dict[str, list[Any]] = {name: [] for name in COLUMNS.names}

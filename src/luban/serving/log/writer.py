@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from luban.core.errors import LubanError
+from luban.core.errors import InputError, LubanError
 from luban.serving.log.table import log_table
 
 if TYPE_CHECKING:
@@ -128,10 +128,13 @@ class LogWriter:
             self._count(one.table, "dropped")
 
     def _make(self) -> None:
-        """Make tables of what was taken."""
+        """Make tables of what was taken; where that fails of parts of it, down to the request that cannot be read."""
         with self._lock:
             taken, self._taken = self._taken, []
-        for part in _alike(taken):
+        left = _alike(taken)[::-1]
+        unreadable: dict[str, tuple[str, int]] = {}
+        while left:
+            part = left.pop()
             # As long as the table waits it stands for the bytes of what it was made from.
             size = sum(one.size() for one in part)
             arm = part[0].arm
@@ -143,11 +146,19 @@ class LogWriter:
             # A row that was answered cannot be read again, or a defect: told, and not tried for ever, nor the end of
             # the log of all other models.
             except Exception as error:  # noqa: BLE001
+                if isinstance(error, InputError) and len(part) > 1:  # what one client sent costs no other its rows
+                    half = len(part) // 2
+                    left += [part[half:], part[:half]]
+                    continue
                 self._release(size)
+                rows = sum(one.length for one in part)
+                name = arm.deployment.name if arm.deployment else ""
                 with self._lock:
-                    for one in part:
-                        self._counts[one.arm.deployment.name if one.arm.deployment else "", "dropped"] += one.length
-                self._tell("log-rows-unreadable", error=str(error) or type(error).__name__)
+                    self._counts[name, "dropped"] += rows
+                first, before = unreadable.get(name, (str(error) or type(error).__name__, 0))
+                unreadable[name] = (first, before + rows)
+        for name, (first, rows) in unreadable.items():
+            self._tell("log-rows-unreadable", name=name, rows=rows, error=first)
 
     def _write(self) -> bool:
         """Store the tables; return whether nothing is left."""
