@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -191,6 +194,25 @@ def test_a_defect_in_the_counting_of_labels_keeps_no_version_from_being_followed
             workspace.deployments.set("shop", {"small/2": 1.0})
             until(lambda: served.models.versions("shop") == ("2",))
     assert [details for event, details in told if event == "defect"] == [{"error": "ZeroDivisionError: a defect"}]
+
+
+def test_a_defect_in_what_one_deployment_was_asked_costs_no_other_what_was_seen_of_it() -> None:
+    """What was observed within one look is handed on by deployment; a defect is told once."""
+    heeded: list[str] = []
+
+    def heed(name: str, seen: list[Any]) -> None:
+        heeded.append(f"{name}: {len(seen)}")
+        if name == "first":
+            raise ZeroDivisionError("a defect")
+
+    told: list[str] = []
+    server = SimpleNamespace(_defects=deque(), _heed=heed, _tell=lambda event, **_details: told.append(event))
+    server._do = partial(Deployed._do, server)
+    arms = [SimpleNamespace(deployment=SimpleNamespace(name=name)) for name in ("first", "second", "first")]
+    server._seen = deque(SimpleNamespace(arm=arm) for arm in arms)
+    Deployed._drain(server)
+    assert heeded == ["first: 2", "second: 1"]
+    assert told == ["defect"]
 
 
 def until(what: Any) -> None:

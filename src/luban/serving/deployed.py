@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from luban.core.errors import Conflict, InputError, LubanError
@@ -208,13 +209,16 @@ class Deployed:
             if one.arm.deployment is not None:
                 by_name.setdefault(one.arm.deployment.name, []).append(one)
         for name, mine in by_name.items():
-            self._judge(name, mine)
-            answered = [one for one in mine if one.answer is not None]
-            shadow = self.models.shadow(name)
-            if shadow is not None:
-                for one in answered:
-                    self._shadow.put(shadow, one)
-            self._keep(answered)
+            self._do(partial(self._heed, name, mine))  # a defect in one costs no other what was seen of it
+
+    def _heed(self, name: str, seen: list[Observation]) -> None:
+        self._judge(name, seen)
+        answered = [one for one in seen if one.answer is not None]
+        shadow = self.models.shadow(name)
+        if shadow is not None:
+            for one in answered:
+                self._shadow.put(shadow, one)
+        self._keep(answered)
 
     def _judge(self, name: str, seen: list[Observation]) -> None:
         """Count what was seen of the trial that is under way; what was asked before it began says nothing of it."""
