@@ -14,6 +14,8 @@ from luban.core.task import Task
 from luban.learners.adapted import choice
 from luban.operations.fit import fit
 from luban.operations.fitting.backbone import checked
+from luban.operations.predict import predict
+from luban.operations.zoo.show import zoo_show
 from luban.store import Workspace
 
 pytest.importorskip("torch")
@@ -60,6 +62,21 @@ def test_a_name_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             fit(workspace, ROWS, target="y", backbone="mnilm")
         with pytest.raises(Unavailable, match="luban zoo list"):
             fit(workspace, ROWS, target="y", backbone="nobody/has-this-model")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_no_folder(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a path it would be the current folder, here one that holds a backbone; nothing falls back to a default."""
+    monkeypatch.chdir(folder)
+    with Workspace.open(folder.parent / ".luban") as workspace:
+        for ask in (
+            lambda: fit(workspace, ROWS, target="y", backbone=name),
+            lambda: zoo_show(workspace, name),
+            lambda: predict(workspace, data=ROWS, zero_shot="a,b", text="text", backbone=name),
+        ):
+            with pytest.raises(InputError, match="empty name"):
+                ask()
 
 
 def test_a_client_over_the_network_names_only_the_zoo(folder: Path) -> None:

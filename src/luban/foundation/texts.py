@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def reader(name: str | None, sample: Iterable[str | None]) -> Backbone:
     """Return the backbone of this name, or the one that suits some texts, with its weights."""
-    return (zoo.find(name) if name else zoo.default("text", sample)).load()
+    return (zoo.default("text", sample) if name is None else zoo.find(name)).load()
 
 
 def column_of(rows: pa.Table, named: str | None) -> str:

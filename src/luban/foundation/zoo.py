@@ -40,6 +40,8 @@ def find(name: str) -> Zoo:
 
     Raises
     ------
+    InputError
+        If the name is empty, which as a path would be the current folder.
     NotFound
         If it is none of them.
     Refused
@@ -47,6 +49,12 @@ def find(name: str) -> Zoo:
     """
     from luban.core.paths import paths_allowed
 
+    if not name.strip():
+        raise InputError(
+            "a backbone is asked for by an empty name",
+            seen=repr(name),
+            remedy="Name one (luban zoo list; for the current folder write ./), or leave --backbone out.",
+        )
     if name in names():
         zoo: Zoo = plugins.create("backbones", name)
         return zoo

@@ -96,7 +96,7 @@ def prepare(
     check_directions(wanted_directions, task, inference.schema)
     if wanted_directions:
         task = replace(task, constraints={**task.constraints, "monotonic": wanted_directions})
-    if options.get("backbone"):
+    if options.get("backbone") is not None:
         from luban.operations.fitting.backbone import checked
 
         named = checked(str(options["backbone"]), inference.schema.select(task.inputs))
