@@ -232,12 +232,13 @@ def test_a_table_is_read_from_a_file(folder: Path, model: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [("a.csv", "age,age\n1,2\n", "a column twice"), ("a.csv", "", "no head"), ("a.csv", "age,colour\n1\n", "1 cells"),
-     ("a.json", "{", "Expecting"), ("a.json", "[1]", "list of objects"), ("a.csv", "age\nx\n", "as missing: --fill\n")],
+     ("a.json", "{", "Expecting"), ("a.json", "[1]", "list of objects"), ("a.csv", "age\nx\n", "as missing: --fill\n"),
+     ("a.csv", "年龄\n1\n".encode("gbk"), "is not UTF-8: byte 0xc4 at 0; save it")],
 )  # fmt: skip
 def test_a_wrong_file_is_an_error_of_one_line(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, words: str
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str | bytes, words: str
 ) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
     module = program(folder)
     assert module.main([str(tmp_path / name)]) == 2
     said = capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,6 +202,23 @@ def test_where_all_lose_too_much_nothing_is_made(source: Workspace, monkeypatch:
     assert "weights loses 0.5" in str(caught.value)
     assert [one.version for one in source.models.versions("letters")] == [1]
     assert [run.state for run in source.runs.list(operation="compress")] == ["failed"]
+
+
+def test_what_int8_makes_no_smaller_is_refused(source: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The few weights of a model that is mostly trees and words cost more in int8 than they save."""
+    from luban.export.compress import press
+
+    def padded(graph: bytes, *_: Any, **__: Any) -> Any:
+        yield form("dynamic", graph)
+        yield form("weights", graph + b"more")
+
+    def form(name: str, content: bytes) -> Any:
+        return SimpleNamespace(name=name, words="", make=lambda: content)
+
+    monkeypatch.setattr(press, "forms", padded)
+    with pytest.raises(Unsupported, match=r"int8 makes letters/1 no smaller; seen: .* bytes in place of"):
+        compress(source, "letters/1")
+    assert [one.version for one in source.models.versions("letters")] == [1]
 
 
 def test_labels_that_become_others_are_bounded_too(source: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,20 +97,25 @@ def press(
     Raises
     ------
     Unsupported
-        If the model has nothing to compress, or every form loses more or answers otherwise more often; what each
-        lost is said.
+        If the model has nothing to compress, no form is smaller, or every form loses more or answers otherwise more
+        often; what each lost is said.
     """
     task, columns = fitted.task, fitted.signature.inputs
     original = GraphModel(task=task, columns=columns, graph=graph)
     expected = original.predict(table)
     before = measure.quality(task, target, expected, expected, fitted.model.decide)
     tried: list[Tried] = []
+    larger = ""
     tell(Progress(stage="compress", message="looking at the layers at work"))
     for form in forms(graph, list(_batches(graph, columns, calibration)), static=static):
         tell(Progress(stage="compress", message=f"int8, {form.name}"))
         one = Tried(form=form.name, words=form.words)
         try:
             content = form.make()
+            if len(content) >= len(graph):
+                larger = f"{len(content):,} bytes in place of {len(graph):,}"
+                tried.append(replace(one, why=f"it is not smaller: {larger}"))
+                continue
             made = graph_model(task=task, columns=columns, graph=content, learned={"form": form.name, "source": source})
             found = measure.quality(task, target, expected, made.predict(table), fitted.model.decide)
         except Unsupported as error:
@@ -133,6 +138,12 @@ def press(
                 loss=lost,
                 report=report,
             )
+    if larger and all(one.quality is None for one in tried):
+        raise Unsupported(
+            f"int8 makes {source or 'the model'} no smaller",
+            seen=larger,
+            remedy="It has few large weights; what it has of trees and words stays as it is.",
+        )
     wanted = f"loses at most {most:g} of {task.metric}"
     raise Unsupported(
         f"no int8 form of {source or 'the model'} {wanted}"

@@ -454,7 +454,13 @@ def answer_file(path: str, model: Model, predict: Any, *, fill: bool) -> int:
     except ColumnMissing as error:
         sys.stderr.write(f"{error.happened}; add it, or take it as missing: --fill\n")
         return 2
-    except (RowError, ModelError, OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except UnicodeDecodeError as error:
+        sys.stderr.write(
+            f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} at {error.start}; save it as UTF-8, as by "
+            f"iconv -f GB18030 -t UTF-8 {path}\n"
+        )
+        return 2
+    except (RowError, ModelError, OSError, csv.Error, json.JSONDecodeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
