@@ -160,7 +160,32 @@ def test_torchserve_management_maps_or_refuses(client: httpx.Client) -> None:
     assert {"modelName": "binary", "modelUrl": "binary"} in client.get("/models").json()["models"]
     assert client.get("/models/binary/1").json()[0]["modelVersion"] == "1"
     assert [one["modelVersion"] for one in client.get("/models/binary/all").json()] == ["1", "2"]
-    assert client.put("/models/binary?min_worker=3").status_code == 422
+    first = client.get("/models?limit=1").json()
+    rest = client.get(f"/models?next_page_token={first['nextPageToken']}").json()
+    assert len(first["models"]) == 1
+    assert first["models"] + rest["models"] == client.get("/models").json()["models"]
+    assert "nextPageToken" not in rest
+    for wrong in ("limit=0", "limit=-1", "limit=x", "next_page_token=-2", "next_page_token=1e3"):
+        assert client.get(f"/models?{wrong}").status_code == 400, wrong
+    answer = client.put("/models/binary?min_worker=2")
+    assert (answer.status_code, answer.json()) == (202, {"status": "Processing worker updates..."})
+    answer = client.put("/models/binary/1?min_worker=1&max_worker=4&synchronous=true")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "Workers scaled to 1 for model: binary, version: 1"},
+    )
+    for path, status in (
+        ("binary?min_worker=3", 422),  # there are two threads
+        ("binary?min_worker=0", 422),
+        ("binary?max_worker=1", 422),
+        ("binary?min_worker=2&max_worker=1", 400),
+        ("binary?min_worker=many", 400),
+        ("binary?synchronous=perhaps", 400),
+        ("nothing?min_worker=1", 404),
+        ("binary/9?min_worker=1", 404),
+    ):
+        assert client.put(f"/models/{path}").status_code == status, path
+    assert client.delete("/models/binary/2").status_code == 403  # it answers where no version is asked for
     assert client.delete("/models/three").status_code == 422  # these tests' server has no workspace
     assert client.put("/models/binary/1/set-default").status_code == 422
     for url in ("https://evil.example/m.mar", "../secret", "/etc/passwd", "a/../b", "file:///x", "..", ""):

@@ -183,6 +183,31 @@ def test_models_are_loaded_unloaded_and_promoted_by_the_protocols(root: Path) ->
             served.load("../../etc/passwd")
 
 
+@pytest.mark.long
+def test_one_of_several_versions_is_unregistered(root: Path) -> None:
+    """By the protocol of TorchServe: the other answers on, until loading its name brings both back."""
+    with Workspace.open(root) as workspace:
+        workspace.deployments.set("shared", {"first/1": 0.5, "first/2": 0.5}, reason="test")
+        with (
+            deployed(workspace, ["first/1", "first/2", "shared"]) as served,
+            running(served.models) as url,
+            httpx.Client(base_url=url, timeout=180) as client,
+        ):
+            assert client.delete("/models/first/2").status_code == 403
+            assert client.delete("/models/shared/2").status_code == 409
+            answer = client.delete("/models/first/1")
+            assert (answer.status_code, answer.json()) == (200, {"status": 'Model "first" unregistered'})
+            assert client.delete("/models/first/1").status_code == 404
+            assert [one["modelVersion"] for one in client.get("/models/first/all").json()] == ["2"]
+            assert client.post("/v1/models/first:predict", json=ASK).status_code == 200
+            assert client.post("/models?url=first").status_code == 200
+            assert sorted(one["modelVersion"] for one in client.get("/models/first/all").json()) == ["1", "2"]
+            assert client.delete("/models/first/1").status_code == 200
+            assert client.delete("/models/first/2").status_code == 200  # the last one
+            assert client.get("/models").json()["models"] == [{"modelName": "shared", "modelUrl": "shared"}]
+        workspace.deployments.remove("shared")
+
+
 def test_metrics_of_workers_add_up() -> None:
     """Counts of the dead stay; gauges are of those that live."""
 

@@ -6,22 +6,37 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
 class Chosen(NamedTuple):
-    """What is served beside the names that the server was started with, and what of them is not."""
+    """What is served beside the names that the server was started with, and what of them is not.
+
+    Under `left_out` stand those of several references of one name that are not, as they were given (``NAME/VERSION``,
+    ``NAME@ALIAS``, ``NAME``).
+    """
 
     loaded: tuple[str, ...] = ()
     unloaded: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def load(self, name: str) -> Chosen:
-        """Return the choice with a name loaded."""
-        return Chosen((*(one for one in self.loaded if one != name), name), _without(self.unloaded, name))
+        """Return the choice with a name loaded, as whole as it was given."""
+        left_out = tuple(one for one in self.left_out if one.replace("@", "/").partition("/")[0] != name)
+        return Chosen((*_without(self.loaded, name), name), _without(self.unloaded, name), left_out)
 
     def unload(self, name: str) -> Chosen:
         """Return the choice with a name unloaded."""
-        return Chosen(_without(self.loaded, name), (*_without(self.unloaded, name), name))
+        return Chosen(_without(self.loaded, name), (*_without(self.unloaded, name), name), self.left_out)
+
+    def leave_out(self, references: Iterable[str]) -> Chosen:
+        """Return the choice without these references of a name that has others."""
+        return self._replace(left_out=tuple(dict.fromkeys((*self.left_out, *references))))
+
+    def has(self, name: str, reference: str) -> bool:
+        """Return whether a name is served by what was given as this reference."""
+        return name not in self.unloaded and reference not in self.left_out
 
 
 class Choice:

@@ -161,9 +161,14 @@ class Deployed:
             raise InputError("only a name can be loaded", seen=repr(name)[:100], remedy="Leave version and alias out.")
         self._watch.choose(name, serve=True)
 
-    def unload(self, name: str) -> None:
-        """Serve a name no more, until it is loaded or the server is started again."""
-        self._watch.choose(name, serve=False)
+    def unload(self, name: str, version: str | None = None) -> None:
+        """Serve a name, or one of its versions, no more, until it is loaded or the server is started again."""
+        if version is not None and name in {one.name for one in self._workspace.deployments.list()}:
+            raise Conflict(
+                f"{name!r} is a deployment, whose versions share its traffic",
+                remedy="Use luban deployments promote or rollback.",
+            )
+        self._watch.choose(name, serve=False, version=version)
 
     def known(self) -> list[tuple[str, str]]:
         """Return (name, version) of the deployments and models of the workspace."""

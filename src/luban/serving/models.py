@@ -36,8 +36,8 @@ class Repository(Protocol):
     def load(self, name: str) -> None:
         """Serve a model, at its newest state; `NotFound` where there is none."""
 
-    def unload(self, name: str) -> None:
-        """Serve a name no more; `NotFound` where it is not served."""
+    def unload(self, name: str, version: str | None = None) -> None:
+        """Serve a name, or one of its versions, no more; `NotFound` where it is not served."""
 
     def known(self) -> Sequence[tuple[str, str]]:
         """Return (name, version) of all that could be served."""

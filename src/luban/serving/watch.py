@@ -139,8 +139,8 @@ class Watch:
             self._told(failed)
             failed.clear()  # an error holds on to what it came through, and so to runtimes that are served no more
 
-    def choose(self, name: str, *, serve: bool) -> None:
-        """Serve a name from now on, at its newest state, or no more.
+    def choose(self, name: str, *, serve: bool, version: str | None = None) -> None:
+        """Serve a name from now on, at its newest state, or no more; or no more at one of its versions.
 
         Raises
         ------
@@ -150,7 +150,10 @@ class Watch:
         with self._looking:
             before, waiting = self._chosen, self._waiting
             chosen = self._choice.read()
-            self._chosen = chosen.load(name) if serve else chosen.unload(name)
+            if version is not None:
+                self._chosen = chosen.leave_out(self._given(name, version))
+            else:
+                self._chosen = chosen.load(name) if serve else chosen.unload(name)
             try:
                 failed = self._follow()
             except LubanError:
@@ -161,6 +164,13 @@ class Watch:
                 raise failed.pop(name)
             self._choice.write(self._chosen)
 
+    def _given(self, name: str, version: str) -> list[str]:
+        """Return the references as which a version of a name was given."""
+        found = [one.given for one in self._wanted if one.name == name and one.model == f"{name}/{version}"]
+        if not found:
+            raise NotFound(f"the model {name!r} has no version {version!r} here")
+        return found
+
     def _follow(self) -> dict[str, Exception]:
         """Serve what the store says; return what could not be loaded, by the name it was given under."""
         failed: dict[str, Exception] = {}
@@ -169,7 +179,7 @@ class Watch:
         _, runtimes = self._build(wanted, there, failed)  # this may take seconds, in which the old answer
         order = dict.fromkeys([*self._names, *(one.given for one in wanted), *failed])
         with self._lock:
-            before = {one.given: one for one in self._wanted if one.name not in self._chosen.unloaded}
+            before = {one.given: one for one in self._wanted if self._chosen.has(one.name, one.given)}
             now = {given: before[given] for given in failed if given in before}
             now |= {one.given: self._ruled(one) for one in wanted if one.given not in failed}
             ruled = tuple(now[given] for given in order if given in now)
@@ -229,7 +239,7 @@ class Watch:
         for name in self._chosen.loaded:
             if name not in there:
                 add(name)
-        return tuple(one for one in found if one.name not in self._chosen.unloaded)
+        return tuple(one for one in found if self._chosen.has(one.name, one.given))
 
     def _named(self, name: str, deployments: Mapping[str, Deployment]) -> _Wanted:
         if name in deployments:

@@ -76,11 +76,11 @@ def load(models: Models, name: str) -> None:
         raise NotFound.named("model", name, models.names)
 
 
-def unload(models: Models, name: str) -> None:
-    """Serve a name no more; `NotFound` where it is not served."""
+def unload(models: Models, name: str, version: str | None = None) -> None:
+    """Serve a name, or one of its several versions, no more; `NotFound` where it is not served."""
     if name not in models.names:
         raise NotFound.named("model", name, models.names)
-    repository(models).unload(name)
+    repository(models).unload(name, version)
 
 
 async def _body(request: Request, models: Models, known: set[str]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Source: https://github.com/pytorch/serve (docs/inference_api.md, docs/management_api.md). A body is one row as a JSON
 object, ``{"instances": [...]}`` or ``{"data": [...]}`` of rows, a form with files, or, for a model of one column, the
 content itself (``curl -T cat.jpg``). Explanations are exact Shapley values, of models that have them. Management loads
-and unloads what is in the workspace, by name; numbers of workers belong to the server as a whole and are refused.
+and unloads what is in the workspace, by name; a number of workers is taken where as many calls of a model are answered
+at once anyway, and refused where it would have to change that: threads belong to the server as a whole.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from luban.core.errors import InputError, NotFound, Unsupported
+from luban.core.errors import InputError, NotFound, Refused, Unsupported
 from luban.data.media import data_uri
 from luban.data.media.endings import KINDS
 from luban.learners.predictions import label_text
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from luban.serving.routed import Routed
 
 _JSON = ("", "application/json", "application/x-www-form-urlencoded")  # the last is what curl says of any body
+
+_PAGE = 100  # models that are listed at once, at most
 
 
 class TorchServeWire:
@@ -90,9 +93,12 @@ class _Managing:
     def __init__(self, models: Models) -> None:
         self._models = models
 
-    async def index(self, _request: Request) -> Response:
-        names = self._models.names
-        return json_response({"models": [{"modelName": name, "modelUrl": name} for name in names]})
+    async def index(self, request: Request) -> Response:
+        names = sorted(self._models.names)
+        first = _whole(request, "next_page_token", 0)
+        end = first + min(_whole(request, "limit", _PAGE, least=1), _PAGE)
+        more = {"nextPageToken": str(end)} if end < len(names) else {}
+        return json_response({**more, "models": [{"modelName": one, "modelUrl": one} for one in names[first:end]]})
 
     async def describe(self, request: Request) -> Response:
         name, version = request.path_params["model"], request.path_params.get("version")
@@ -119,10 +125,27 @@ class _Managing:
 
     async def scale(self, request: Request) -> Response:
         await self._nothing(request)
-        self._models.find(request.path_params["model"], request.path_params.get("version"))
-        raise Unsupported(
-            "models have no workers of their own", remedy="Processes answer for all models: luban serve --workers N."
-        )
+        name, version = request.path_params["model"], request.path_params.get("version")
+        self._models.find(name, version)
+        threads = self._models.limits.threads
+        least = _whole(request, "min_worker", 1)
+        most = _whole(request, "max_worker", max(least, threads))
+        at_once = request.query_params.get("synchronous", "false").lower()
+        if at_once not in ("true", "false"):
+            raise InputError("synchronous must be true or false", seen=repr(at_once)[:100])
+        if most < least:
+            raise InputError("max_worker is less than min_worker", seen=f"{most} and {least}")
+        if not 1 <= least <= threads <= most:
+            raise Unsupported(
+                f"a model here answers up to {threads} calls at once, and that is not changed",
+                seen=f"min_worker {least}, max_worker {most}",
+                remedy="Processes answer for all models: luban serve --workers N. DELETE /models/NAME serves a model "
+                "no more.",
+            )
+        if at_once == "false":
+            return json_response({"status": "Processing worker updates..."}, 202)
+        which = name if version is None else f"{name}, version: {version}"
+        return json_response({"status": f"Workers scaled to {least} for model: {which}"})
 
     async def register(self, request: Request) -> Response:
         await self._nothing(request)
@@ -144,13 +167,13 @@ class _Managing:
         await self._nothing(request)
         name, version = request.path_params["model"], request.path_params.get("version")
         self._models.find(name, version)
-        if version is not None and len(self._models.versions(name)) > 1:
-            raise Unsupported(
-                "one of several versions cannot be unregistered",
-                seen=f"versions {', '.join(self._models.versions(name))}",
-                remedy="Change the deployment: luban deploy, luban deployments promote.",
+        one_of_several = version is not None and len(self._models.versions(name)) > 1
+        if one_of_several and str(self._models.find(name).version) == version:
+            raise Refused(
+                f"the version of {name!r} that answers where none is asked for cannot be removed before the others",
+                seen=f"version {version} of {', '.join(self._models.versions(name))}",
             )
-        await self._models.run(unload, self._models, name)
+        await self._models.run(unload, self._models, name, version if one_of_several else None)
         return json_response({"status": f'Model "{name}" unregistered'})
 
     async def set_default(self, request: Request) -> Response:
@@ -168,6 +191,16 @@ class _Managing:
             await read_body(request, self._models.limits.body, patience=self._models.limits.patience, ticket=ticket)
         finally:
             ticket.leave()
+
+
+def _whole(request: Request, name: str, default: int, *, least: int = 0) -> int:
+    """Return a whole number of the query."""
+    given = request.query_params.get(name, "")
+    if not given:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and int(given) >= least):
+        raise InputError(f"{name} must be a whole number from {least} on", seen=repr(given)[:100])
+    return int(given)
 
 
 def _shape(error: LubanError) -> dict[str, Any]:
