@@ -52,8 +52,25 @@ def test_of_an_hour_only_the_first_seconds_are_read():
     assert values.shape == (160_000,)
     assert most < 20e6, "an hour must not be held"
     assert decode.figures(content)["seconds"] == 3600
-    findings = AudioMel(columns=("heard",)).inspect(pa.table({"heard": [uri(content)]}))
-    assert any("longer than 10 s" in one.what and one.remedy for one in findings)
+    heard = AudioMel(columns=("heard",))
+    for findings in (heard.inspect(table := pa.table({"heard": [uri(content)]})), heard.glance(table)):
+        assert any("longer than 10 s" in one.what and one.remedy for one in findings)
+
+
+def test_a_glance_reads_the_heads_of_some_files_and_decodes_none(tmp_path, monkeypatch):
+    """Two rates and a long sound among forty files, one of which is none any more; all are told by 32 of them."""
+    places = []
+    for number in range(40):
+        places.append(tmp_path / f"{number}.wav")
+        places[-1].write_bytes(tone(12.0 if number % 2 else 0.1, 8000 if number % 3 else 16000))
+    places[0].write_bytes(b"")
+    monkeypatch.setattr(soundfile.SoundFile, "read", None)
+    table = pa.table({"heard": [None, *map(str, places)]})
+    told = AudioMel(columns=("heard",)).glance(table)
+    assert all(one.what.endswith("; by the heads of 31 of 40 sounds") and one.remedy for one in told)
+    assert any("2 sample rates" in one.what and one.verdict == "warn" for one in told)
+    assert any("longer than 10 s" in one.what and one.verdict == "warn" for one in told)
+    assert AudioMel(columns=("heard",)).glance(table.slice(0, 2)) == []
 
 
 @pytest.mark.parametrize(

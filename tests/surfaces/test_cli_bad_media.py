@@ -133,6 +133,19 @@ def test_an_hour_long_sound_among_short_ones(luban: CommandLine) -> None:
     assert luban("predict", "rows", rows, "--json").json["rows"] == 12
 
 
+def test_what_is_not_heard_of_hours_is_said_by_a_learner_that_hears(luban: CommandLine) -> None:
+    """A probe alone reads heads: that hours are cut, and that the rates are mixed, is said before it begins."""
+    pytest.importorskip("transformers")
+    short = [sound(0.4 + 0.1 * place) for place in range(6)]
+    hours = [sound(3600 + place, rate=1000) for place in range(2)]
+    rows = folder(luban.folder, a=[*short, hours[0]], b=[*short[:5], *hours])
+    asked = ["fit", rows, "--learners", "linear_probe", "--rounds", "1", "--dry-run", "--json"]
+    answer = luban(*asked, timeout=400)
+    assert answer.code == 0, answer.err[-1500:]
+    told = json.dumps(answer.json["report"])
+    assert all(words in told for words in ("is not heard", "2 sample rates", "1,000 Hz")), told
+
+
 def test_a_path_that_leaves_the_folder_of_the_table(luban: CommandLine) -> None:
     place = luban.folder / "table"
     place.mkdir()

@@ -93,6 +93,14 @@ class Inspecting(Protocol):
 
 
 @runtime_checkable
+class Glancing(Protocol):
+    """Ability of a preparation of files: it can say what it would lose by the heads of some, without decoding any."""
+
+    def glance(self, table: pa.Table) -> Sequence[Finding]:
+        """Return what is worth knowing before training, each with its fix, from a few dozen of the files at most."""
+
+
+@runtime_checkable
 class Cutting(Protocol):
     """Ability of a preparation: it cuts off what rows have beyond a length."""
 

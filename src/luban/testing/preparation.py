@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luban.core.errors import LubanError
-from luban.core.preparation import Augmenting, Cutting, Inspecting, Preparation
+from luban.core.preparation import Augmenting, Cutting, Glancing, Inspecting, Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,8 @@ def check_preparation(preparation: Preparation, table: pa.Table) -> None:
         _check_cut(preparation, found)
     if isinstance(preparation, Inspecting):
         assert all(one.what for one in preparation.inspect(rows)), "a finding says nothing"
+    if isinstance(preparation, Glancing):
+        assert all(one.what for one in preparation.glance(rows)), "a finding by heads says nothing"
 
 
 def _check_tensors(preparation: Preparation, found: Mapping[str, np.ndarray], rows: int) -> None:

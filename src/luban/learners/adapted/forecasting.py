@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luban.core.kinds import MEANINGS
-from luban.core.preparation import Inspecting
+from luban.core.preparation import Glancing, Inspecting
 from luban.core.protocols import Forecast
 from luban.learners.adapted import frozen
 
@@ -76,11 +76,13 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
 def losses(schema: Schema, training: Examples, *, backbone: str | None, effort: Effort) -> list[Finding]:
     """Return what the preparations of the backbones find wrong, or worth knowing, in these rows.
 
-    Files are not opened once more: whether they can be read, and how long they are, was found out as they came in.
+    Whether files can be read was found out as they came in: of some the head is read, and nothing is decoded.
     """
     found: list[Finding] = []
     for part in frozen.make(schema, training.table, backbone=backbone, effort=effort).parts:
         preparation = part.backbone.preparation(part.columns)
-        if isinstance(preparation, Inspecting) and not MEANINGS[schema.column(part.columns[0]).kind].file:
+        if MEANINGS[schema.column(part.columns[0]).kind].file:
+            found += preparation.glance(training.table) if isinstance(preparation, Glancing) else []
+        elif isinstance(preparation, Inspecting):
             found += preparation.inspect(training.table)
     return found

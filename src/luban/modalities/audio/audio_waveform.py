@@ -116,6 +116,12 @@ class AudioWaveform:
 
         return inspect(table, self.columns[0], rate=self.rate, seconds=self.seconds)
 
+    def glance(self, table: pa.Table) -> Sequence[Finding]:
+        """Find sounds that are cut off, or of mixed or lower rates, by the heads of some."""
+        from luban.modalities.audio.inspect import glance
+
+        return glance(table, self.columns[0], rate=self.rate, seconds=self.seconds)
+
     def save(self) -> Mapping[str, bytes]:
         """Return the settings."""
         return {settings.NAME: settings.written(self)}

@@ -80,6 +80,18 @@ def figures(content: bytes) -> dict[str, Any]:
         }
 
 
+def head(source: bytes | str) -> dict[str, Any]:
+    """Return the rate and seconds that the head of a sound tells; nothing is decoded.
+
+    Parameters
+    ----------
+    source : bytes or str
+        The content, or the path of a file, which is not read to its end.
+    """
+    with _open(source) as file:
+        return {"rate": int(file.samplerate), "seconds": file.frames / file.samplerate}
+
+
 def broken(why: str) -> InputError:
     """Return the error for a sound that cannot be read."""
     return InputError(
@@ -92,13 +104,13 @@ def _sound(values: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _open(content: bytes) -> Iterator[SoundFile]:
+def _open(source: bytes | str) -> Iterator[SoundFile]:
     import soundfile
 
-    if not content:
+    if not source:
         raise broken("the file is empty")
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             if not RATES[0] <= file.samplerate <= RATES[1]:
                 raise broken(f"a rate of {file.samplerate:,} Hz")
             yield file

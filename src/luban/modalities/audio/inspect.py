@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,20 +13,20 @@ from luban.core.errors import LubanError
 from luban.core.report import Finding
 from luban.data.media import content
 from luban.data.media.mapping import mapped
-from luban.modalities.audio.decode import figures
+from luban.data.media.reference import is_data_uri
+from luban.modalities.audio.decode import figures, head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_ROWS = 200
+MOST_HEADS = 32
 
 
 def inspect(table: pa.Table, column: str, *, rate: int, seconds: float) -> Sequence[Finding]:
     """Return findings on at most 200 sounds, spread evenly."""
     references = table.column(column)
-    present = references.drop_null()
-    if len(present) > MOST_ROWS:
-        present = present.take(pa.array(np.linspace(0, len(present) - 1, MOST_ROWS).astype(np.int64)))
+    present = _spread(references.drop_null(), MOST_ROWS)
     found, bad = [], []
     for one in mapped(_figures, present.to_pylist()):
         if isinstance(one, str):
@@ -37,6 +38,27 @@ def inspect(table: pa.Table, column: str, *, rate: int, seconds: float) -> Seque
         *_broken(bad, len(present)),
         *(_rates(found, rate) + _long(found, seconds) if found else []),
     ]
+
+
+def glance(table: pa.Table, column: str, *, rate: int, seconds: float) -> Sequence[Finding]:
+    """Return findings on rates and lengths by the heads of at most 32 sounds, spread evenly; none is decoded."""
+    present = table.column(column).drop_null()
+    heads = list(mapped(_head, _spread(present, MOST_HEADS).to_pylist()))
+    found = [one for one in heads if one is not None]
+    if not found:
+        return []
+    told = [*_rates(found, rate), *_long(found, seconds)]
+    if len(found) == len(present):
+        return told
+    by = f"; by the heads of {len(found):,} of {len(present):,} sounds"
+    return [replace(one, what=one.what + by) for one in told]
+
+
+def _spread(references: pa.ChunkedArray, most: int) -> pa.ChunkedArray:
+    """Return at most so many values, spread evenly."""
+    if len(references) <= most:
+        return references
+    return references.take(pa.array(np.linspace(0, len(references) - 1, most).astype(np.int64)))
 
 
 def _missing(references: pa.ChunkedArray) -> list[Finding]:
@@ -119,3 +141,11 @@ def _figures(reference: str) -> dict[str, Any] | str:
         return figures(content(reference))
     except LubanError as error:
         return f"{error.seen or error.happened}"
+
+
+def _head(reference: str) -> dict[str, Any] | None:
+    """Return what the head of a sound tells, None where it cannot be read, which was told as the sound came in."""
+    try:
+        return head(content(reference) if is_data_uri(reference) else reference)
+    except LubanError:
+        return None
