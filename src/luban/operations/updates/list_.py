@@ -64,7 +64,7 @@ def updates_list(workspace: Workspace, name: str | None = None, *, limit: int = 
     limit
         At most so many.
     """
-    from luban.operations.updating.trigger import OPERATION
+    from luban.operations.updating.subject import OPERATION
 
     found = []
     for run in workspace.runs.list(operation=OPERATION, limit=10_000 if name is not None else limit):

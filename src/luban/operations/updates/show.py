@@ -51,7 +51,7 @@ def updates_show(workspace: Workspace, run: str) -> UpdateShown:
         Its identifier, or the beginning of it.
     """
     from luban.operations.updates.list_ import line
-    from luban.operations.updating.trigger import OPERATION
+    from luban.operations.updating.subject import OPERATION
 
     found = workspace.runs.get(run)
     if found.operation != OPERATION:

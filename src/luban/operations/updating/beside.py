@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import LubanError
 from luban.operations.beside import Beside
+from luban.operations.updating.rest import AFTER_FAILURE, failed_lately
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 GAP = 5.0
 """Seconds between two looks at one name, at least; and three times what the last one took."""
-
-AFTER_FAILURE = 60.0
-"""Seconds until a name whose update failed is looked at again."""
 
 _QUIET = ("waiting", "busy")
 
@@ -67,6 +65,10 @@ class _Policies:
             return
         self._next[name] = began + AFTER_FAILURE  # where this does not come to its end
         try:
+            if failed_lately(self._workspace, name) is not None:  # here, or at another server
+                self._seen[name] = None  # after that it is looked at whether labels come or not
+                self._next[name] = began + GAP
+                return
             marks = self._marks(name)
         except LubanError as error:
             self._beside.tell("update", subject=name, outcome="failed", reason=str(error))

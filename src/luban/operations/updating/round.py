@@ -12,8 +12,9 @@ from luban.core.serial import to_json
 from luban.operations.updating.alone import SECONDS, end_interrupted, holder, kept
 from luban.operations.updating.asked import copied, folder
 from luban.operations.updating.material import at_hand, of_data, of_log
+from luban.operations.updating.subject import OPERATION
 from luban.operations.updating.subject import subject as found
-from luban.operations.updating.trigger import OPERATION, due
+from luban.operations.updating.trigger import due
 
 if TYPE_CHECKING:
     from luban.core.report import Report

@@ -13,6 +13,9 @@ from luban.core.update import Promotion
 if TYPE_CHECKING:
     from luban.store import Workspace
 
+OPERATION = "update"
+"""Of runs: what they are told by."""
+
 TAG = "update"
 """Tag of a version that an update made: what it is told by."""
 

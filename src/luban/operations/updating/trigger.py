@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import InputError
 from luban.core.report import Report
 from luban.operations.updating.material import FEWEST
+from luban.operations.updating.rest import AFTER_FAILURE, failed_lately
+from luban.operations.updating.subject import OPERATION
 
 if TYPE_CHECKING:
     from luban.core.run import Run
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from luban.operations.updating.subject import Subject
     from luban.store import Workspace
 
-OPERATION = "update"
 _PAGE = 200  # updates of all names that are read at once
 _OLDEST = 10_000  # that are looked at
 _ENOUGH = 50  # of one name
@@ -92,6 +93,9 @@ def _held_back(workspace: Workspace, subject: Subject) -> str:
     for one in workspace.approvals.list(state="open", subject=subject.name):
         if one.detail.get("champion") == subject.champion.reference:
             return f"{one.reference} waits for a person's yes: luban approvals show {one.id}"
+    failed = failed_lately(workspace, subject.name)
+    if failed is not None:
+        return f"the last update failed ({failed.id}): the next begins {AFTER_FAILURE:.0f} s after it at the earliest"
     return ""
 
 
