@@ -202,6 +202,20 @@ def test_the_last_label_counts_and_meets_its_prediction(workspace: Workspace) ->
     assert workspace.labels.read("shop", since=max(known)).num_rows == 1
 
 
+def test_labels_meet_an_id_by_both_of_its_spellings(workspace: Workspace) -> None:
+    """The id itself, and the header in which it is percent-encoded; erasing a person takes either."""
+    workspace.predictions.append(rows("订单17", "100%", subject="bob"))
+    workspace.predictions.append(rows("甲-1", subject="alice"))
+    workspace.labels.add("shop", ["%E8%AE%A2%E5%8D%9517", "100%", "甲-1"], None, ["yes", "no", "no"])
+    joined = workspace.labels.joined("shop")
+    found = zip(joined["request_id"].to_pylist(), joined["label"].to_pylist(), strict=True)
+    assert list(found) == [("订单17", "yes"), ("100%", "no"), ("甲-1", "no")]
+    workspace.labels.add("shop", ["订单17"], None, ["no"])
+    assert workspace.labels.joined("shop")["label"].to_pylist() == ["no", "no", "no"]
+    assert workspace.predictions.erase("bob") == 2
+    assert workspace.labels.read("shop")["request_id"].to_pylist() == ["甲-1"]
+
+
 @pytest.mark.parametrize(
     ("request_ids", "places", "labels"),
     [(["a"], None, ["x", "y"]), (["a"], [2**40], ["x"]), ([None], None, ["x"]), (["a"], None, [None])],

@@ -4,7 +4,8 @@ A request says so in the headers ``x-request-id``, ``x-luban-subject`` and ``x-l
 protocol has for that (``id`` and ``parameters`` of the Open Inference Protocol, fields of the same names in records);
 the body goes before the headers; ``x-luban-timeout`` says for how many seconds from its arrival an answer is waited
 for. A request without an id gets one. Every answer carries ``x-request-id``, under which the prediction log has its
-rows and under which labels may be sent later.
+rows and under which labels may be sent later; an id that no header can hold is percent-encoded there
+(`luban.core.request_id`). Headers are read as UTF-8, as clients send them that send more than ASCII.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError
+from luban.core.request_id import LONGEST, as_header, meant
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 ASKER = "luban.asker"
 """Key of the ASGI scope under which the outermost layer leaves the `Asker`."""
 
-LONGEST = 200
 _CONSENT = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NAMES = {b"x-request-id", b"x-luban-subject", b"x-luban-consent", b"x-luban-timeout"}
 
@@ -66,7 +67,7 @@ class Asker:
             If an id or a subject is no text of 1 to 200 printable characters, or consent neither true nor false.
         """
         if identifier is not None:
-            self.request_id = _text("id", identifier)
+            self.request_id = _text("id", meant(identifier) if isinstance(identifier, str) else identifier)
         if subject is not None:
             self.subject = _text("subject", subject)
         if consent is not None:
@@ -95,7 +96,7 @@ class Asker:
     @property
     def header(self) -> tuple[bytes, bytes]:
         """The header that an answer carries."""
-        return b"x-request-id", self.request_id.encode("latin-1", "replace")
+        return b"x-request-id", as_header(self.request_id).encode("ascii")
 
 
 def asker(scope: Scope) -> Asker:
@@ -103,7 +104,7 @@ def asker(scope: Scope) -> Asker:
 
     A subject that cannot be read, or a consent that cannot be understood, counts as refused: it is not logged.
     """
-    said = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
+    said = {name: _words(value) for name, value in scope["headers"] if name in _NAMES}
     found = Asker()
     if not said:
         return found
@@ -125,6 +126,13 @@ def asker_of(scope: Scope) -> Asker:
         scope[ASKER] = asker(scope)
     found: Asker = scope[ASKER]
     return found
+
+
+def _words(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")  # as HTTP once had it
 
 
 def _text(what: str, value: Any) -> str:

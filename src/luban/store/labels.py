@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from luban.core.errors import InputError
+from luban.core.request_id import meant
 from luban.store.chunks import MOMENT, Chunks, between, concatenate
 from luban.store.clock import now
 from luban.store.names import valid_name
@@ -48,6 +50,7 @@ class Labels:
         Parameters
         ----------
         request_ids : sequence of str
+            As they were sent, or as the header ``x-request-id`` of the answers spells them.
         rows : sequence of int, optional
             The place of each row in its request; by default 0.
         labels : sequence
@@ -104,8 +107,8 @@ class Labels:
         wanted = None if columns is None else [*dict.fromkeys([*KEY, *columns])]
         log = self._predictions.read(deployment, since=since, until=until, columns=wanted)
         labels = self.read(deployment)
-        left = log.select(KEY).append_column("left", pa.array(np.arange(log.num_rows)))
-        right = labels.select(KEY).append_column("right", pa.array(np.arange(labels.num_rows)))
+        left = keys(log).append_column("left", pa.array(np.arange(log.num_rows)))
+        right = keys(labels).append_column("right", pa.array(np.arange(labels.num_rows)))
         met = left.join(right, keys=list(KEY), join_type="inner").sort_by("left")
         table = log.take(met["left"])
         table = table if columns is None else table.select([one for one in columns if one in table.column_names])
@@ -120,11 +123,12 @@ def label_chunks(database: Database, blobs: Blobs, actor: str) -> Chunks:
 
 def forget(labels: Chunks, deployment: str, rows: pa.Table) -> None:
     """Erase the labels of these (request_id, row)."""
+    gone = keys(rows)
 
     def staying(chunk: Chunk) -> pa.Table | None:
         mine = labels.rows(chunk)
-        left = mine.select(KEY).append_column("place", pa.array(np.arange(mine.num_rows)))
-        kept = left.join(rows.select(KEY), keys=list(KEY), join_type="left anti")["place"]
+        left = keys(mine).append_column("place", pa.array(np.arange(mine.num_rows)))
+        kept = left.join(gone, keys=list(KEY), join_type="left anti")["place"]
         return None if len(kept) == mine.num_rows else mine.take(pa.array(np.sort(kept.to_numpy())))
 
     labels.rewrite(staying, deployment=deployment, action="labels.erase", subject=f"deployment/{deployment}", detail={})
@@ -132,11 +136,22 @@ def forget(labels: Chunks, deployment: str, rows: pa.Table) -> None:
 
 def last(labels: pa.Table) -> pa.Table:
     """Return the last label of each row, in the order in which these came."""
-    places = labels.select(KEY).append_column("place", pa.array(np.arange(labels.num_rows)))
+    places = keys(labels).append_column("place", pa.array(np.arange(labels.num_rows)))
     newest = places.group_by(list(KEY)).aggregate([("place", "max")])["place_max"]
     if len(newest) == labels.num_rows:
         return labels
     return labels.take(pa.array(np.sort(newest.to_numpy())))
+
+
+def keys(rows: pa.Table) -> pa.Table:
+    """Return ``request_id`` and ``row`` of rows, each id as it is meant, whichever way it is spelt."""
+    found = rows.select(KEY)
+    ids = found["request_id"]
+    there = pc.fill_null(pc.match_substring(ids, "%"), False)
+    if not pc.any(there).as_py():
+        return found
+    spelt = pa.array(map(meant, ids.filter(there).to_pylist()), pa.string())
+    return found.set_column(0, "request_id", pc.replace_with_mask(ids.combine_chunks(), there.combine_chunks(), spelt))
 
 
 def _array(values: Any, kind: pa.DataType | None, what: str) -> pa.Array:
