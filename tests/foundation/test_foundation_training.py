@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,11 +30,12 @@ from luban.core.budget import Effort
 from luban.core.errors import InputError
 from luban.foundation import backbone as backbones
 from luban.foundation.adapt import adapt
-from luban.foundation.curves import drawn, metrics
+from luban.foundation.curves import shorten, told
 from luban.foundation.training import checkpoint, clock, evaluate, loop, probe
 from luban.foundation.training.order import by_length, shuffled
 from luban.foundation.training.rows import Rows
 from luban.foundation.training.schedule import factor
+from luban.foundation.training.work import Point
 
 HERE = Path(__file__).parent
 PLAIN: dict[str, Any] = {"batch": 8, "precision": "float32", "learning_rate": 1e-3}
@@ -345,7 +347,27 @@ def test_the_curves_tell_the_course() -> None:
     assert [one.step for one in history] == sorted(one.step for one in history)
     assert sum(one.validation is not None for one in history) >= 4
     assert history[-1].rate < max(one.rate for one in history)
-    losses, rates, speeds = drawn(history)
-    assert losses.columns == ("step", "training", "validation")
-    assert len(losses.rows) == len(rates.rows) == len(speeds.rows) == len(history)
-    assert set(metrics(history[-1])) == {"training_loss", "validation_loss", "learning_rate", "rows_per_second"}
+    curves = told(history)
+    assert set(curves) == {"loss", "training_loss", "validation_loss", "learning_rate", "rows_per_second"}
+    assert curves["loss"] == tuple((one.step, one.criterion) for one in history if one.criterion is not None)
+    assert len(curves["training_loss"]) >= 20
+    assert all(value > 0 for name in ("learning_rate", "rows_per_second") for _, value in curves[name])
+
+
+def test_a_history_stays_short_however_long_the_training() -> None:
+    """Of a hundred thousand points few stay; the first and the last, and the last evaluation, are among them."""
+    history: list[Point] = []
+    longest = 0
+    for step in range(0, 100_000, 10):
+        judged = 1.0 / (1 + step) if step % 5000 == 0 else None
+        history.append(Point(step=step, epoch=0.0, training=1.0, validation=judged, criterion=judged, rate=1e-3))
+        shorten(history)
+        longest = max(longest, len(history))
+    assert longest <= 800
+    steps = [one.step for one in history]
+    assert steps == sorted(set(steps))
+    assert [one.step for one in history if one.criterion is not None] == list(range(0, 100_000, 5000))
+    assert steps[0] == 0
+    assert steps[-1] == 99_990
+    assert max(b - a for a, b in pairwise(steps)) <= 2000, "no fiftieth of it is left out"
+    assert max(map(len, told(history).values())) <= 200

@@ -14,10 +14,11 @@ import pytest
 
 from luban.core import plugins
 from luban.core.budget import Effort
-from luban.core.protocols import Examples, Unsuitable
+from luban.core.protocols import Examples, Recounting, Unsuitable
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
 from luban.testing.learner import loss_of, turned
+from luban.testing.recounting import check_recounts
 from luban.testing.updatable import check_goes_on
 
 pytest.importorskip("torch")
@@ -118,6 +119,9 @@ def test_what_was_saved_answers_the_same(
 ) -> None:
     """A model learns, survives saving and loading within 1e-6, and answers rows without a text and no rows at all."""
     model, table = fitted(learner, columns, tmp_path, **parameters)
+    if isinstance(model, Recounting):
+        check_recounts(model)
+    assert isinstance(model, Recounting) == (learner in ("few_shot", "fine_tune")), "networks tell how they learnt"
     payloads = model.save()
     assert all(name.rpartition(".")[2] in {"json", "npz", "safetensors", "txt"} for name in payloads)
     again = plugins.create("learners", learner).load(payloads)

@@ -105,3 +105,20 @@ def test_the_model_was_adapted_as_it_was_said(folder: Path) -> None:
         for member in members:
             assert member.adapted.way == "lora"
             assert member.adapted.options["rank"] == 2
+        figures = ("loss", "training_loss", "validation_loss", "learning_rate", "rows_per_second")
+        trial = next(one for one in workspace.runs.list(parent=made.run) if one.request["learner"] == "fine_tune")
+        kept = {name: workspace.runs.history(trial.id, name) for name in figures}
+        assert min(map(len, kept.values())) >= 1
+        assert len(kept["training_loss"]) >= 3
+        assert [row[1] for row in kept["validation_loss"]] == [
+            one.validation for one in members[0].adapted.history if one.validation is not None
+        ]
+        assert made.report is not None
+        pictures = {
+            one.title.rpartition(": ")[2]: one
+            for finding in made.report.findings
+            for one in finding.evidence
+            if one.title.startswith("fine_tune")
+        }
+        assert pictures["loss"].columns == ("step", "training loss", "validation loss")
+        assert {"learning rate", "rows per second"} <= set(pictures)

@@ -343,13 +343,36 @@ def test_the_first_look_does_not_take_the_time_of_the_others(tmp_path: Path, mon
 
 def test_a_curve_is_thinned() -> None:
     """Of thousands of steps some two hundred are kept, the last one among them, and none that is no number."""
-    from luban.search.fold import _thinned
+    from luban.core.curves import thinned
 
     curve = [(step, float(step)) for step in range(5_000)] + [(5_000, math.nan)]
-    thin = _thinned(curve)
-    assert len(thin) <= 202
+    thin = thinned(curve)
+    assert 150 <= len(thin) <= 200
+    assert thin[0] == (0, 0.0)
     assert thin[-1] == (4_999, 4_999.0)
-    assert _thinned([]) == ()
+    assert thinned([]) == ()
+    assert thinned(curve[:3]) == tuple(curve[:3])
+
+
+def test_what_a_model_tells_of_its_fit_is_kept_with_its_fold(tmp_path: Path) -> None:
+    """Its curves are thinned out; the loss that it tells is whole where what was reported begins after a kill."""
+    from luban.search.fold import fit_fold
+
+    plan_study(**problem(), folder=tmp_path, executor=InlineExecutor(), seconds=math.inf, learners=[RIDGE])
+    arguments = {"folder": str(tmp_path), "fold": 0, "seconds": None, "deadline": None, "cache": str(tmp_path)}
+    arguments["parameters"] = {"strength": 1.0}
+    for key, learner in (("told", "search_learners:Recounted"), ("plain", DEAR)):
+        fit_fold(lambda _: True, **arguments, key=key, learner=learner, threads=1, seed=0)
+    result = scratch.read_result(tmp_path, "told", 0)
+    assert result is not None
+    assert result.curve == ((1, 0.75), (2, 0.5), (3, 0.25)), "not what was reported, which is the last of it alone"
+    assert set(result.curves) == {"training_loss"}
+    assert 150 <= len(result.curves["training_loss"]) <= 200
+    assert all(math.isfinite(value) for _, value in result.curves["training_loss"])
+    plain = scratch.read_result(tmp_path, "plain", 0)
+    assert plain is not None
+    assert [step for step, _ in plain.curve] == [0, 1, 2], "others keep what was reported"
+    assert plain.curves == {}
 
 
 def test_what_no_other_fit_takes_again_is_not_reserved() -> None:

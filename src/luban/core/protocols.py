@@ -395,6 +395,20 @@ class Preparing(Protocol):
 
 
 @runtime_checkable
+class Recounting(Protocol):
+    """Ability of a model: it tells how its fit went, step by step, as far as it was recorded when it was fitted."""
+
+    @property
+    def curves(self) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """Return (step, value) pairs by the name of a metric: steps ascend, two hundred points a curve at most.
+
+        Those whose names end in ``_loss``, such as ``training_loss`` and ``validation_loss``, are drawn in one picture,
+        each other one, such as ``learning_rate`` and ``rows_per_second``, in its own. ``loss`` is what it has told its
+        ``report``, and is taken in place of that: it is whole where a fit went on from a checkpoint.
+        """
+
+
+@runtime_checkable
 class Updatable(Protocol):
     """Ability of a model: it can go on learning from new rows."""
 

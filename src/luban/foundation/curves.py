@@ -1,44 +1,49 @@
-"""The course of a training, to be drawn and to be recorded as metrics of a run."""
+"""The course of a training: kept short while it goes on, and told as curves."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luban.core.report import Evidence
+from luban.core.curves import LONGEST, chosen, thinned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.foundation.training.work import Point
 
-
-def drawn(history: Sequence[Point]) -> tuple[Evidence, ...]:
-    """Return the losses, the rate and the speed over the steps, as lines; nothing for a training of one point."""
-    if len(history) < 2:
-        return ()
-    losses = tuple((one.step, one.training, one.validation) for one in history)
-    return (
-        Evidence(
-            title="Loss while it learnt", columns=("step", "training", "validation"), rows=losses, drawing="line",
-            x="step", y="loss",
-        ),
-        Evidence(
-            title="Learning rate", columns=("step", "rate"), rows=tuple((one.step, one.rate) for one in history),
-            drawing="line", x="step", y="rate",
-        ),
-        Evidence(
-            title="Speed", columns=("step", "rows a second"), rows=tuple((one.step, one.speed) for one in history),
-            drawing="line", x="step", y="rows a second",
-        ),
-    )  # fmt: skip
+# A rate or a speed of 0 is none: no step was taken since the point before.
+_FIGURES: Mapping[str, Callable[[Point], float | None]] = {
+    "loss": lambda one: one.criterion,
+    "training_loss": lambda one: one.training,
+    "validation_loss": lambda one: one.validation,
+    "learning_rate": lambda one: one.rate or None,
+    "rows_per_second": lambda one: one.speed or None,
+}
 
 
-def metrics(point: Point) -> dict[str, float]:
-    """Return the figures of one point by the names of metrics; those that it does not have are left out."""
-    named = {
-        "training_loss": point.training,
-        "validation_loss": point.validation,
-        "learning_rate": point.rate,
-        "rows_per_second": point.speed,
-    }
-    return {name: value for name, value in named.items() if value is not None}
+def told(history: Sequence[Point]) -> dict[str, tuple[tuple[int, float], ...]]:
+    """Return (step, value) pairs by the names of metrics, see `luban.core.protocols.Recounting`.
+
+    ``loss`` is what early stopping goes by.
+    """
+    found = {}
+    for name, figure in _FIGURES.items():
+        known = {one.step: value for one in history if (value := figure(one)) is not None}
+        curve = thinned(list(known.items()))
+        if curve:
+            found[name] = curve
+    return found
+
+
+def shorten(history: list[Point], most: int = LONGEST) -> None:
+    """Thin a history out where it has become long, so that a training of days takes no more memory than one of minutes.
+
+    Points with an evaluation are thinned apart from the others; the last one of each stays.
+    """
+    if len(history) <= 4 * most:
+        return
+    kept: list[int] = []
+    for evaluated in (True, False):
+        places = [place for place, one in enumerate(history) if (one.criterion is not None) == evaluated]
+        kept += [places[one] for one in chosen([history[place].step for place in places], most)]
+    history[:] = [history[place] for place in sorted(kept)]

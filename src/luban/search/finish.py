@@ -162,6 +162,7 @@ def _line(course: Course, trial: Trial, weight: float) -> LeaderboardRow:
         folds=trial.depth,
         reason=reason,
         curve=trial.results[0].curve if 0 in trial.results else (),
+        curves=trial.results[0].curves if 0 in trial.results else {},
     )
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.core.budget import Effort
+from luban.core.curves import LONGEST, thinned
 from luban.core.errors import LubanError
-from luban.core.protocols import Examples, Preparing
+from luban.core.protocols import Examples, Preparing, Recounting
 from luban.evaluation.metrics import loss as loss_of
 from luban.search import scratch
 from luban.search.learners import learner_named
@@ -29,8 +30,6 @@ _REPORT_EVERY = 0.1
 AFTERWARDS, AFTER_NETWORKS = 0.07, 0.1
 # What networks keep their weights in.
 _TENSORS = ".safetensors"
-# So many points of a curve are enough to draw it.
-_POINTS = 200
 
 
 def fit_fold(
@@ -101,6 +100,7 @@ def fit_fold(
     prediction, loss = (None, math.nan) if fold is None else _judge(rows, fold, model)
     predicted = time.monotonic()
     payloads = model.save()
+    curves = {name: thinned(points) for name, points in model.curves.items()} if isinstance(model, Recounting) else {}
     result = scratch.FoldResult(
         loss=loss,
         seconds=fitted - begun,
@@ -111,7 +111,8 @@ def fit_fold(
         tensors=sum(len(content) for name, content in payloads.items() if name.endswith(_TENSORS)),
         kept_seconds=model.kept_seconds if isinstance(model, Preparing) else 0.0,
         rows_read=model.rows_read if isinstance(model, Preparing) else None,
-        curve=_thinned(curve),
+        curve=curves.pop("loss", ()) or thinned(curve),
+        curves=curves,
         learned=dict(model.learned),
     )
     scratch.write_result(Path(folder), key, fold, result, prediction, payloads)
@@ -161,20 +162,15 @@ def _judge(rows: scratch.Rows, fold: int, model: Model) -> tuple[np.ndarray, flo
 
 
 def _kept(curve: list[tuple[int, float]], report: Callable[[int, float], bool]) -> Callable[[int, float], bool]:
-    """Return a report that also keeps what it was told."""
+    """Return a report that also keeps what it was told, thinned out where it is told much."""
 
     def tell(step: int, loss: float) -> bool:
         curve.append((int(step), float(loss)))
+        if len(curve) > 10 * LONGEST:
+            curve[:] = thinned(curve)
         return report(step, loss)
 
     return tell
-
-
-def _thinned(curve: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """Return the points of a curve, every so many of them, the last one always."""
-    finite = [point for point in curve if math.isfinite(point[1])]
-    every = -(-len(finite) // _POINTS) if finite else 1
-    return tuple(finite[place] for place in range(len(finite)) if place % every == 0 or place == len(finite) - 1)
 
 
 def _sparse(report: Callable[[Any], bool]) -> Callable[[int, float], bool]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from luban.core.recipe import Recipe
     from luban.core.report import Finding
     from luban.learners.composite import Composite
@@ -52,6 +54,8 @@ class LeaderboardRow:
         Why it did not finish or take part, in words.
     curve : tuple of (int, float)
         Validation loss by step on the first fold, as its learner told it.
+    curves : mapping of str to tuple of (int, float)
+        Other figures by step on the first fold, such as the training loss, where its model tells them.
     """
 
     learner: str
@@ -63,6 +67,7 @@ class LeaderboardRow:
     folds: int = 0
     reason: str = ""
     curve: tuple[tuple[int, float], ...] = ()
+    curves: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

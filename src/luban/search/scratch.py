@@ -17,7 +17,7 @@ import io
 import json
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,6 +101,8 @@ class FoldResult:
         Names of the payloads, in the order of their files.
     curve : tuple of (int, float)
         Validation loss by step, as the fit told it, thinned out.
+    curves : mapping of str to tuple of (int, float)
+        Other figures of the fit by step, where its model is `luban.core.protocols.Recounting`, thinned out.
     """
 
     loss: float
@@ -114,6 +116,7 @@ class FoldResult:
     rows_read: int | None = None
     tensors: int = 0
     curve: tuple[tuple[int, float], ...] = ()
+    curves: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
 
     @property
     def again_seconds(self) -> float:

@@ -27,6 +27,7 @@ from luban.core.protocols import (
     Explainable,
     Exportable,
     Learner,
+    Recounting,
     Specialised,
     Suitable,
     TaskBound,
@@ -38,6 +39,7 @@ from luban.core.schema import Column, Schema
 from luban.core.space import Choice, Integer, Real
 from luban.core.task import Task, TaskKind
 from luban.learners import link
+from luban.testing.recounting import check_recounts
 from luban.testing.updatable import check_goes_on
 
 if TYPE_CHECKING:
@@ -170,6 +172,12 @@ class LearnerConformance:
         assert len(self.made().suggestions(task)) >= 1
         for distribution in self.made().space(task, SCHEMA).values():
             assert isinstance(distribution, Real | Integer | Choice)
+
+    def test_it_tells_how_its_fit_went(self, model: Model) -> None:
+        """Where it can: curves by the names of metrics, of few enough points, in numbers."""
+        if not isinstance(model, Recounting):
+            pytest.skip("it does not tell how its fit went")
+        check_recounts(model)
 
     def test_predictions_have_the_promised_form(self, task: Task, model: Model) -> None:
         """Float64, finite, probabilities that sum to 1, quantiles in order."""

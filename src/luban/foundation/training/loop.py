@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from luban.core.errors import InputError, OutOfTime
+from luban.foundation.curves import shorten
 from luban.foundation.heads.objective import criterion
 from luban.foundation.training import checkpoint, precision, state
 from luban.foundation.training.clock import FORWARD, Clock
@@ -340,6 +341,7 @@ class Loop:
                 speed=rows / seconds if seconds else 0.0,
             )
         )
+        shorten(self.work.history)
         self.running, self.since = [0.0, 0.0], [0.0, 0]
 
     # --- the end ----------------------------------------------------------------------------------

@@ -119,11 +119,13 @@ def probe(work: Work, *, penalty: float | None) -> None:
     problem.put_into(work.network.head)
     judged, loss = problem.judge(work, other) if other is not None and len(other.rows) else (None, None)
     seconds = max(time.monotonic() - started, 1e-9)
+    before = work.history[-1].step if work.history else 0
     work.history.append(
         Point(
-            step=1,
+            step=before + 1,
             epoch=1.0,
-            training=problem.final,
+            # Where the body has learnt first, by another loss, the two make no curve.
+            training=None if before else problem.final,
             validation=loss,
             criterion=judged,
             rate=0.0,
@@ -131,7 +133,7 @@ def probe(work: Work, *, penalty: float | None) -> None:
         )
     )
     if work.report is not None and judged is not None:
-        work.report(1, judged)
+        work.report(before + 1, judged)
     work.learned["penalty"] = chosen
     work.network.eval()
 

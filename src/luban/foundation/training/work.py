@@ -38,7 +38,7 @@ class Labelled:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A point of the curves.
+    """A point of the curves, see `luban.foundation.curves`.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError, OutOfTime
 from luban.core.serial import to_json
+from luban.foundation.curves import told
 from luban.learners import link
 from luban.learners.adapted import attributing
 from luban.learners.adapted.graph import network_to_graph
@@ -32,7 +33,7 @@ _ABOUT, _FOLDER = "model.json", "network"
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptedModel:
-    """A `luban.core.protocols.Model` that is also Updatable, Exportable and Attributing."""
+    """A `luban.core.protocols.Model` that is also Updatable, Exportable, Attributing and Recounting."""
 
     learner: str
     adapted: Adapted
@@ -47,6 +48,11 @@ class AdaptedModel:
     def notes(self) -> tuple[str, ...]:
         """What people should know of how it was trained."""
         return tuple(self.adapted.notes)
+
+    @property
+    def curves(self) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """Losses, rate and rows a second by step, see `luban.core.protocols.Recounting`."""
+        return told(self.adapted.history)
 
     def predict(self, table: pa.Table) -> np.ndarray:
         """Return float64 predictions, see `luban.core.protocols.Model.predict`."""

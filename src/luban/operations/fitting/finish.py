@@ -220,7 +220,8 @@ def _record_trials(workspace: Workspace, run: Run, result: StudyResult) -> None:
             if line.score is not None:
                 scores["score"] = line.score
             request = {"learner": line.learner, "parameters": line.parameters, "reason": line.reason}
-            history = [("loss", step, loss) for step, loss in line.curve]
+            curves = {"loss": line.curve, **line.curves}
+            history = [(name, step, value) for name, curve in curves.items() for step, value in curve]
             state = states.get(line.state, "killed")
             trials.append(Ended(request=request, state=state, scores=scores, history=history))
     workspace.runs.record("trial", trials, parent=run.id)
