@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
+from luban.core.errors import InputError, NotFound
+from luban.core.model import Signature
+from luban.core.schema import Column
+from luban.core.task import Task
 from luban.operations import code as codes
+from luban.operations.models.show import models_show
 from luban.operations.origin import Origin
-from luban.store import Blobs
+from luban.operations.registering import register
+from luban.store import Blobs, Workspace
+from luban.surfaces.render import looks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,3 +194,46 @@ def test_an_origin_keeps_its_changes_as_content(
     assert packages["numpy"]
     assert "code" not in blobs.get_json(kept["environment"])
     assert origin.keep(blobs) == kept
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("patient")
+def test_changes_are_shown_and_written_as_they_were(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To the byte where a program reads them; a terminal gets nothing that moves its cursor; no change is an error."""
+    monkeypatch.chdir(repository)
+    with Workspace.open(tmp_path / ".luban") as workspace:
+        kept = {"artifact": workspace.blobs.put_json({}), "signature": SIGNATURE, "task": TASK}
+        register(workspace, Origin(), name="clean", **kept)
+        with pytest.raises(NotFound, match="no changes of the code"):
+            models_show(workspace, "clean", diff=True)
+        with pytest.raises(InputError, match="--diff"):
+            models_show(workspace, "clean", output=tmp_path / "patch")
+        (repository / "train.py").write_text("if 1:\n\tprint('\x1b[2J é')\n")
+        register(workspace, Origin(), name="changed", **kept)
+        shown = models_show(workspace, "changed", diff=True)
+        assert told(shown, terminal=False).endswith(shown.changes or "nothing")
+        assert "\x1b[2J" not in told(shown, terminal=True)
+        assert "print('" in told(shown, terminal=True)
+        (repository / "train.py").write_bytes(b"print(3)  # \xe9\n")
+        register(workspace, Origin(), name="latin", **kept)
+        found = models_show(workspace, "latin", diff=True)
+        assert "UTF-8" in found.trouble[-1]
+        written = models_show(workspace, "latin", diff=True, output=tmp_path / "patch")
+        assert (written.changes, written.output) == (None, str(tmp_path / "patch"))
+    again = tmp_path / "again"
+    git(tmp_path, "clone", "-q", str(repository), str(again))
+    git(again, "apply", str(tmp_path / "patch"))
+    assert (again / "train.py").read_bytes() == (repository / "train.py").read_bytes()
+
+
+SIGNATURE = Signature(inputs=(Column(name="a", kind="number"),), outputs=(Column(name="prediction", kind="number"),))
+TASK = Task(kind="regression", target="y", inputs=("a",), metric="rmse")
+
+
+def told(result: Any, *, terminal: bool) -> str:
+    """Return what a console gets."""
+    stream = io.StringIO()
+    looks.show(result, Console(file=stream, force_terminal=terminal, width=100))
+    return stream.getvalue()

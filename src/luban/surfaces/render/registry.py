@@ -33,6 +33,9 @@ def _shown(result: ModelShown, console: Console) -> None:
     """Show a version: what it does, how good it is, what it was made from, and who vouches for it."""
     from rich.text import Text
 
+    if result.changes is not None or result.output is not None:
+        _changes(result, console)
+        return
     version, task = result.version, result.version.task
     aliases = f"  {', '.join(version.aliases)}" if version.aliases else ""
     console.print(Text.assemble("\n", (result.model, "bold"), (aliases, "green"), f"  {task.kind} {task.target!r}"))
@@ -74,6 +77,24 @@ def _shown(result: ModelShown, console: Console) -> None:
     if len(changes) > MOST_CHANGES:
         console.print(f"  and {len(changes) - MOST_CHANGES} more; --json has all", style="dim")
     terminal.lines("What could not be read", result.trouble, console)
+
+
+def _changes(result: ModelShown, console: Console) -> None:
+    """Show the changes of the code: byte for byte where a file or a program reads them, without what moves a cursor."""
+    from rich.text import Text
+
+    if result.changes is None:
+        told = f"the changes of the code of {result.model} are in {result.output}"
+        console.print(Text(clean(told)), soft_wrap=True)
+        return
+    for line in result.trouble:
+        console.print(Text(clean(line), style="yellow"), soft_wrap=True)
+    if not console.is_terminal:
+        console.file.write(result.changes)
+        return
+    for line in result.changes.rstrip("\n").split("\n"):
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        console.print(Text(clean(line.expandtabs()), style=style), soft_wrap=True)
 
 
 @render.register(AliasChange)
