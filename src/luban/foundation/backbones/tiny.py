@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from luban.foundation.backbone import Backbone, Card, Prepares, assemble
-from luban.foundation.backbones import ATTENTION_WAYS, TASKS, TEXT_TASKS
+from luban.foundation.backbones import ATTENTION_WAYS, PICTURE_WAYS, SOUND_WAYS, TASKS, TEXT_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ def text(texts: Iterable[str] = (), *, seed: int = 0, width: int = 32, layers: i
         Of the weights.
     """
     return assemble(
-        _card("tiny_text", "text", TEXT_TASKS),
+        _card("tiny_text", "text", TEXT_TASKS, ATTENTION_WAYS),
         architecture="text_encoder",
         configuration={"transformers": _bert(vocabulary := wordpiece(texts), width, layers, length), "pooling": "mean"},
         prepares=Prepares(
@@ -51,7 +51,7 @@ def image(*, seed: int = 0, width: int = 32, layers: int = 2, size: int = 32) ->
         "patch_size": 8,
     }
     return assemble(
-        _card("tiny_image", "image", TASKS),
+        _card("tiny_image", "image", TASKS, PICTURE_WAYS),
         architecture="image_encoder",
         configuration={"transformers": configuration, "pooling": "first"},
         prepares=Prepares(name="image_pixels", settings={"size": [size, size]}),
@@ -71,7 +71,7 @@ def audio(*, seed: int = 0, width: int = 32, layers: int = 2, mels: int = 16, se
         "max_source_positions": int(seconds * 50),
     }
     return assemble(
-        _card("tiny_audio", "audio", TASKS),
+        _card("tiny_audio", "audio", TASKS, SOUND_WAYS),
         architecture="whisper_encoder",
         configuration={"transformers": configuration},
         prepares=Prepares(name="audio_mel", settings={"mels": mels, "seconds": seconds}),
@@ -119,12 +119,12 @@ def _bert(vocabulary: str, width: int, layers: int, length: int) -> dict[str, ob
     }
 
 
-def _card(name: str, kind: str, tasks: tuple[str, ...]) -> Card:
+def _card(name: str, kind: str, tasks: tuple[str, ...], ways: tuple[str, ...]) -> Card:
     return Card(
         name=name,
         kind=kind,
         tasks=tasks,
-        ways=ATTENTION_WAYS,
+        ways=ways,
         parameters=0,
         bytes=0,
         licence="Apache-2.0",

@@ -9,6 +9,8 @@ from luban.core.errors import NotFound
 from luban.core.operation import operation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from luban.store import Workspace
 
 
@@ -18,8 +20,10 @@ class BackboneLine:
 
     Attributes
     ----------
-    tasks, ways : tuple of str
-        The kinds of task that it serves, and the ways in which it can be adapted to them.
+    tasks : tuple of str
+        The kinds of task that it serves.
+    ways : mapping of str to tuple of str
+        The ways in which it can be adapted, each with those of the tasks that it serves.
     millions : float
         Of weights.
     megabytes : float
@@ -33,7 +37,7 @@ class BackboneLine:
     backbone: str
     modality: str
     tasks: tuple[str, ...]
-    ways: tuple[str, ...]
+    ways: Mapping[str, tuple[str, ...]]
     millions: float
     megabytes: float
     licence: str
@@ -59,6 +63,7 @@ def zoo_list(workspace: Workspace, modality: str | None = None) -> BackboneList:
         Only those that read this, such as `text`, `image` or `audio`.
     """
     from luban.foundation import zoo
+    from luban.foundation.backbones import served
 
     cards = zoo.cards()
     known = {card.kind for card in cards}
@@ -70,7 +75,7 @@ def zoo_list(workspace: Workspace, modality: str | None = None) -> BackboneList:
                 backbone=card.name,
                 modality=card.kind,
                 tasks=card.tasks,
-                ways=card.ways,
+                ways=served(card.tasks, card.ways),
                 millions=round(card.parameters / 1e6, 1),
                 megabytes=round(card.bytes / 1e6, 1),
                 licence=card.licence,

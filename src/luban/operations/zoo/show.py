@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from luban.core.operation import operation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from luban.store import Workspace
 
 
@@ -19,8 +21,10 @@ class BackboneShown:
     ----------
     modality : str
         The kind of column that it reads.
-    tasks, ways : tuple of str
-        The kinds of task that it serves, and the ways in which it can be adapted to them.
+    tasks : tuple of str
+        The kinds of task that it serves.
+    ways : mapping of str to tuple of str
+        The ways in which it can be adapted, each with those of the tasks that it serves.
     needs : str
         What to install where it is not there yet, else empty.
     """
@@ -30,7 +34,7 @@ class BackboneShown:
     modality: str
     languages: tuple[str, ...]
     tasks: tuple[str, ...]
-    ways: tuple[str, ...]
+    ways: Mapping[str, tuple[str, ...]]
     parameters: int
     megabytes: float
     licence: str
@@ -41,7 +45,7 @@ class BackboneShown:
 
 @operation(permission="zoo:read", name="zoo show", remote=False)
 def zoo_show(workspace: Workspace, name: str) -> BackboneShown:  # noqa: ARG001 - every verb has one
-    """Show a backbone: what it reads, its tasks and ways, its size and licence, and where it comes from.
+    """Show a backbone: what it reads, its ways and the tasks of each, its size and licence, and where it comes from.
 
     Parameters
     ----------
@@ -50,6 +54,7 @@ def zoo_show(workspace: Workspace, name: str) -> BackboneShown:  # noqa: ARG001 
         Face hub (OWNER/NAME).
     """
     from luban.foundation import zoo
+    from luban.foundation.backbones import served
 
     card = zoo.find(name).card()
     return BackboneShown(
@@ -58,7 +63,7 @@ def zoo_show(workspace: Workspace, name: str) -> BackboneShown:  # noqa: ARG001 
         modality=card.kind,
         languages=card.languages,
         tasks=card.tasks,
-        ways=card.ways,
+        ways=served(card.tasks, card.ways),
         parameters=card.parameters,
         megabytes=round(card.bytes / 1e6, 1),
         licence=card.licence,
