@@ -46,9 +46,9 @@ def register(workspace: Workspace, name: str, task: Task) -> None:
     )
 
 
-def log(workspace: Workspace, *ids: str, subject: str | None = None) -> None:
+def log(workspace: Workspace, *ids: str, subject: str | None = None, moment: datetime | None = None) -> None:
     made = [
-        {"request_id": one, "row": 0, "moment": datetime.now(UTC), "deployment": "shop", "model": "adult/1"}
+        {"request_id": one, "row": 0, "moment": moment or datetime.now(UTC), "deployment": "shop", "model": "adult/1"}
         | {"arm": "champion", "latency_ms": 1.0, "subject": subject, "output.prediction": "low"}
         for one in ids
     ]
@@ -166,7 +166,8 @@ def test_feedback_from_a_file_meets_its_predictions(workspace: Workspace, tmp_pa
     file = tmp_path / "truth.csv"
     file.write_text("id,income\na,high\nc,low\nunknown,low\n")
     for _ in range(2):
-        assert feedback(workspace, "shop", str(file), request_id="id", label="income").labels == 3
+        stored = feedback(workspace, "shop", str(file), request_id="id", label="income")
+        assert (stored.labels, stored.matched) == (3, 2)
     assert workspace.labels.joined("shop").select(["request_id", "label"]).to_pylist() == [
         {"request_id": "a", "label": "high"},
         {"request_id": "c", "label": "low"},
@@ -176,6 +177,37 @@ def test_feedback_from_a_file_meets_its_predictions(workspace: Workspace, tmp_pa
     assert predictions_export(workspace, "shop", tmp_path / "log.csv", until="2020-01-01").rows == 0
     assert predictions_erase(workspace, "alice").predictions == 1
     assert workspace.labels.joined("shop")["request_id"].to_pylist() == ["a"]
+
+
+@pytest.mark.long
+def test_labels_that_meet_no_prediction_are_told(workspace: Workspace) -> None:
+    """With what may be the reason, of this deployment; once the predictions are there nothing is said."""
+    deploy(workspace, "shop", "adult/1", log="10%", keep=30)
+    rows = [{"request_id": "甲-1", "label": "high"}, {"request_id": "%E4%B9%99-1", "label": "low"}]
+    alone = feedback(workspace, "shop", rows)
+    assert (alone.labels, alone.matched) == (2, 0)
+    for words in ("2 of 2 labels", "'request_id'", "only 0.1 of the requests", "after 30 days", "not written them yet"):
+        assert words in alone.note
+    log(workspace, "甲-1")
+    assert (feedback(workspace, "shop", rows).matched, feedback(workspace, "shop", rows[:1]).note) == (1, "")
+    log(workspace, "乙-1")
+    met = feedback(workspace, "shop", rows)
+    assert (met.matched, met.note) == (2, "")
+    other = feedback(workspace, "shop", [{**one, "row": 1} for one in rows])
+    assert other.matched == 0
+    assert "'row' does not count the rows of a request from 0" in other.note
+
+
+@pytest.mark.long
+def test_of_a_long_log_the_newest_rows_are_looked_at(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that is said: a label for an older one is no mistake."""
+    monkeypatch.setattr("luban.operations.feedback.LOOKED", 2)
+    deploy(workspace, "shop", "adult/1")
+    for place, name in enumerate("abc"):
+        log(workspace, name, moment=datetime(2026, 6, 1, 12, place, tzinfo=UTC))
+    found = feedback(workspace, "shop", [{"request_id": "a", "label": "high"}])
+    assert found.matched == 0
+    assert "the newest 2 of 3 logged predictions" in found.note
 
 
 @pytest.mark.parametrize(

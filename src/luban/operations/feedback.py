@@ -11,16 +11,33 @@ from luban.core.operation import operation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from luban.core.model import Deployment
     from luban.core.task import Task
     from luban.store import Workspace
 
 
+LOOKED = 50_000
+"""So many of the newest rows of the prediction log are looked at, or one for each label: about what storing costs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FedBack:
-    """Labels that are stored."""
+    """Labels that are stored.
+
+    Parameters
+    ----------
+    labels : int
+        How many were given.
+    matched : int
+        How many of them have met a prediction so far, of those that were looked at.
+    note : str
+        Why the others may not have, and how much of the log was looked at where it was not all.
+    """
 
     deployment: str
     labels: int
+    matched: int
+    note: str = ""
 
 
 @operation(permission="feedback:write", about=("name",), existing=True)
@@ -35,6 +52,8 @@ def feedback(
 ) -> FedBack:
     """Store the labels of predictions, which met by request id; sending them again changes nothing, the last counts.
 
+    All are kept, and meet predictions that are logged later too; how many have met one so far is told.
+
     Parameters
     ----------
     name
@@ -43,7 +62,7 @@ def feedback(
         A file, a data set of the workspace, or rows: a request id and a label in each, and the row's place in its
         request where that had several.
     request_id
-        The column of the request ids, which the answers carried in the header `x-request-id`.
+        The column of the request ids, which the answers carried in the header `x-request-id`, or which were sent.
     label
         The column of the labels: classes or numbers, as the model predicts them.
     row
@@ -55,11 +74,44 @@ def feedback(
     for column in (request_id, label):
         if column not in table.column_names:
             raise NotFound.named("column", column, table.column_names)
-    champion = workspace.models.get(workspace.deployments.get(name).champion)
+    deployment = workspace.deployments.get(name)
+    champion = workspace.models.get(deployment.champion)
     ids = table[request_id].cast("string")
     rows = whole_numbers(table[row], row) if row in table.column_names else None
     stored = workspace.labels.add(name, ids, rows, labels_of(champion.task, table[label], label))
-    return FedBack(deployment=name, labels=stored)
+    matched, looked = workspace.labels.met(name, ids, rows, newest=max(LOOKED, stored))
+    note = ""
+    if matched < stored:
+        logged = workspace.predictions.count(name)
+        note = _why(deployment, stored - matched, stored, looked, logged, request_id, row if rows is not None else None)
+    return FedBack(deployment=name, labels=stored, matched=matched, note=note)
+
+
+def _why(
+    deployment: Deployment, alone: int, of: int, looked: int, logged: int, request_id: str, row: str | None
+) -> str:
+    """Return in words how many labels have met nothing so far, and why that may be."""
+    where = (
+        "a logged prediction" if looked >= logged else f"one of the newest {looked:,} of {logged:,} logged predictions"
+    )
+    causes = [f"the column {request_id!r} does not hold the ids of the answers (x-request-id)"]
+    if row is not None:
+        causes.append(f"the column {row!r} does not count the rows of a request from 0")
+    causes.append("another deployment answered")
+    if deployment.log < 1:
+        causes.append(
+            f"only {deployment.log:.3g} of the requests are logged (luban deploy {deployment.name} --log full)"
+        )
+    if looked < logged:
+        causes.append("they are for older predictions")
+    if deployment.keep is not None:
+        causes.append(f"predictions are forgotten after {deployment.keep} days")
+    causes.append("who asked refused to be logged")
+    causes.append("the server has not written them yet, which takes about a second")
+    return (
+        f"{alone:,} of {of:,} labels have met no prediction so far: none is for {where} of {deployment.name!r}. "
+        f"It may be that {'; or '.join(causes)}. They are kept and count as soon as their prediction is there."
+    )
 
 
 def labels_of(task: Task, values: pa.ChunkedArray, column: str) -> pa.Array:

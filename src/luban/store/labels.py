@@ -115,6 +115,28 @@ class Labels:
         theirs = labels.take(met["right"])
         return table.append_column("label", theirs["label"]).append_column("label_moment", theirs["moment"])
 
+    def met(
+        self,
+        deployment: str,
+        request_ids: pa.Array | pa.ChunkedArray,
+        rows: pa.Array | pa.ChunkedArray | None,
+        *,
+        newest: int,
+    ) -> tuple[int, int]:
+        """Return how many of these are among the newest rows of the prediction log, and how many rows were looked at.
+
+        Parameters
+        ----------
+        newest : int
+            So many rows of the log are looked at, or some more: all that its chunks hold from the same moment on.
+        """
+        since = self._predictions.newest(deployment, newest)
+        log = self._predictions.read(deployment, since=since, columns=KEY)
+        ids = _array(request_ids, pa.string(), "request ids")
+        places = pa.array(np.zeros(len(ids), np.int32)) if rows is None else _array(rows, pa.int32(), "rows")
+        there = keys(pa.table([ids, places], names=KEY)).join(keys(log), keys=list(KEY), join_type="left semi")
+        return there.num_rows, log.num_rows
+
 
 def label_chunks(database: Database, blobs: Blobs, actor: str) -> Chunks:
     """Return where labels are kept."""
