@@ -11,6 +11,7 @@ import pytest
 
 import small_models as small
 from luban.core.errors import Conflict, InputError, NotFound
+from luban.operations.approvals.approve import approvals_approve
 from luban.operations.deploy import deploy
 from luban.operations.deployments.list_ import deployments_list
 from luban.operations.deployments.promote import deployments_promote
@@ -177,6 +178,32 @@ def test_feedback_from_a_file_meets_its_predictions(workspace: Workspace, tmp_pa
     assert predictions_export(workspace, "shop", tmp_path / "log.csv", until="2020-01-01").rows == 0
     assert predictions_erase(workspace, "alice").predictions == 1
     assert workspace.labels.joined("shop")["request_id"].to_pylist() == ["a"]
+
+
+@pytest.mark.long
+def test_a_yes_tells_what_moved_and_what_was_left_alone(workspace: Workspace) -> None:
+    """With the command that moves each: a canary under way, the challenger itself as one, and another version."""
+    workspace.models.set_alias("adult", "champion", 1)
+    for name in ("shop", "trial", "own"):
+        deploy(workspace, name, "adult/1")
+    deploy(workspace, "trial", "adult/2", canary="5%")
+    deploy(workspace, "own", "adult/3", canary="5%")
+    deploy(workspace, "other", "adult/2")
+    register(workspace, "price", small.NUMBER)
+    deploy(workspace, "price", "price/1")
+    promotion = {"champion": "adult/1", "challenger": "adult/3", "deployment": None}
+    asked = workspace.approvals.ask("promote", "adult", "adult/3", seconds=60, detail=promotion)
+    yes = approvals_approve(workspace.acting("bob"), asked.id)
+    assert yes.promoted.left_alone == ("own", "trial")
+    first, *others = yes.note.split("; ")
+    assert first == "adult/3 took over: the alias champion, shop"
+    assert [one.split(", ")[0] for one in others] == ["left alone: other", "left alone: own", "left alone: trial"]
+    assert "adult/2 answers and not adult/1" in others[0]
+    assert "(luban deployments promote own lets it answer everything)" in others[1]
+    assert "canary adult/2 is under way" in others[2]
+    assert "(luban deploy trial adult/3 moves it)" in others[2]
+    assert deployments_promote(workspace, "own").champion == "adult/3"
+    assert deploy(workspace, "trial", "adult/3").traffic == {"adult/3": 1.0}
 
 
 @pytest.mark.long

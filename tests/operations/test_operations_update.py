@@ -189,6 +189,7 @@ def test_a_person_is_asked_and_decides(workspace: Workspace) -> None:
     third = update(workspace, "weather", approve=True, **QUICK)
     yes = approvals_approve(workspace.acting("bob"), str(third.approval), reason="go")
     assert (yes.approval.decider, yes.promoted.deployments) == ("bob", ("weather",))
+    assert yes.note == f"{third.challenger} took over: the alias champion, weather"
     assert workspace.deployments.get("weather").champion == str(third.challenger)
     with pytest.raises(Conflict, match="not open"):
         approvals_approve(workspace, str(third.approval))

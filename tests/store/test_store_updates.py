@@ -103,7 +103,7 @@ def test_a_promotion_moves_the_alias_and_the_deployments_of_the_champion(workspa
     workspace.deployments.set("trial", {"house/1": 0.9, "house/3": 0.1})
     workspace.deployments.set("other", {"house/3": 1.0})
     done = workspace.promotions.promote(TO_2, reason="better on fresh rows")
-    assert (done.alias, done.deployments, done.left) == (True, ("shop",), ("trial",))
+    assert (done.alias, done.deployments, done.left_alone) == (True, ("shop",), ("trial",))
     assert workspace.models.get("house").version == 2
     shop = workspace.deployments.get("shop")
     assert (dict(shop.traffic), shop.shadow, shop.log, shop.keep) == ({"house/2": 1.0}, None, 0.5, 9)

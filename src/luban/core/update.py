@@ -111,14 +111,14 @@ class Promoted:
         Whether the alias ``champion`` moved.
     deployments : tuple of str
         Those that answer with the challenger now.
-    left : tuple of str
+    left_alone : tuple of str
         Deployments of the old champion that stay as they are, since a canary is under way there.
     """
 
     challenger: str
     alias: bool
     deployments: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
+    left_alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

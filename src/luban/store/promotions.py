@@ -85,7 +85,7 @@ class Promotions:
             challenger=promotion.challenger,
             alias=named,
             deployments=tuple(one.name for one in free),
-            left=tuple(one.name for one in here if one.canaries),
+            left_alone=tuple(one.name for one in here if one.canaries),
         )
 
 

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Approved:
-    """The answer, and what moved with it, at once."""
+    """The answer, what moved with it at once, and in words what was left alone."""
 
     approval: Approval
     promoted: Promoted
+    note: str
 
 
 @operation(permission="approvals:write", name="approvals approve", existing=True)
@@ -37,10 +38,11 @@ def approvals_approve(workspace: Workspace, approval: str, *, reason: str = "") 
     from luban.core.serial import from_json
     from luban.core.update import Promotion
     from luban.operations.loading import checked
+    from luban.operations.updating.moved import told
 
     asked = workspace.approvals.get(approval)
     checked(workspace, asked.reference)
     names = ("champion", "challenger", "deployment")
     promotion = from_json(Promotion, {name: asked.detail.get(name) for name in names})
     moved = workspace.promotions.promote(promotion, reason=reason or "approved", approval=asked.id)
-    return Approved(approval=workspace.approvals.get(asked.id), promoted=moved)
+    return Approved(approval=workspace.approvals.get(asked.id), promoted=moved, note=told(workspace, promotion, moved))

@@ -204,6 +204,7 @@ def _decided(
 ) -> Updated:
     """Let the challenger take over, ask for it, or refuse it."""
     from luban.operations.update import Updated
+    from luban.operations.updating.moved import told
     from luban.review.gates.run import refused
 
     failed = refused(report)
@@ -232,9 +233,7 @@ def _decided(
         waits = f"it passed and waits for a person's yes: luban approvals approve {asked.id}"
         return replace(done, outcome="asked", reason=waits, approval=asked.id)
     moved = workspace.promotions.promote(promotion, reason=f"update: {why}; it passed all gates", lease=lease)
-    names = ", ".join((*(("the alias champion",) if moved.alias else ()), *moved.deployments))
-    left = f"; left alone because of a canary: {', '.join(moved.left)}" if moved.left else ""
-    return replace(done, outcome="promoted", reason=f"it passed and took over: {names}{left}")
+    return replace(done, outcome="promoted", reason=f"it passed; {told(workspace, promotion, moved)}")
 
 
 def _record(workspace: Workspace, run: Run, done: Updated, how: dict[str, Any], digest: str) -> None:
