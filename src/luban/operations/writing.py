@@ -1,4 +1,4 @@
-"""Tables and other content to files: whole or not at all."""
+"""Tables to files: whole or not at all."""
 
 from __future__ import annotations
 
@@ -43,16 +43,11 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 def write_text(text: str, path: Path) -> None:
     """Write a text; the file appears when it is whole."""
-    write_bytes(text.encode(), path)
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    """Write content; the file appears when it is whole."""
     if not path.absolute().parent.is_dir():
         raise InputError("the folder of the output file does not exist", seen=str(path.absolute().parent))
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        temporary.write_bytes(content)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise Unavailable("the output file cannot be written", seen=str(error), remedy="Is the disk full?") from error

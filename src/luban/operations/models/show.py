@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError, NotFound
+from luban.core.errors import NotFound
 from luban.core.model import AliasChange, ModelVersion
 from luban.core.operation import operation
 
@@ -38,8 +37,6 @@ class ModelShown:
         What could not be read, and why.
     changes : str, optional
         Where it was asked for: what differed from the commit, as ``git apply`` takes it.
-    output : str, optional
-        The file that the changes were written to.
     """
 
     model: str
@@ -55,11 +52,10 @@ class ModelShown:
     alias_history: tuple[AliasChange, ...]
     trouble: tuple[str, ...] = ()
     changes: str | None = None
-    output: str | None = None
 
 
 @operation(permission="models:read", name="models show", about=("model",))
-def models_show(workspace: Workspace, model: str, *, diff: bool = False, output: Path | None = None) -> ModelShown:
+def models_show(workspace: Workspace, model: str, *, diff: bool = False) -> ModelShown:
     """Show one version of a model: digests, what goes in and out, what it was made from, scores, reports, signatures.
 
     Parameters
@@ -68,16 +64,12 @@ def models_show(workspace: Workspace, model: str, *, diff: bool = False, output:
         The model: NAME, NAME/VERSION or NAME@ALIAS.
     diff
         Show what differed from the commit in the folder that it was made in, as `git apply` takes it.
-    output
-        With diff: a file to write that to, byte for byte.
     """
     from luban.operations.models.facts import facts
 
-    if output is not None and not diff:
-        raise InputError("only the changes of the code are written to a file", remedy="Ask for them: --diff.")
     version = workspace.models.get(model)
     found = facts(workspace, version)
-    changes, trouble = _changes(workspace, version.reference, found, output) if diff else (None, ())
+    changes, trouble = _changes(workspace, version.reference, found) if diff else (None, ())
     learners: dict[str, float] = {}
     for learner, weight in found.parts:
         learners[learner] = learners.get(learner, 0.0) + weight
@@ -95,16 +87,12 @@ def models_show(workspace: Workspace, model: str, *, diff: bool = False, output:
         alias_history=tuple(workspace.models.alias_history(version.name)),
         trouble=(*found.trouble, *trouble),
         changes=changes,
-        output=None if output is None else str(output),
     )
 
 
-def _changes(
-    workspace: Workspace, reference: str, found: Facts, output: Path | None
-) -> tuple[str | None, tuple[str, ...]]:
-    """Return the changes of the code as text where no file is to have them, and what the text lacks of them."""
+def _changes(workspace: Workspace, reference: str, found: Facts) -> tuple[str, tuple[str, ...]]:
+    """Return the changes of the code as text, and what the text lacks of them."""
     from luban.operations.models.facts import code_in_words
-    from luban.operations.writing import write_bytes
 
     digest = (found.code or {}).get("diff")
     if not digest:
@@ -114,13 +102,10 @@ def _changes(
             seen=code_in_words(found.code) + (f"; {note}" if note else ""),
         )
     kept = workspace.blobs.get(digest)
-    if output is not None:
-        write_bytes(kept, output)
-        return None, ()
     text = kept.decode("utf-8", "replace")
     if text.encode() == kept:
         return text, ()
-    return text, ("Some of the changes are no text in UTF-8: --output FILE has every byte.",)
+    return text, (f"Some of the changes are no text in UTF-8: every byte of them is the content {digest}.",)
 
 
 def answering(workspace: Workspace, reference: str) -> tuple[str, ...]:

@@ -33,8 +33,8 @@ def _shown(result: ModelShown, console: Console) -> None:
     """Show a version: what it does, how good it is, what it was made from, and who vouches for it."""
     from rich.text import Text
 
-    if result.changes is not None or result.output is not None:
-        _changes(result, console)
+    if result.changes is not None:
+        _changes(result, result.changes, console)
         return
     version, task = result.version, result.version.task
     aliases = f"  {', '.join(version.aliases)}" if version.aliases else ""
@@ -79,20 +79,16 @@ def _shown(result: ModelShown, console: Console) -> None:
     terminal.lines("What could not be read", result.trouble, console)
 
 
-def _changes(result: ModelShown, console: Console) -> None:
+def _changes(result: ModelShown, changes: str, console: Console) -> None:
     """Show the changes of the code: byte for byte where a file or a program reads them, without what moves a cursor."""
     from rich.text import Text
 
-    if result.changes is None:
-        told = f"the changes of the code of {result.model} are in {result.output}"
-        console.print(Text(clean(told)), soft_wrap=True)
-        return
     for line in result.trouble:
         console.print(Text(clean(line), style="yellow"), soft_wrap=True)
     if not console.is_terminal:
-        console.file.write(result.changes)
+        console.file.write(changes)
         return
-    for line in result.changes.rstrip("\n").split("\n"):
+    for line in changes.rstrip("\n").split("\n"):
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         console.print(Text(clean(line.expandtabs()), style=style), soft_wrap=True)
 
