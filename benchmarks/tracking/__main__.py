@@ -14,7 +14,16 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.automl.environments import peer_python
-from benchmarks.tracking.measures import fill, log_batches, log_one, pages, track_alone, track_one, track_runs
+from benchmarks.tracking.measures import (
+    audit_chain,
+    fill,
+    log_batches,
+    log_one,
+    pages,
+    track_alone,
+    track_one,
+    track_runs,
+)
 from benchmarks.tracking.mlflow_client import compare
 from benchmarks.tracking.processes import eight, eight_alone
 from luban.store import Workspace
@@ -41,6 +50,8 @@ LIMITS = {
     "page_filtered_sorted_offset_4000_ms": ("the 41st page: one filter, sorted", "ms", "<= 100"),
     "page_sorted_ms": ("a page: sorted", "ms", "<= 100"),
     "page_newest_ms": ("a page: the newest", "ms", "<= 100"),
+    "audit_verify_s": ("the audit chain of 100,000 entries verified", "s", "<= 2"),
+    "audit_head_cpu_ms": ("a look at its end, processor time of the client", "ms", ""),
 }
 CALLS = {
     "log_metric": "`log_metric`",
@@ -74,6 +85,7 @@ def main() -> None:
         figures |= pages(workspace)
         figures |= log_one(workspace)
         figures |= log_batches(workspace)
+        figures |= audit_chain(workspace)
         store = workspace.store
         if chosen.peers:
             figures |= compare(Path(folder), peer_python("mlflow", chosen.peers))

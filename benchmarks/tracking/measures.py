@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import luban
+from luban.store.audit import append
 from luban.store.runs import Ended
 
 if TYPE_CHECKING:
@@ -150,3 +151,22 @@ def _p50(call: Callable[[], int], repeats: int) -> float:
             raise AssertionError("a page has 100 runs")
         taken.append((time.perf_counter() - begin) * 1e3)
     return statistics.median(taken)
+
+
+def audit_chain(workspace: Workspace, *, entries: int = 100_000) -> dict[str, float]:
+    """Time `Audit.verify` of a chain, and the look at its end that a server takes to see whether anything moved."""
+    left = entries - workspace.audit.head()[0]
+    with workspace._database.writing() as connection:  # in one transaction: writing them is not timed
+        for place in range(left):
+            detail = {"alias": "champion", "before": place, "after": place + 1, "reason": "better on March"}
+            append(connection, "ada", "model.alias", f"model/churn{place % 50}", detail)
+    taken = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        if workspace.audit.verify() < entries:
+            raise AssertionError("entries were lost")
+        taken.append(time.perf_counter() - begin)
+    begin = time.process_time()
+    for _ in range(500):
+        workspace.audit.head()
+    return {"audit_verify_s": statistics.median(taken), "audit_head_cpu_ms": (time.process_time() - begin) * 2}
