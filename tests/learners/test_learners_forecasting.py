@@ -138,3 +138,38 @@ def test_what_the_backbone_would_lose_is_said_before_it_reads() -> None:
 
     assert ("warn", "25% of the rows have no text") in found(["the film was good", "", "bad", "a book"] * 5)
     assert any(verdict == "block" and "does not know" in what for verdict, what in found(["ᚠᚢᚦᚨ ᚱᚲᚷᚹ ᚺᚾᛁ"] * 20))
+
+
+@pytest.mark.parametrize("learner", ["linear_probe", "late_fusion", "few_shot", "fine_tune"])
+def test_labels_that_teach_nothing_are_told_by_whatever_reads_the_rows(
+    monkeypatch: pytest.MonkeyPatch, small: Backbone, learner: str
+) -> None:
+    """One class alone, or no label at all, forbids the fit, with its fix; so says each learner in the same words."""
+    monkeypatch.setattr(choice, "_kept", lambda _name: small)
+    able = plugins.create("learners", learner)
+    assert isinstance(able, Preflight)
+    rows = examples(some(40))
+    for target, words in ((np.zeros(40, dtype=np.int64), "only one class"), (np.full(40, -100), "masked away")):
+        given = Examples(table=rows.table, target=target)
+        told = able.preflight(TASK, SCHEMA, given, parameters={}, effort=Effort())
+        assert any(one.verdict == "block" and words in one.what and one.remedy for one in told), told
+
+
+def test_what_is_lost_of_answers_is_told_beside_what_is_lost_of_questions() -> None:
+    """Answers in a script that the tokenizer does not know are told and forbid nothing: questions stand for them."""
+    task = Task(kind="matching", target="y", inputs=("text",), metric="mrr", classes=("ᚠᚢᚦᚨ ᚱᚲᚷᚹ", "ᚺᚾᛁ ᛃᛇᛈ"))
+    able = plugins.create("learners", "matching")
+    assert isinstance(able, Preflight)
+    told = able.preflight(task, ALONE, examples(["the film was good", ""] * 10), parameters={}, effort=Effort())
+    found = [(one.verdict, one.what) for one in told]
+    assert ("warn", "50% of the rows have no text") in found
+    assert any(verdict == "warn" and what.startswith("Of the answers: The tok") for verdict, what in found)
+
+
+def test_who_learns_from_no_row_asks_for_no_labels() -> None:
+    """The names of the classes are all that zero-shot reads, and its own parameters are known to it."""
+    able = plugins.create("learners", "zero_shot")
+    assert isinstance(able, Preflight)
+    given = Examples(table=examples(["the film was good", ""] * 10).table, target=np.zeros(20, dtype=np.int64))
+    told = able.preflight(TASK, ALONE, given, parameters={"template": "A {}."}, effort=Effort())
+    assert [one.what for one in told] == ["50% of the rows have no text"]

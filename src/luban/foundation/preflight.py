@@ -64,7 +64,7 @@ def preflight(
         A verdict of ``block`` says that the training cannot succeed.
     """
     begun = time.monotonic()
-    found = [*_labels(task, training, validation)]
+    found = [*labels(task, training, validation)]
     try:
         chosen, options, settings, reading = choose(backbone, way, task, parameters)
         preparation = backbone.preparation(columns, **reading.options(task))
@@ -106,7 +106,8 @@ def _few(training: Examples) -> Examples:
 # --- labels -----------------------------------------------------------------------------------------
 
 
-def _labels(task: Task, training: Examples, validation: Examples | None) -> Iterator[Finding]:
+def labels(task: Task, training: Examples, validation: Examples | None) -> Iterator[Finding]:
+    """Find what is wrong with the labels: none at all, masked away, of one class, of classes that are hardly there."""
     if not len(training.table):
         yield Finding(what="there is no row to learn from", verdict="block", remedy="Give rows with labels.")
         return

@@ -15,10 +15,13 @@ from luban.core.protocols import Forecast
 from luban.learners.adapted import frozen
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
     from luban.core.report import Finding
     from luban.core.schema import Schema
+    from luban.core.task import Task
 
 # Rows of the first block, which makes buffers, and of those that are timed; each is twice as long as the one before.
 _WARMING, _FIRST = 2, 4
@@ -73,16 +76,24 @@ def forecast(schema: Schema, training: Examples, *, backbone: str | None, effort
     )
 
 
-def losses(schema: Schema, training: Examples, *, backbone: str | None, effort: Effort) -> list[Finding]:
-    """Return what the preparations of the backbones find wrong, or worth knowing, in these rows.
+def losses(task: Task, schema: Schema, training: Examples, *, backbone: str | None, effort: Effort) -> list[Finding]:
+    """Return what is wrong with the labels, and what the preparations of the backbones would lose of these rows."""
+    from luban.foundation.preflight import labels
+
+    made = frozen.make(schema, training.table, backbone=backbone, effort=effort)
+    return [*labels(task, training, None), *lost(made, schema, training.table)]
+
+
+def lost(made: frozen.Frozen, schema: Schema, table: pa.Table) -> list[Finding]:
+    """Return what the preparations of the backbones find wrong, or worth knowing, in the values of these rows.
 
     Whether files can be read was found out as they came in: of some the head is read, and nothing is decoded.
     """
     found: list[Finding] = []
-    for part in frozen.make(schema, training.table, backbone=backbone, effort=effort).parts:
+    for part in made.parts:
         preparation = part.backbone.preparation(part.columns)
         if MEANINGS[schema.column(part.columns[0]).kind].file:
-            found += preparation.glance(training.table) if isinstance(preparation, Glancing) else []
+            found += preparation.glance(table) if isinstance(preparation, Glancing) else []
         elif isinstance(preparation, Inspecting):
-            found += preparation.inspect(training.table)
+            found += preparation.inspect(table)
     return found

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples, Forecast, Graph
-    from luban.core.report import Evidence
+    from luban.core.report import Evidence, Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.modalities.tabular.encoding import Encoding
@@ -223,6 +223,13 @@ class LateFusionLearner:
         """Return what reading all rows would take, by reading a few."""
         own = options(parameters, DEFAULTS)
         return forecasting.forecast(schema, training, backbone=choice.wanted(task, own), effort=effort)
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what is wrong with the labels, and what the backbones would lose of the values."""
+        own = options(parameters, DEFAULTS)
+        return forecasting.losses(task, schema, training, backbone=choice.wanted(task, own), effort=effort)
 
     def load(self, payloads: Mapping[str, bytes]) -> FusionModel:
         """Return the model that was saved."""

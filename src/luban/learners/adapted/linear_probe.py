@@ -213,9 +213,9 @@ class LinearProbeLearner:
     def preflight(
         self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
     ) -> Sequence[Finding]:
-        """Return what the backbones would lose of the values: texts that are empty, or in a script of others."""
+        """Return what is wrong with the labels, and what the backbones would lose of the values."""
         own = options(parameters, DEFAULTS)
-        return forecasting.losses(schema, training, backbone=choice.wanted(task, own), effort=effort)
+        return forecasting.losses(task, schema, training, backbone=choice.wanted(task, own), effort=effort)
 
     def load(self, payloads: Mapping[str, bytes]) -> ProbeModel:
         """Return the model that was saved."""

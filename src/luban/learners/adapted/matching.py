@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from luban.core.errors import InputError
 from luban.core.protocols import Forecast, Suggestion, Suitable, Unsuitable
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
-from luban.learners.adapted import attributing, choice, frozen
+from luban.learners.adapted import attributing, choice, forecasting, frozen
 from luban.learners.adapted.linear_probe import options
 from luban.learners.payloads import Arrays, damaged, placed, read_json, under, write_arrays, write_json
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples, Graph
-    from luban.core.report import Evidence
+    from luban.core.report import Evidence, Finding, Verdict
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.foundation.matching import Index
@@ -160,6 +160,20 @@ class MatchingLearner:
             f"{len(read[0].rows):,} and {len(read[1].rows):,}",
         )
 
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what the backbone would lose of questions, and of the answers that they are compared with."""
+        own = options(parameters, DEFAULTS)
+        named = choice.wanted(task, own)
+        # Questions are compared with known questions too, so that what is lost of answers forbids nothing.
+        made = frozen.make(schema, training.table, backbone=named, effort=effort)
+        answers = forecasting.lost(made, schema, _answers(made, task))
+        return [
+            *forecasting.losses(task, schema, training, backbone=named, effort=effort),
+            *(replace(one, what=f"Of the answers: {one.what}", verdict=_told(one)) for one in answers),
+        ]
+
     def suggestions(self, task: Task) -> list[Suggestion]:  # noqa: ARG002
         """Return the default backbone."""
         return [Suggestion(order=5, share=0.7)]
@@ -224,6 +238,10 @@ class MatchingLearner:
             temperature=temperature,
             learned=learned,
         )
+
+
+def _told(found: Finding) -> Verdict:
+    return "warn" if found.verdict == "block" else found.verdict
 
 
 def _answers(made: frozen.Frozen, task: Task) -> pa.Table:

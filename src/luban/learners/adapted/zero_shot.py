@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
-from luban.learners.adapted import choice, frozen
+from luban.learners.adapted import choice, forecasting, frozen
 from luban.learners.adapted.linear_probe import LinearProbeLearner, ProbeModel, options
 from luban.learners.tabular.linear import LinearKernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
+    from luban.core.report import Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
@@ -53,6 +54,14 @@ class ZeroShotLearner(LinearProbeLearner):
     def space(self, task: Task, schema: Schema) -> Space:  # noqa: ARG002
         """Return nothing to search."""
         return {}
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what the backbone would lose of the texts; no label is learnt from."""
+        own = options(parameters, DEFAULTS)
+        made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
+        return forecasting.lost(made, schema, training.table)
 
     def fit(
         self,
