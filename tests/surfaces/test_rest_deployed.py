@@ -80,7 +80,7 @@ def test_from_rows_to_labelled_predictions_by_one_process(workspace: Workspace) 
         assert client.post("/api/deploy", json={"name": "shop", "model": "little"}).status_code == 200
 
         answer = when(client, 200, "POST", "/models/shop/predict", json={"rows": [{"a": 3}], "id": "first"})
-        assert answer.json()["model"].startswith("shop/") or answer.json()["model"] == "little/1"
+        assert (answer.json()["model"], answer.json()["deployment"]) == ("little/1", "shop")
         tensor = {"inputs": [{"name": "a", "shape": [1], "datatype": "FP64", "data": [3]}]}
         assert client.post("/v2/models/shop/infer", json=tensor).status_code == 200
         assert client.post("/v1/models/shop:predict", json={"instances": [{"a": 3}]}).status_code == 200

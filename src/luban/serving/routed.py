@@ -59,6 +59,16 @@ class Routed:
         return self._arm.runtime.version
 
     @property
+    def model(self) -> str:
+        """The reference of what answered, as the registry has it; of several rows the champion's."""
+        return self._arm.model or f"{self.name}/{self.version}"
+
+    @property
+    def deployment(self) -> str | None:
+        """The deployment that answered; None where a model is served as it is."""
+        return None if self._arm.deployment is None else self._arm.deployment.name
+
+    @property
     def task(self) -> Task:
         """What is predicted."""
         return self._runtime.task

@@ -1,7 +1,8 @@
 """Luban's own wire: rows as JSON objects in, predictions as JSON objects out.
 
 ``POST /models/M/predict`` (or ``/models/M/versions/V/predict``) with ``{"rows": [{"age": 39, ...}, ...]}`` answers
-``{"model": "M/1", "predictions": [{"prediction": ..., "probabilities": {...}}, ...], "notes": [...]}``.
+``{"model": "M/1", "predictions": [{"prediction": ..., "probabilities": {...}}, ...], "notes": [...]}``; a deployment
+says its name too (``"deployment": "D"``), beside the reference of the version that answered.
 ``"missing": "fill"`` beside the rows takes columns that are not there as missing values; ``"id"``, ``"subject"`` and
 ``"consent"`` there say who asks (`luban.serving.asker`), ``"timeout"`` for how many seconds an answer is waited for. A
 picture or sound is its content in base64, or a data URI. Forms with files (multipart/form-data) are taken too: each
@@ -87,5 +88,7 @@ def _write(runtime: Routed, _asked: Rows, found: Any) -> Response:
     one = isinstance(found, dict)
     predictions = [found] if one else answered_rows(runtime.task, found)
     notes = [] if one else list(found.notes)
-    model = f"{runtime.name}/{runtime.version}"  # known only now: the row says which version answers it
-    return json_response({"model": model, "predictions": predictions, "notes": notes})
+    said = {"model": runtime.model}  # known only now: the row says which version answers it
+    if runtime.deployment is not None:
+        said["deployment"] = runtime.deployment
+    return json_response({**said, "predictions": predictions, "notes": notes})
