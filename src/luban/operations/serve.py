@@ -84,9 +84,10 @@ def serve(
     without_pandas()  # before anything makes an array
     without_object_stores()
 
+    from luban.operations.alerts.beside import alerting
     from luban.operations.updating.beside import updating
 
-    with updating(workspace, model):
+    with updating(workspace, model), alerting(workspace, model):
         if workers == 1:
             return answer(workspace, **given)
         return _crew(workspace, workers, given)

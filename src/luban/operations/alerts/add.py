@@ -26,9 +26,10 @@ def alerts_add(
     quiet: str | None = None,
     repeat: Duration | None = None,
 ) -> AlertShown:
-    """Tell somebody when a monitored figure crosses a limit, and when it is over; `luban monitor` looks.
+    """Tell somebody when a monitored figure crosses a limit, and when it is over.
 
-    An alarm is told once. An address whose path is a secret is best given as `env:NAME`.
+    A server looks at what it answers for (once a minute, where something is new), and so does `luban monitor`. An
+    alarm is told once. An address whose path is a secret is best given as `env:NAME`.
 
     Parameters
     ----------

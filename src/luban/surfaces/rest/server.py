@@ -51,6 +51,7 @@ def serve(
 
     import uvicorn
 
+    from luban.operations.alerts.beside import alerting
     from luban.operations.updating.beside import updating
     from luban.serving.access.gate import Rates, gate_of
     from luban.serving.access.tls import certificate as checked
@@ -93,6 +94,7 @@ def serve(
         sys.stderr.flush()
         with (
             updating(opened),
+            alerting(opened),
             turns_are_short(),
             suppress(KeyboardInterrupt),
         ):  # uvicorn sends it on when it has stopped
