@@ -14,10 +14,10 @@ from luban.monitoring import levels, numbers, texts, vectors
 from luban.monitoring.expected import Expected  # noqa: TC001 - read at run time, from JSON
 from luban.monitoring.levels import Levels  # noqa: TC001 - read at run time, from JSON
 from luban.monitoring.numbers import Numbers  # noqa: TC001 - read at run time, from JSON
-from luban.monitoring.vectors import Vectors  # noqa: TC001 - read at run time, from JSON
+from luban.monitoring.vectors import Embedded, Vectors  # noqa: TC001 - read at run time, from JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from luban.core.schema import Column
 
@@ -30,6 +30,10 @@ class ColumnBaseline:
     ----------
     kind : str
         Of `luban.core.schema.Column`.
+    vectors : Vectors, optional
+        Of texts, without a model.
+    embedded : Embedded, optional
+        Of texts, pictures and sounds by a backbone; where there are such of a window they are compared, else `vectors`.
     """
 
     name: str
@@ -39,6 +43,7 @@ class ColumnBaseline:
     numbers: Numbers | None = None
     levels: Levels | None = None
     vectors: Vectors | None = None
+    embedded: Embedded | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +67,7 @@ class Baseline:
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
-def column_baseline(column: Column, values: pa.ChunkedArray, embed: Callable | None = None) -> ColumnBaseline:
+def column_baseline(column: Column, values: pa.ChunkedArray) -> ColumnBaseline:
     """Return the compact form of one column of canonical values."""
     held = present(column, values)
     known = len(held)
@@ -72,16 +77,14 @@ def column_baseline(column: Column, values: pa.ChunkedArray, embed: Callable | N
     elif column.kind in ("category", "boolean"):
         found["levels"] = levels.levels(levels.counts_of(held))
     else:
-        made = embedded(column, held, embed, vectors.KEPT)
+        made = hashed(column, held, vectors.KEPT)
         found["vectors"] = None if made is None else vectors.vectors(made)
     return ColumnBaseline(name=column.name, kind=column.kind, rows=len(values), missing=len(values) - known, **found)
 
 
-def column_baselines(
-    columns: Sequence[Column], table: pa.Table, embed: Callable | None = None
-) -> tuple[ColumnBaseline, ...]:
+def column_baselines(columns: Sequence[Column], table: pa.Table) -> tuple[ColumnBaseline, ...]:
     """Return the compact form of each column."""
-    return tuple(column_baseline(column, table[column.name], embed) for column in columns)
+    return tuple(column_baseline(column, table[column.name]) for column in columns)
 
 
 def present(column: Column, values: pa.ChunkedArray) -> np.ndarray | pa.Array:
@@ -98,10 +101,8 @@ def present(column: Column, values: pa.ChunkedArray) -> np.ndarray | pa.Array:
     return held.filter(pc.not_equal(held, "")) if pa.types.is_string(held.type) else held
 
 
-def embedded(column: Column, values: pa.Array, embed: Callable | None, most: int, seed: int = 0) -> np.ndarray | None:
-    """Return vectors of at most so many of the values, or None where this kind has none."""
-    some = values.take(pa.array(vectors.some(np.arange(len(values)), most, seed)))
-    made = None if embed is None else embed(column, some)
-    if made is None and MEANINGS[column.kind].prose and pa.types.is_string(some.type):
-        made = texts.embedded(some.to_pylist())
-    return made
+def hashed(column: Column, values: pa.Array, most: int, seed: int = 0) -> np.ndarray | None:
+    """Return vectors of at most so many of the texts, made without a model; None of what is no text."""
+    if not (MEANINGS[column.kind].prose and pa.types.is_string(values.type)):
+        return None
+    return texts.embedded(values.take(pa.array(vectors.some(np.arange(len(values)), most, seed))).to_pylist())

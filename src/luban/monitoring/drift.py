@@ -9,12 +9,12 @@ import numpy as np
 
 from luban.core.schema import Column
 from luban.monitoring import levels, numbers, vectors
-from luban.monitoring.baseline import embedded, present
+from luban.monitoring.baseline import hashed, present
 from luban.monitoring.discovery import adjusted
 from luban.monitoring.measured import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -72,7 +72,11 @@ class Compared:
 
 
 def compare(
-    base: Sequence[ColumnBaseline], table: pa.Table, *, embed: Callable | None = None, seed: int = 0
+    base: Sequence[ColumnBaseline],
+    table: pa.Table,
+    *,
+    embedded: Mapping[str, np.ndarray] | None = None,
+    seed: int = 0,
 ) -> tuple[Compared, ...]:
     """Compare each column of a window with its baseline.
 
@@ -83,8 +87,10 @@ def compare(
     ----------
     table : pyarrow.Table
         Canonical; a column that is not there has vanished.
+    embedded : mapping of str to numpy.ndarray, optional
+        Vectors of some values of a column, shape (n, d), by the backbone of its baseline.
     """
-    return judged([_compared(one, table, embed, seed) for one in base])
+    return judged([_compared(one, table, (embedded or {}).get(one.name), seed) for one in base])
 
 
 def judged(found: Sequence[Compared]) -> tuple[Compared, ...]:
@@ -104,7 +110,7 @@ def judged(found: Sequence[Compared]) -> tuple[Compared, ...]:
     return tuple(done)
 
 
-def _compared(base: ColumnBaseline, table: pa.Table, embed: Callable | None, seed: int) -> Compared:
+def _compared(base: ColumnBaseline, table: pa.Table, embedded: np.ndarray | None, seed: int) -> Compared:
     rows = table.num_rows
     column = Column(name=base.name, kind=base.kind)  # type: ignore[arg-type]
     if base.name not in table.column_names:
@@ -122,8 +128,10 @@ def _compared(base: ColumnBaseline, table: pa.Table, embed: Callable | None, see
             counts = levels.counts_of(held)
             measured += levels.moved(base.levels, counts)
             after = tuple(counts.get(level, 0) for level in base.levels.counts)
+        elif base.embedded is not None and embedded is not None:
+            measured += vectors.moved(base.embedded.vectors, embedded, seed)
         elif base.vectors is not None:
-            made = embedded(column, held, embed, vectors.ROWS, seed + 1)
+            made = hashed(column, held, vectors.ROWS, seed + 1)
             if made is not None and made.shape[1] == base.vectors.width:
                 measured += vectors.moved(base.vectors, made, seed)
     return Compared(

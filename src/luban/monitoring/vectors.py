@@ -49,6 +49,21 @@ class Vectors:
     rows: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """Some values of a column by a backbone.
+
+    Parameters
+    ----------
+    backbone, digest : str
+        Its name, and of its weights and preparation: vectors of another one are not compared with these.
+    """
+
+    backbone: str
+    digest: str
+    vectors: Vectors
+
+
 def vectors(values: np.ndarray) -> Vectors | None:
     """Return the compact form of vectors, None where there are fewer than two.
 

@@ -19,7 +19,7 @@ from luban.monitoring.expected import worse
 from luban.monitoring.outputs import values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from luban.core.protocols import Detector
     from luban.core.schema import Column
@@ -50,6 +50,8 @@ class Window:
         All that have one, for the streaming detectors.
     latency : numpy.ndarray, optional
         Milliseconds that each answer of the version took, shape (n,).
+    embedded : mapping of str to numpy.ndarray
+        Vectors of some values of an input, shape (n, d), by the backbone of its baseline.
     since, until : str
         First and last moment, in words.
     """
@@ -59,6 +61,7 @@ class Window:
     labelled: Labelled | None = None
     history: Labelled | None = None
     latency: np.ndarray | None = None
+    embedded: Mapping[str, np.ndarray] = field(default_factory=dict)
     since: str | None = None
     until: str | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
@@ -73,7 +76,6 @@ def report(
     subject: str,
     detectors: Mapping[str, Detector] | None = None,
     threshold: float | None = None,
-    embed: Callable | None = None,
     seed: int = 0,
 ) -> Report:
     """Compare a window with a baseline and report.
@@ -84,8 +86,6 @@ def report(
         The model's inputs.
     threshold : float, optional
         From which probability on a row of a binary task counts as positive.
-    embed : callable, optional
-        From a column and its values to vectors, or None.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def report(
         ``stream``, ``latency`` (``p50``, ``p99`` in milliseconds, of answers in the log).
     """
     outputs = window.outputs if window.outputs is not None else pa.table({})
-    inside = compare(base.inputs, window.inputs, embed=embed, seed=seed)
+    inside = compare(base.inputs, window.inputs, embedded=window.embedded, seed=seed)
     answers = compare(base.outputs, outputs, seed=seed) if outputs.num_rows else ()
     compared = judged([*inside, *answers])  # one family of tests: the bound is on the whole window
     inside, answers = compared[: len(inside)], compared[len(inside) :]
@@ -134,7 +134,7 @@ def _drift(columns: Sequence[Compared], figures: dict[str, Any]) -> list[Finding
         "worst": max((shown.effect(one) for one in tested), default=0.0),
         "drifted": [one.name for one in moved],
     }
-    if not tested and columns and all(one.base.kind in KINDS and one.base.vectors is None for one in columns):
+    if not tested and columns and all(one.base.kind in KINDS and one.base.embedded is None for one in columns):
         return [Finding(what="The distribution of the inputs is not compared: they are files")]
     if not tested:
         rows = figures["rows"]

@@ -41,6 +41,7 @@ def of_log(
     """Return (subject, model, report) of the newest rows of a deployment's prediction log."""
     from luban.monitoring.window import report
     from luban.operations.monitoring.baselines import baseline_of, baseline_of_window
+    from luban.operations.monitoring.embedded import beside
 
     deployment = _deployment(workspace, name)
     version = workspace.models.get(deployment.champion)
@@ -60,15 +61,18 @@ def of_log(
                 seen=f"{before.num_rows} rows before it",
                 remedy="Take a shorter one, or --against baseline.",
             )
-        base = baseline_of_window(workspace, version, _inputs(version, before), _outputs(version, before), before)
+        past: pa.Table | None = _inputs(version, before)
+        base = baseline_of_window(workspace, version, past, _outputs(version, before), before)
     else:
+        past = None
         base = baseline_of(workspace, version, seed=seed)
     found = _window(workspace, deployment, version, chosen)
+    both = beside(workspace, version, base, found.inputs, before=past, logged=True, seed=seed)
     made = report(
         version.task,
         version.signature.inputs,
-        base,
-        found,
+        both.base,
+        replace(found, embedded=both.vectors, notes=(*both.notes, *found.notes)),
         subject=deployment.name,
         detectors=_detectors(),
         threshold=threshold_of(workspace, version),
@@ -86,6 +90,7 @@ def of_data(
     from luban.monitoring.window import Window, report
     from luban.operations.loading import runtime
     from luban.operations.monitoring.baselines import baseline_of
+    from luban.operations.monitoring.embedded import beside
     from luban.operations.reading import read_table
 
     version = _model(workspace, name)
@@ -112,17 +117,20 @@ def of_data(
         if task.kind in ("tokens", "matching")
         else answers(task, prediction, None if decided is None else decided.astype(int))
     )
+    inputs = conformed.table.drop_columns(gone) if gone else conformed.table
+    both = beside(workspace, version, baseline_of(workspace, version, seed=seed), inputs, seed=seed)
     window = Window(
-        inputs=conformed.table.drop_columns(gone) if gone else conformed.table,
+        inputs=inputs,
         outputs=outputs,
         labelled=truth,
         history=None,
-        notes=tuple(note for note in conformed.notes if "taken as missing" in note and not gone),
+        embedded=both.vectors,
+        notes=(*both.notes, *(note for note in conformed.notes if "taken as missing" in note and not gone)),
     )
     made = report(
         task,
         columns,
-        baseline_of(workspace, version, seed=seed),
+        both.base,
         window,
         subject=version.reference,
         threshold=ready.threshold,
@@ -267,12 +275,7 @@ def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion,
 def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
     import pyarrow.compute as pc
 
-    from luban.data.media.endings import KINDS
-
     notes = []
-    media = [column.name for column in version.signature.inputs if column.kind in KINDS]
-    if media:
-        notes.append(f"The content of {', '.join(media)} is not looked at; only the answers to it are watched.")
     others = chosen.num_rows - (pc.sum(pc.equal(chosen["model"], version.reference)).as_py() or 0)
     if others:
         notes.append(f"{others:,} rows were answered by other versions: their inputs count, their answers do not.")
