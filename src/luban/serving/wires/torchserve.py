@@ -185,12 +185,17 @@ class _Managing:
         return json_response({"status": f'Default version of model "{name}" is set to "{version}"'})
 
     async def _nothing(self, request: Request) -> None:
-        """Read a body that says nothing, within its limit."""
+        """Read a body that says nothing, within its limit; refuse one that says something, which nobody would heed."""
         ticket = self._models.admission.enter(declared(request.scope))
+        limits = self._models.limits
         try:
-            await read_body(request, self._models.limits.body, patience=self._models.limits.patience, ticket=ticket)
+            body = await read_body(request, limits.body, patience=limits.patience, ticket=ticket)
         finally:
             ticket.leave()
+        if body.strip() not in (b"", b"{}"):
+            raise InputError(
+                "this call takes no body", seen=repr(body[:60]), remedy="Its address says all: ?NAME=VALUE."
+            )
 
 
 def _whole(request: Request, name: str, default: int, *, least: int = 0) -> int:
