@@ -123,6 +123,86 @@ def _zip(path: Path, contents: dict[str, list[bytes]], ending: str) -> None:
                 archive.writestr(f"{label}/{place}.{ending}", content)
 
 
+def _texts(folder: Path, table: pa.Table, text: str, target: str, learner: str) -> Given:
+    pq.write_table(table.select([text, target]), folder / "rows.parquet")
+    return Given("rows.parquet", {text: table[text][0].as_py()}, {"target": target, "learners": [learner]})
+
+
+def _sst2(folder: Path, shared: Shared) -> Given:
+    table = pq.read_table(shared("sst2") / "data.parquet").slice(0, 150)
+    return _texts(folder, table, "text", "label", "linear_probe")
+
+
+def _banking77(folder: Path, shared: Shared) -> Given:
+    table = pq.read_table(shared("banking77") / "data.parquet")
+    chosen = sorted(set(table["category"].to_pylist()))[:6]
+    rows = [place for place, label in enumerate(table["category"].to_pylist()) if label in chosen]
+    rows = rows[:: max(1, len(rows) // 120)]  # they lie by category
+    return _texts(folder, table.take(rows), "text", "category", "few_shot")
+
+
+def _chinese(folder: Path, shared: Shared) -> Given:
+    table = pq.read_table(shared("chnsenticorp_htl") / "data.parquet")
+    return _texts(folder, table.take(list(range(0, table.num_rows, 60))), "text", "label", "linear_probe")
+
+
+def _similarity(folder: Path, shared: Shared) -> Given:
+    table = pq.read_table(shared("sick_nli_sts") / "data.parquet").slice(0, 150)
+    names = ["sentence_A", "sentence_B"]
+    scores = pa.array([float(one) for one in table["relatedness_score"].to_pylist()])
+    pq.write_table(table.select(names).append_column("score", scores), folder / "rows.parquet")
+    row = table.select(names).slice(0, 1).to_pylist()[0]
+    return Given("rows.parquet", row, {"target": "score", "task": "regression", "learners": ["linear_probe"]})
+
+
+def _digits(shared: Shared) -> tuple[list[bytes], list[int]]:
+    """Return pictures of handwritten digits, and what they show."""
+    import numpy as np
+    from PIL import Image
+
+    with np.load(shared("mnist_5k") / "mnist_5k.npz") as arrays:
+        images = next(one for one in (arrays[name] for name in arrays.files) if one.ndim >= 3)[::25]
+        labels = next(one for one in (arrays[name] for name in arrays.files) if one.ndim == 1)[::25]
+    contents = []
+    for image in images:
+        Image.fromarray(image.reshape(28, 28).astype(np.uint8)).save(buffer := io.BytesIO(), "PNG")
+        contents.append(buffer.getvalue())
+    return contents, [int(one) for one in labels]
+
+
+def _mnist(folder: Path, shared: Shared) -> Given:
+    contents, labels = _digits(shared)
+    classes = {
+        f"digit{one}": [image for image, label in zip(contents, labels, strict=True) if label == one]
+        for one in (0, 1, 7)
+    }
+    _zip(folder / "rows.zip", classes, "png")
+    return Given("rows.zip", {"image": base64.b64encode(contents[0]).decode()}, {"learners": ["linear_probe"]})
+
+
+def _picture_labels(folder: Path, shared: Shared) -> Given:
+    contents, labels = _digits(shared)
+    said = [[["even", "odd"][one % 2], *(["large"] if one > 4 else [])] for one in labels]
+    pq.write_table(pa.table({"photo": pa.array(contents, pa.binary()), "labels": said}), folder / "rows.parquet")
+    options = {"target": "labels", "task": "multilabel", "learners": ["linear_probe"]}
+    return Given("rows.parquet", {"photo": base64.b64encode(contents[0]).decode()}, options)
+
+
+def _picture_number(folder: Path, shared: Shared) -> Given:
+    contents, labels = _digits(shared)
+    numbers = pa.array([float(one) for one in labels])
+    pq.write_table(pa.table({"photo": pa.array(contents, pa.binary()), "number": numbers}), folder / "rows.parquet")
+    options = {"target": "number", "task": "regression", "learners": ["linear_probe"]}
+    return Given("rows.parquet", {"photo": base64.b64encode(contents[0]).decode()}, options)
+
+
+def _petfinder(folder: Path, shared: Shared) -> Given:
+    table = pq.read_table(shared("petfinder_mini") / "data.parquet").slice(0, 200)
+    pq.write_table(table, folder / "rows.parquet")
+    row = {name: value for name, value in table.slice(0, 1).to_pylist()[0].items() if name != "AdoptionSpeed"}
+    return Given("rows.parquet", row, {"target": "AdoptionSpeed", "task": "multiclass", "learners": ["late_fusion"]})
+
+
 _KINDS: dict[str, Callable[[Path, Shared], Given]] = {
     "multilabel": _multilabel,
     "tokens": _tokens,
@@ -131,5 +211,13 @@ _KINDS: dict[str, Callable[[Path, Shared], Given]] = {
     "image": _image,
     "audio": _audio,
     "mixture": _mixture,
+    "sst2": _sst2,
+    "banking77": _banking77,
+    "chnsenticorp_htl": _chinese,
+    "similarity": _similarity,
+    "mnist_5k": _mnist,
+    "image_multilabel": _picture_labels,
+    "image_regression": _picture_number,
+    "petfinder_mini": _petfinder,
 }
 KINDS = tuple(_KINDS)

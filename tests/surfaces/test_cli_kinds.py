@@ -24,9 +24,16 @@ pytest.importorskip("transformers")
 pytest.importorskip("PIL")
 pytest.importorskip("soundfile")
 # What the answer to one row must hold, beside its prediction.
-ANSWERS = {"matching": "alternatives", "mixture": "prediction", "tokens": "probability"}
+ANSWERS = {"matching": "alternatives", "tokens": "probability"} | dict.fromkeys(
+    ("mixture", "similarity", "image_regression"), "prediction"
+)
 # Of what the explanation shows pieces, and of what pictures.
-DRAWN = {"image": {"picture"}, "audio": {"picture"}, "mixture": {"picture", "bar"}}
+_PICTURES = ("image", "audio", "mnist_5k", "image_multilabel", "image_regression")
+DRAWN = {
+    "mixture": {"picture", "bar"},
+    "petfinder_mini": {"spans", "bar"},
+    **{kind: {"picture"} for kind in _PICTURES},
+}
 
 
 def asked(url: str, path: str, body: dict[str, Any], seconds: float = 180) -> dict[str, Any]:
