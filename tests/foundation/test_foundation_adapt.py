@@ -72,7 +72,9 @@ def _known(way: str) -> dict[str, Any]:
 def test_each_way_holds_to_its_protocol(way: str) -> None:
     """It says what it does, and what it made comes back from disk the same: the check that ships for plug-ins."""
     task, training = problem("text", "binary", 24)
-    assert check_way(way, lambda: backbone("text"), task, training, parameters=_known(way)) is not None
+    made = check_way(way, lambda: backbone("text"), task, training, parameters=_known(way))
+    assert made is not None, "it was refused, and every way suits a text"
+    assert made.way == way
 
 
 def test_a_way_that_says_what_it_does_not_do_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import LubanError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 LOOK = 1.0
 """Seconds between two looks."""
@@ -106,6 +106,11 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.communicate(timeout=_GRACE)
     except subprocess.TimeoutExpired:
         process.kill()
+
+
+def plain(served: Iterable[str]) -> set[str]:
+    """Return the names of what is served, without version or alias."""
+    return {one.partition("@")[0].partition("/")[0] for one in served}
 
 
 def line(event: str, **details: Any) -> None:

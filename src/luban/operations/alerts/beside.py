@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from luban.operations.beside import Beside
+from luban.operations.beside import Beside, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,7 @@ def alerting(
         error, where the process writes what was told, and to whom it could not be.
     """
     beside = Beside("alerts", tell)
-    plain = {one.partition("@")[0].partition("/")[0] for one in names}
-    with beside.looking(_Rules(workspace, plain, beside).look):
+    with beside.looking(_Rules(workspace, plain(names), beside).look):
         yield
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import LubanError
-from luban.operations.beside import Beside
+from luban.operations.beside import Beside, plain
 from luban.operations.updating.rest import AFTER_FAILURE, failed_lately
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def updating(
         Called as ``tell("update", subject=..., outcome=..., reason=...)``; by default a line of JSON on standard error.
     """
     beside = Beside("updates", tell)
-    plain = {one.partition("@")[0].partition("/")[0] for one in names}
-    with beside.looking(_Policies(workspace, plain, beside).look):
+    with beside.looking(_Policies(workspace, plain(names), beside).look):
         yield
 
 
