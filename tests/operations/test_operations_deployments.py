@@ -180,6 +180,28 @@ def test_feedback_from_a_file_meets_its_predictions(workspace: Workspace, tmp_pa
     assert workspace.labels.joined("shop")["request_id"].to_pylist() == ["a"]
 
 
+def test_who_removes_a_deployment_says_what_becomes_of_its_log(workspace: Workspace, tmp_path: Path) -> None:
+    """Kept, it can be exported and, later, erased by the same command; with nothing logged nobody is asked."""
+    deploy(workspace, "quiet", "adult/1")
+    assert deployments_remove(workspace, "quiet").kept == 0
+    deploy(workspace, "shop", "adult/1")
+    log(workspace, "a", "b")
+    workspace.labels.add("shop", ["a"], None, ["high"])
+    with pytest.raises(Conflict, match="--log erase"):
+        deployments_remove(workspace, "shop")
+    assert deployments_remove(workspace, "shop", log="keep", reason="closed").kept == 3
+    assert predictions_export(workspace, "shop", tmp_path / "log.parquet").rows == 2
+    erased = deployments_remove(workspace, "shop", log="erase")
+    assert (erased.predictions, erased.labels, erased.kept) == (2, 1, 0)
+    with pytest.raises(NotFound):
+        predictions_export(workspace, "shop", tmp_path / "none.parquet")
+    assert [one.action for one in workspace.audit.entries(subject="deployment/shop")][-3:] == [
+        "deployment.change",
+        "labels.erase",
+        "predictions.erase",
+    ]
+
+
 @pytest.mark.long
 def test_a_yes_tells_what_moved_and_what_was_left_alone(workspace: Workspace) -> None:
     """With the command that moves each: a canary under way, the challenger itself as one, and another version."""

@@ -310,7 +310,7 @@ def test_lineage_goes_both_ways_and_round(workspace: Workspace, tmp_path: Path) 
             luban.lineage(wrong, workspace=workspace)
     with pytest.raises(InputError):
         luban.lineage("table:x", workspace=workspace)
-    workspace.deployments.remove("clinic")
+    workspace.deployments.remove("clinic", log="keep")
     workspace.models.delete(made.reference)
     told = luban.lineage(made.reference, workspace=workspace)
     assert told.nodes[0].gone

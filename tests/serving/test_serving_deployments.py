@@ -10,15 +10,18 @@ import weakref
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from served_deployments import deployment_server, load, register
 
 import servers
 from luban.core.errors import Conflict, NotFound
 from luban.store import Workspace
+from luban.store.predictions import COLUMNS
 from waiting import until
 
 if TYPE_CHECKING:
@@ -258,6 +261,25 @@ def test_a_server_of_all_deployments_starts_without_the_one_that_cannot_be_loade
 
 
 @pytest.mark.long
+def test_servers_see_to_the_logs_of_deployments_that_were_removed(workspace: Workspace) -> None:
+    """What a killed eraser left is erased; what is kept forgets after the days that the deployment kept it."""
+    from luban.serving.deployed import Deployed
+
+    old, new = datetime.now(UTC) - timedelta(days=40), datetime.now(UTC)
+    for name, fate in (("erased", "erase"), ("kept", "keep")):
+        workspace.deployments.set(name, {"small/2": 1.0}, keep=30)
+        for moment in (old, new):
+            row = dict.fromkeys(COLUMNS.names) | {"request_id": str(moment), "moment": moment, "deployment": name}
+            workspace.predictions.append(pa.Table.from_pylist([row], schema=COLUMNS))
+        workspace.deployments.remove(name, log=fate)
+    assert workspace.predictions.count("erased") == 2
+    server = Deployed(workspace, ["shop"], load)
+    server._retain()
+    server._log.close()
+    assert (workspace.predictions.count("erased"), workspace.predictions.count("kept")) == (0, 1)
+
+
+@pytest.mark.long
 def test_what_is_gone_from_the_store_can_be_unloaded(workspace: Workspace) -> None:
     """It stands for nothing any more, which is no reason to go on answering under its name."""
     from luban.serving.watch import Watch
@@ -332,7 +354,7 @@ def test_new_deployments_are_served_and_removed_ones_are_not(folder: Path, works
         assert ask(client, name="bar").status_code == 404
         workspace.deployments.set("bar", {"small/2": 1.0})
         until(lambda: ask(client, name="bar").status_code == 200)
-        workspace.deployments.remove("shop")
+        workspace.deployments.remove("shop", log="erase")
         until(lambda: ask(client).status_code == 404)
 
 

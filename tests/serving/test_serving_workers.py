@@ -205,7 +205,7 @@ def test_one_of_several_versions_is_unregistered(root: Path) -> None:
             assert client.delete("/models/first/1").status_code == 200
             assert client.delete("/models/first/2").status_code == 200  # the last one
             assert client.get("/models").json()["models"] == [{"modelName": "shared", "modelUrl": "shared"}]
-        workspace.deployments.remove("shared")
+        workspace.deployments.remove("shared", log="erase")
 
 
 def test_metrics_of_workers_add_up() -> None:

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from luban.core.errors import InputError, Unavailable
+from luban.core.errors import Conflict, InputError, NotFound, Unavailable
+from luban.core.model import Signature
+from luban.core.task import Task
 from luban.store import Workspace, chunks
 from luban.store.predictions import COLUMNS
+from luban.store.tables import condemned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+TASK = Task(kind="binary", target="income", inputs=("age",), metric="roc_auc", classes=("no", "yes"))
 
 
 def rows(
@@ -269,3 +273,86 @@ def test_what_was_acknowledged_survives_a_kill(store: Path, seen: int) -> None:
         found = ids(workspace)
     assert found[: len(acknowledged)] == acknowledged
     assert len(found) <= len(acknowledged) + 1
+
+
+def register(workspace: Workspace) -> None:
+    """Let the deployment `shop` answer with a version of a model."""
+    if not workspace.models.list():
+        artifact = workspace.blobs.put(b"a model")
+        workspace.models.register(
+            name="adult", artifact=artifact, signature=Signature(inputs=(), outputs=()), task=TASK
+        )
+    workspace.deployments.set("shop", {"adult/1": 1.0}, keep=30)
+
+
+def test_a_log_that_goes_with_its_deployment_is_gone_and_stays_so(workspace: Workspace) -> None:
+    """It must be said; what a server stores late is not stored; under the same name a new log begins."""
+    register(workspace)
+    workspace.predictions.append(rows("a", "b", subject="alice", moment=datetime.now(UTC)))
+    workspace.predictions.append(rows("other", deployment="other"))
+    workspace.labels.add("shop", ["a"], None, ["yes"])
+    held = [chunk.digest for chunk in workspace.predictions._chunks.named("shop")]
+    with pytest.raises(Conflict, match="3 rows and labels"):
+        workspace.deployments.remove("shop")
+    assert workspace.deployments.get("shop").keep == 30
+    workspace.deployments.remove("shop", log="erase", reason="closed")
+    late = rows("late", subject="alice", moment=datetime.now(UTC))
+    workspace.predictions.append(late)
+    workspace.labels.add("shop", ["late"], None, ["yes"])
+    assert workspace.predictions.clear("shop") == (2, 1)
+    assert workspace.predictions.left("shop") == 0
+    assert not any(map(workspace.blobs.has, held))
+    assert workspace.predictions.count("other") == 1
+    with pytest.raises(NotFound, match="ada removed it"):
+        workspace.deployments.get("shop")
+    register(workspace)
+    early = rows("early", moment=datetime.now(UTC) - timedelta(hours=1))
+    workspace.predictions.append(pa.concat_tables([early, rows("new", moment=datetime.now(UTC))]))
+    assert ids(workspace) == ["new"]
+    said = {one.action: one.detail for one in workspace.audit.entries(subject="deployment/shop")}
+    assert said["predictions.erase"]["rows"] == 2
+    assert said["labels.erase"]["rows"] == 1
+    with workspace._database.reading() as connection:
+        assert connection.execute(condemned.select()).all() == []
+
+
+def test_a_log_that_is_kept_can_be_erased_later(workspace: Workspace) -> None:
+    register(workspace)
+    workspace.predictions.append(rows("a"))
+    workspace.deployments.remove("shop", log="keep")
+    (gone,) = workspace.deployments.removed()
+    assert (gone.name, gone.erased, gone.keep, gone.actor) == ("shop", False, 30, "ada")
+    with pytest.raises(NotFound, match="1 rows and labels"):
+        workspace.deployments.remove("shop")
+    workspace.deployments.remove("shop", log="erase")
+    assert workspace.predictions.clear("shop") == (1, 0)
+    with pytest.raises(NotFound):
+        workspace.deployments.remove("never", log="erase")
+    register(workspace)
+    assert workspace.deployments.removed() == []
+
+
+def test_rows_that_are_stored_while_their_log_is_erased_do_not_outlive_it(workspace: Workspace) -> None:
+    """Writers and who removes take turns: what was stored before is erased, what comes after is not stored."""
+    register(workspace)
+    failed: list[BaseException] = []
+    begun = threading.Barrier(3)
+
+    def write(writer: int) -> None:
+        try:
+            begun.wait()
+            for number in range(12):
+                workspace.predictions.append(rows(f"{writer}-{number}", moment=datetime.now(UTC)))
+        except BaseException as error:  # noqa: BLE001 - told below, by the thread of the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(2)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    workspace.deployments.remove("shop", log="erase")
+    workspace.predictions.clear("shop")
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert workspace.predictions.left("shop") == 0

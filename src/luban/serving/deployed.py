@@ -340,6 +340,12 @@ class Deployed:
             if deployment.keep is not None and deployment.name in self._watch.served:
                 self._workspace.predictions.retain(deployment.name, deployment.keep)
                 self._next_sweep = 0.0
+        for gone in self._workspace.deployments.removed():
+            if gone.erased and self._workspace.predictions.left(gone.name):  # who removed it was killed on the way
+                self._workspace.predictions.clear(gone.name)
+            elif not gone.erased and gone.keep is not None:
+                self._workspace.predictions.retain(gone.name, gone.keep)
+                self._next_sweep = 0.0
         self._next_retention = time.monotonic() + _DAY
 
     def _sweep(self) -> None:

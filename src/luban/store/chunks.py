@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import delete, func, insert, select, update
 
 from luban.core.errors import Conflict, NotFound
-from luban.store import audit, media
+from luban.store import audit, media, removed
 from luban.store.clock import now
 from luban.store.tables import chunks, condemned
 from luban.store.upsert import upsert
@@ -119,28 +119,43 @@ class Chunks:
         """
         if not rows.num_rows:
             return
-        if self._media is None or not contents:
-            self._add(deployment, rows, once, 0, 0)
-        else:
-            with self._media.storing(contents) as claim:
-                self._add(deployment, rows, once, claim, len(contents))
+        try:
+            if self._media is None or not contents:
+                self._add(deployment, rows, once, 0, 0)
+            else:
+                with self._media.storing(contents) as claim:
+                    self._add(deployment, rows, once, claim, len(contents))
+        except _Erased as erased:
+            left = rows.filter(between(rows["moment"], erased.until, None))
+            theirs = {digest: contents[digest] for digest in digests_in(left, contents)} if contents else None
+            self.add(deployment, left, once=once, contents=theirs)
+            return
         self._merge(deployment)
 
     def _add(self, deployment: str, rows: pa.Table, once: bool, claim: int, claimed: int) -> None:
         """Store rows in a chunk that takes over so many pictures and sounds from a claim."""
         written = self._written(deployment, rows)
-        same = select(chunks.c.number).where(
-            chunks.c.digest == written["digest"], chunks.c.kind == self._kind, chunks.c.deployment == deployment
-        )
-        with self._database.writing(lock=media.LOCK if claimed else None) as connection:
-            if once and connection.execute(same).first() is not None:
-                if claimed:
-                    media.drop(connection, [claim])
+        locks = [removed.turn(deployment), *([media.LOCK] if claimed else [])]
+        with self._database.writing(lock=locks) as connection:
+            until = removed.erased_until(connection, deployment)
+            if until is None or written["first"] >= until:
+                self._name(connection, written, once, claim, claimed)
                 return
-            added = connection.execute(insert(chunks).values(**written)).inserted_primary_key
+            _condemn(connection, written["digest"])
+        self.sweep()
+        raise _Erased(until)
+
+    def _name(self, connection: Connection, written: Mapping[str, Any], once: bool, claim: int, claimed: int) -> None:
+        """Let a chunk name what was written."""
+        same = [chunks.c[key] == written[key] for key in ("digest", "kind", "deployment")]
+        if once and connection.execute(select(chunks.c.number).where(*same)).first() is not None:
             if claimed:
-                assert added is not None
-                media.hand_over(connection, claim, added.number, claimed)
+                media.drop(connection, [claim])
+            return
+        added = connection.execute(insert(chunks).values(**written)).inserted_primary_key
+        if claimed:
+            assert added is not None
+            media.hand_over(connection, claim, added.number, claimed)
 
     def named(
         self, deployment: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -244,6 +259,13 @@ class Chunks:
         self.sweep()
         return gone
 
+    def clear(self, deployment: str, *, action: str) -> int:
+        """Erase all rows of a deployment and return how many that were."""
+        nothing = pa.table({})
+        detail: dict[str, Any] = {"why": "the deployment was removed"}
+        subject = f"deployment/{deployment}"
+        return self.rewrite(lambda _: nothing, deployment=deployment, action=action, subject=subject, detail=detail)
+
     def sweep(self) -> None:
         """Remove the content that is condemned."""
         with self._database.reading() as connection:
@@ -305,6 +327,14 @@ class Chunks:
             "last": moments["max"],
             "subjects": named,
         }
+
+
+class _Erased(Conflict):
+    """Rows came for a log that was erased: those before a moment do not belong there any more."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("the log of this deployment was erased")
+        self.until = until
 
 
 def digests_in(rows: pa.Table, known: Collection[str]) -> set[str]:

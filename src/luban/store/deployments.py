@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Row, Select, delete, select
 
-from luban.core.errors import Conflict, InputError, NotFound
+from luban.core.errors import Conflict, InputError
 from luban.core.model import Deployment
 from luban.store import audit
+from luban.store import removed as removals
 from luban.store.approvals import check_unasked
 from luban.store.model_rows import version_of
 from luban.store.names import valid_name
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from luban.store.audit import Audit, AuditEntry
     from luban.store.database import Database
+    from luban.store.removed import RemovedDeployment
 
 
 class Deployments:
@@ -102,18 +104,47 @@ class Deployments:
         with self._database.reading() as connection:
             row = _find(connection, valid_name("deployment", name))
             if row is None:
-                raise NotFound.named("deployment", name, connection.scalars(select(deployments.c.name)).all())
+                raise removals.not_found(connection, name)
         return _deployment(row)
 
-    def remove(self, name: str, *, reason: str = "") -> None:
-        """Take a deployment away."""
+    def remove(self, name: str, *, log: Literal["keep", "erase"] | None = None, reason: str = "") -> None:
+        """Take a deployment away.
+
+        Parameters
+        ----------
+        log : "keep" or "erase", optional
+            What becomes of the rows and labels of its log; needed where there are any. Those to be erased are taken
+            by `luban.store.predictions.Predictions.clear`; nothing more is stored for them from here on. With
+            ``"erase"`` the deployment may be removed already.
+
+        Raises
+        ------
+        Conflict
+            If the log holds rows or labels, and it is not said what becomes of them.
+        """
         name = valid_name("deployment", name)
-        with self._database.writing(lock=f"deployment/{name}") as connection:
+        with self._database.writing(lock=[f"deployment/{name}", removals.turn(name)]) as connection:
             before = _find(connection, name)
-            if before is None:
-                raise NotFound.named("deployment", name, connection.scalars(select(deployments.c.name)).all())
-            connection.execute(delete(deployments).where(deployments.c.name == name))
-            _record(connection, self._actor, name, before, None, reason)
+            gone = [one.name for one in removals.gone(connection)]
+            if before is None and (log != "erase" or name not in gone):
+                raise removals.not_found(connection, name)
+            held = removals.logged(connection, name)
+            if held and log is None:
+                raise Conflict(
+                    f"the log of {name!r} holds {held:,} rows and labels, so it must be said what becomes of them",
+                    remedy=f"Erase them (luban deployments remove {name} --log erase), or keep them (--log keep); "
+                    f"luban predictions export {name} FILE writes them to a file.",
+                )
+            keep = None if before is None else before.keep
+            removals.note(connection, self._actor, name, erased=log != "keep", keep=keep)
+            if before is not None:
+                connection.execute(delete(deployments).where(deployments.c.name == name))
+                _record(connection, self._actor, name, before, None, reason, {"log": log})
+
+    def removed(self) -> list[RemovedDeployment]:
+        """Return the deployments that were removed and not made anew since, by name."""
+        with self._database.reading() as connection:
+            return removals.gone(connection)
 
     def history(self, name: str) -> list[AuditEntry]:
         """Return every change of a deployment, oldest first, with what was before and after, who and why."""
@@ -212,7 +243,8 @@ def _record(
     before: Row[Any] | None,
     after: Mapping[str, Any] | None,
     reason: str,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     was = None if before is None else {key: before._mapping[key] for key in _SETTINGS}
-    detail = {"before": was, "after": after, "reason": reason}
+    detail = {"before": was, "after": after, "reason": reason, **(more or {})}
     audit.append(connection, actor, _CHANGE, f"deployment/{name}", detail)

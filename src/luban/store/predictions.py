@@ -98,6 +98,11 @@ class Predictions:
         """Return how many rows of a deployment are stored."""
         return self._chunks.count(valid_name("deployment", deployment))
 
+    def left(self, deployment: str) -> int:
+        """Return how many rows and labels of a deployment are stored."""
+        name = valid_name("deployment", deployment)
+        return self._chunks.count(name) + self._labels.count(name)
+
     def newest(self, deployment: str, rows: int) -> datetime | None:
         """Return a moment from which on at least so many rows of a deployment are stored; None where all are needed.
 
@@ -135,6 +140,18 @@ class Predictions:
         gone = self._chunks.rewrite(staying, action="predictions.erase", subject=f"subject/{named}", detail={})
         self.media.sweep()
         return gone
+
+    def clear(self, deployment: str) -> tuple[int, int]:
+        """Erase the whole log of a deployment, and return how many predictions and labels that were.
+
+        Pictures and sounds that no other row names go with it. A server that answers under the name goes on storing,
+        unless the deployment was removed with its log (`luban.store.deployments.Deployments.remove`).
+        """
+        name = valid_name("deployment", deployment)
+        labels = self._labels.clear(name, action="labels.erase")
+        rows = self._chunks.clear(name, action="predictions.erase")
+        self.media.sweep()
+        return rows, labels
 
     def retain(self, deployment: str, days: int) -> int:
         """Erase what is older than so many days, and return how many rows that were.

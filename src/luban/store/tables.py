@@ -72,6 +72,18 @@ datasets = Table(
     UniqueConstraint("name", "fingerprint", name="datasets_content"),
 )
 
+# What was once a version of a data set: a number is never given to another version.
+deleted_datasets = Table(
+    "deleted_datasets",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", String(71), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("moment", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,
@@ -237,7 +249,7 @@ settings = Table(
     Column("value", JSON, nullable=False),
 )
 
-# Content that a deleted model named and that is removed where nothing else names it.
+# Content that a deleted model or data set named and that is removed where nothing else names it.
 unnamed = Table(
     "unnamed",
     metadata,
@@ -291,6 +303,17 @@ deployments = Table(
     Column("log", Double, nullable=False, server_default="1"),
     Column("keep", Integer),
     Column("media", Boolean, nullable=False, server_default=false()),
+)
+
+# What was once deployed and is no more, and what became of its log: erased, or kept for so many days, or for good.
+removed_deployments = Table(
+    "removed_deployments",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("erased", Boolean, nullable=False),
+    Column("keep", Integer),
+    Column("moment", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
 )
 
 # Where the rows of the prediction log and the labels are: Parquet in blobs, each of some rows in the order of writing.

@@ -22,6 +22,7 @@ from luban.store.tables import (
     audit_head,
     condemned,
     datasets,
+    deleted_datasets,
     deleted_models,
     latest,
     media,
@@ -46,7 +47,18 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # What tells of the past, names content of another place, or has no digest: to be named there keeps nothing.
 _PAST = {
     table.name
-    for table in (audit, audit_head, alias_changes, condemned, deleted_models, latest, media, metrics, unnamed)
+    for table in (
+        audit,
+        audit_head,
+        alias_changes,
+        condemned,
+        deleted_datasets,
+        deleted_models,
+        latest,
+        media,
+        metrics,
+        unnamed,
+    )
 }
 _LATELY = timedelta(days=1)
 

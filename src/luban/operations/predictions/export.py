@@ -39,7 +39,7 @@ def predictions_export(
     Parameters
     ----------
     name
-        The deployment.
+        The deployment, or one that was removed and whose log is kept.
     output
         File to write to (.parquet, .csv or .jsonl).
     since
@@ -52,7 +52,7 @@ def predictions_export(
     from luban.operations.writing import check_output, write_table
 
     check_output(output)
-    deployment = workspace.deployments.get(name).name
+    deployment = name if workspace.predictions.left(name) else workspace.deployments.get(name).name
     begin, end = moment(since), moment(until)
     if labelled:
         table = workspace.labels.joined(deployment, since=begin, until=end)
