@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import LubanError
+from luban.execution.attempts import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,13 +29,18 @@ class Beside:
         What is done, in a word; the thread is named by it.
     tell : callable, optional
         Called as ``tell(event, subject=..., ...)``; by default a line of JSON on standard error.
+
+    Attributes
+    ----------
+    attempt : Attempts
+        Does some of the thread's work: what fails is told, and ends none of the rest.
     """
 
     def __init__(self, work: str, tell: Callable[..., None] | None = None) -> None:
         self.closing = threading.Event()
         self.tell = tell or line
+        self.attempt = Attempts(self.tell, work=work)
         self._work = work
-        self._defects: dict[str, str] = {}
 
     @contextmanager
     def looking(self, look: Callable[[], None]) -> Iterator[None]:
@@ -52,20 +57,6 @@ class Beside:
         finally:
             self.closing.set()
             thread.join()
-
-    def attempt(self, work: Callable[[], None], subject: str = "") -> None:
-        """Do some of the thread's work: what fails is told, once while it is the same, and ends none of the rest."""
-        try:
-            work()
-        except LubanError:  # the store is away, which the server itself tells; the next look tries again
-            return
-        except Exception as error:  # noqa: BLE001 - a defect
-            told = f"{type(error).__name__}: {error}"[:1000]
-            if told != self._defects.get(subject):
-                self._defects[subject] = told
-                self.tell("defect", work=self._work, **({"subject": subject} if subject else {}), error=told)
-        else:
-            self._defects.pop(subject, None)
 
     def process(self, module: str, request: dict[str, Any]) -> dict[str, Any] | None:
         """Return what a process says on its last line; None where the server stops.
