@@ -235,7 +235,7 @@ def test_models_are_logged_and_registered(tmp_path: Path) -> None:
         assert version.run is not None
         assert [change.after for change in workspace.models.alias_history("cancer")] == [1, 2, None]
         workspace.models.verify("cancer/2")
-        with pytest.raises(Unsupported, match="one of mlflow's"):
+        with pytest.raises(Unsupported, match="one of MLflow's"):
             runtime(workspace, "cancer/2")
     listed = subprocess.run(
         [sys.executable, "-m", "luban", "models", "list", "--json", "--workspace", str(tmp_path / ".luban")],

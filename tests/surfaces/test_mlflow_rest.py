@@ -225,7 +225,7 @@ def test_a_foreign_version_is_kept_listed_and_given_back_but_not_loaded(
     refused(client.put(f"{FILES}/registered/theirs/1/MLmodel", content=b"x"), 403, DENIED)
     version = workspace.models.get("theirs")
     assert (version.task.kind, version.run) == ("foreign", run)
-    with pytest.raises(Unsupported, match="one of mlflow's"):
+    with pytest.raises(Unsupported, match="one of MLflow's"):
         artifact.read(workspace.blobs, version.artifact)
     with pytest.raises(Unsupported, match="cannot answer with it"):
         luban.deploy("theirs", workspace=workspace)

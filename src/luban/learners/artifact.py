@@ -226,9 +226,10 @@ def read_manifest(blobs: Blobs, digest: str) -> Manifest:
         raise Tampered("this is not the manifest of a model", seen=digest)
     if "foreign" in content:
         raise Unsupported(
-            f"this model is one of {content['foreign']}'s: Luban keeps, lists and gives it back, but cannot load it",
+            "this model is one of MLflow's: Luban keeps its files and gives them back, but never loads them, since they"
+            " may hold pickle",
             seen=digest,
-            remedy="Load it with that tool: mlflow.pyfunc.load_model('models:/NAME/VERSION') from this server.",
+            remedy="Load it with MLflow's client from luban server: mlflow.pyfunc.load_model('models:/NAME/VERSION').",
         )
     if protocol > PROTOCOL:
         raise Unsupported(

@@ -107,8 +107,23 @@ def no_alias(connection: Connection, name: str, alias: str) -> NotFound:
     return NotFound.named("alias", alias, known, remedy=None if known else f"{name} has no alias yet.")
 
 
-def next_version(connection: Connection, name: str) -> int:
-    """Return the number of the next version; that of a deleted one is not given again."""
+def next_version(connection: Connection, name: str, wanted: int | None = None) -> int:
+    """Return the number of the next version; that of a deleted one is not given again.
+
+    Parameters
+    ----------
+    wanted : int, optional
+        Returned where no version has it, nor a deleted one had it.
+    """
+    if (
+        wanted is not None
+        and wanted > 0
+        and not any(
+            connection.scalar(select(table.c.version).where(table.c.name == name, table.c.version == wanted))
+            for table in (models, deleted_models)
+        )
+    ):
+        return wanted
     last = connection.scalar(select(func.max(models.c.version)).where(models.c.name == name)) or 0
     gone = connection.scalar(select(func.max(deleted_models.c.version)).where(deleted_models.c.name == name)) or 0
     return int(max(last, gone)) + 1

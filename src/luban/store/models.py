@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from luban.store.blobs import Blobs
     from luban.store.database import Database
 
-REGISTERED = "model.register"
+REGISTERED, DELETED = "model.register", "model.delete"
 
 
 class Models:
@@ -64,6 +64,7 @@ class Models:
         tags: Mapping[str, Any] | None = None,
         code: str | None = None,
         environment: str | None = None,
+        number: int | None = None,
         sign: Callable[[str, int, str], ModelSignature] | None = None,
     ) -> ModelVersion:
         """Record the next version of a model and return it.
@@ -80,6 +81,8 @@ class Models:
             Name of a check to the digest of its report.
         code, environment : str, optional
             Digests of what is known of the code and of the surroundings it was made with.
+        number : int, optional
+            The number that it has elsewhere: taken where no version has or had it here, else it gets the next one.
         sign : callable, optional
             Given name, version and artifact it returns a signature, which is kept with the version, or neither is.
         """
@@ -91,7 +94,7 @@ class Models:
             if run is not None and connection.scalar(select(runs.c.id).where(runs.c.id == run)) is None:
                 raise NotFound(f"no run is named {run!r}", remedy="List them: luban runs list")
             unnamed.present(connection, self._blobs, named)
-            version = next_version(connection, name)
+            version = next_version(connection, name, number)
             connection.execute(
                 insert(models).values(
                     name=name,
@@ -165,6 +168,16 @@ class Models:
             found = versions(connection, select(models).where(models.c.name == name).order_by(models.c.version))
             if not found:
                 raise not_found(connection, name, name)
+        return found
+
+    def deleted(self, name: str) -> dict[int, Mapping[str, Any]]:
+        """Return the tags of the versions that were deleted, by their numbers, as the audit chain keeps them."""
+        name = valid_name("model", name)
+        found = {}
+        with self._database.reading() as connection:
+            for number in connection.scalars(select(deleted_models.c.version).where(deleted_models.c.name == name)):
+                for said in audit.details(connection, DELETED, f"model/{name}/{number}").values():
+                    found[int(number)] = said["record"]["tags"]
         return found
 
     def set_alias(self, name: str, alias: str, version: int | None, *, reason: str = "") -> AliasChange:
@@ -263,7 +276,7 @@ class Models:
             gone = {"artifact": model.artifact, "reason": reason, "moment": now(), "actor": self._actor}
             connection.execute(insert(deleted_models).values(name=model.name, version=model.version, **gone))
             detail = {"artifact": model.artifact, "record": to_json(model), "reason": reason}
-            audit.append(connection, self._actor, "model.delete", f"model/{model.reference}", detail)
+            audit.append(connection, self._actor, DELETED, f"model/{model.reference}", detail)
         return unnamed.sweep(self._database, self._blobs)
 
     def list(self) -> list[ModelVersion]:

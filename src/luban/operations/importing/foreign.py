@@ -1,4 +1,4 @@
-"""A run as another tool kept it."""
+"""Runs and registered models as another tool kept them."""
 
 from __future__ import annotations
 
@@ -53,6 +53,43 @@ class ForeignRun:
     metrics: Sequence[tuple[str, int, float, datetime]] = ()
     artefacts: Path | None = None
     unread: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignVersion:
+    """A version of a registered model of another tool.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        Where its files are said to be, what the tool goes by first.
+    run, model : str, optional
+        The run and the logged model that it was made of, as that tool names them.
+    stage : str
+        ``"None"`` where it is in none.
+    """
+
+    number: int
+    made: datetime
+    addresses: Sequence[str] = ()
+    run: str | None = None
+    model: str | None = None
+    link: str = ""
+    actor: str = ""
+    description: str = ""
+    stage: str = "None"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignModel:
+    """A registered model of another tool, with its versions by number, without those that were deleted."""
+
+    name: str
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    versions: Sequence[ForeignVersion] = ()
 
 
 def moment(milliseconds: float | None) -> datetime | None:

@@ -44,7 +44,7 @@ def read(path: Path, places: Places) -> Iterator[ForeignRun]:
     from sqlalchemy.exc import DBAPIError
 
     try:
-        with _opened(path) as connection:
+        with opened(path) as connection:
             tables = {row[0] for row in connection.exec_driver_sql("SELECT name FROM sqlite_master")}
             if not {"experiments", "runs", "metrics", "params", "tags"} <= tables:
                 raise InputError("this database is not MLflow's", seen=str(path))
@@ -57,7 +57,8 @@ def read(path: Path, places: Places) -> Iterator[ForeignRun]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Connection]:
+def opened(path: Path) -> Iterator[Connection]:
+    """Open a database for reading alone."""
     from sqlalchemy import create_engine
 
     address = f"file:{quote(str(path.resolve()))}?mode=ro"

@@ -29,7 +29,7 @@ def read(folder: Path, places: Places) -> Iterator[ForeignRun]:
     for experiment in _experiments(folder):
         if not (experiment / "meta.yaml").is_file():
             continue
-        described = _yaml(experiment / "meta.yaml")
+        described = yaml_of(experiment / "meta.yaml")
         if "experiment_id" not in described:  # the registry of models has a folder of its own
             continue
         name = str(described.get("name") or described["experiment_id"])
@@ -52,8 +52,8 @@ def _experiments(folder: Path) -> list[Path]:
 
 
 def _run(folder: Path, experiment: str, places: Places, *, gone: bool) -> ForeignRun:
-    described = _yaml(folder / "meta.yaml")
-    tags = _texts(folder / "tags")
+    described = yaml_of(folder / "meta.yaml")
+    tags = texts(folder / "tags")
     status = described.get("status")
     artefacts, unread = places.find(described.get("artifact_uri"), folder / "artifacts")
     started = moment(described.get("start_time"))
@@ -69,7 +69,7 @@ def _run(folder: Path, experiment: str, places: Places, *, gone: bool) -> Foreig
         deleted=gone or described.get("lifecycle_stage") == "deleted",
         parent=tags.get("mlflow.parentRunId"),
         actor=str(described.get("user_id") or ""),
-        params=_texts(folder / "params"),
+        params=texts(folder / "params"),
         tags=tags,
         metrics=_metrics(folder / "metrics"),
         artefacts=artefacts,
@@ -78,7 +78,7 @@ def _run(folder: Path, experiment: str, places: Places, *, gone: bool) -> Foreig
 
 
 def _model(folder: Path, experiment: str, places: Places, *, gone: bool) -> ForeignRun:
-    described = _yaml(folder / "meta.yaml")
+    described = yaml_of(folder / "meta.yaml")
     artefacts, unread = places.find(described.get("artifact_location"), folder / "artifacts")
     started = moment(described.get("creation_timestamp"))
     if started is None:
@@ -93,15 +93,16 @@ def _model(folder: Path, experiment: str, places: Places, *, gone: bool) -> Fore
         ended=moment(described.get("last_updated_timestamp")),
         deleted=gone or described.get("lifecycle_stage") == "deleted",
         parent=described.get("source_run_id"),
-        params=_texts(folder / "params"),
-        tags=_texts(folder / "tags"),
+        params=texts(folder / "params"),
+        tags=texts(folder / "tags"),
         metrics=_metrics(folder / "metrics"),
         artefacts=artefacts,
         unread=unread,
     )
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def yaml_of(path: Path) -> dict[str, Any]:
+    """Return what a file of the store describes, or raise `InputError`."""
     import yaml
 
     try:
@@ -113,7 +114,8 @@ def _yaml(path: Path) -> dict[str, Any]:
     return found
 
 
-def _texts(folder: Path) -> dict[str, str]:
+def texts(folder: Path) -> dict[str, str]:
+    """Return the texts of a folder, by the paths of their files."""
     return {name: _read(file) for name, file in _files(folder)}
 
 

@@ -6,8 +6,15 @@ A store names the places of its files itself, so whoever wrote it could name any
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from luban.operations.importing.foreign import ForeignRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +55,34 @@ class Places:
         if not any(real.is_relative_to(place.resolve()) for place in (self.home, self.served)):
             return None, address
         return (real, None) if real.is_dir() else (None, None)
+
+    def of_model(self, address: str, runs: Mapping[str, ForeignRun]) -> tuple[Path | None, str | None]:
+        """Return the folder of a version's files, or the address where that may not be read.
+
+        What a run or a logged model of the store keeps is looked for with it: a store that was moved still names the
+        places of before.
+        """
+        kept = _kept(address, runs)
+        if kept is None:
+            return self.find(address)
+        run, rest = kept
+        if run.artefacts is None:
+            return None, run.unread
+        root = run.artefacts.resolve()
+        inner = (root / unquote(rest)).resolve()
+        return (inner, None) if inner.is_relative_to(root) and inner.is_dir() else (None, None)
+
+
+def _kept(address: str, runs: Mapping[str, ForeignRun]) -> tuple[ForeignRun, str] | None:
+    """Return the run, or logged model, that an address is about, and the path in what it keeps.
+
+    ``runs:/RUN/path``, ``models:/m-ID`` or ``.../RUN/artifacts/path``.
+    """
+    parts = address.split("/")
+    if parts[0] in ("runs:", "models:"):
+        parts = [one for one in parts if one]
+        return (runs[parts[1]], "/".join(parts[2:])) if len(parts) > 1 and parts[1] in runs else None
+    for before, (run, folder) in enumerate(pairwise(parts)):
+        if folder == "artifacts" and run in runs:
+            return runs[run], "/".join(parts[before + 2 :])
+    return None

@@ -22,18 +22,21 @@ MARK = "luban.imported"
 
 @dataclass
 class Count:
-    """What became of the runs."""
+    """What became of the runs and of the registered models."""
 
     new: int = 0
     changed: int = 0
     same: int = 0
     values: int = 0
     files: int = 0
+    models: int = 0
+    versions: int = 0
+    aliases: int = 0
 
 
-def write(workspace: Workspace, runs: Iterable[ForeignRun], source: str) -> tuple[Count, list[str]]:
-    """Write foreign runs that are new or have changed, and return how many, with what was left out."""
-    count, notes = Count(), []
+def write(workspace: Workspace, runs: Iterable[ForeignRun], source: str, count: Count) -> list[str]:
+    """Write foreign runs that are new or have changed, count them, and return what was left out."""
+    notes: list[str] = []
     ids: dict[str, str] = {}
     experiments: dict[str, int] = {}
     for run in _parents_first(runs):
@@ -41,7 +44,7 @@ def write(workspace: Workspace, runs: Iterable[ForeignRun], source: str) -> tupl
             experiments[run.experiment] = workspace.experiments.find(run.experiment).id
         ids[run.id] = _id(run)
         notes += _one(workspace, run, ids, experiments[run.experiment], source, count)
-    return count, notes
+    return notes
 
 
 def _id(run: ForeignRun) -> str:

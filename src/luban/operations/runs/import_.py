@@ -1,4 +1,4 @@
-"""Runs import: the records that MLflow kept."""
+"""Runs import: the records that MLflow kept, its registered models among them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from luban.core.errors import InputError, NotFound
 from luban.core.operation import operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-    from luban.operations.importing.foreign import ForeignRun
+    from luban.operations.importing.foreign import ForeignModel, ForeignRun
     from luban.operations.importing.places import Places
     from luban.store import Workspace
 
@@ -29,6 +29,10 @@ class RunsImported:
         Runs that were not here, that were here otherwise, and that were here as they are.
     values, files : int
         Values of metrics and files that were written.
+    models, versions : int
+        Registered models and versions of them that were not here.
+    aliases : int
+        Aliases that were moved.
     """
 
     new: int
@@ -36,12 +40,18 @@ class RunsImported:
     same: int
     values: int
     files: int
+    models: int
+    versions: int
+    aliases: int
     notes: tuple[str, ...]
 
 
 @operation(permission="runs:write", remote=False, name="runs import")
 def runs_import(workspace: Workspace, location: str, *, artefacts: Path | None = None) -> RunsImported:
-    """Import the runs of an MLflow store; a second time only what has changed.
+    """Import the runs and registered models of an MLflow store; a second time only what has changed.
+
+    Versions of models keep their files, notes, aliases and the run that made them. They may hold pickle, so Luban gives
+    them back to MLflow's clients, and does not answer with them.
 
     Parameters
     ----------
@@ -51,30 +61,57 @@ def runs_import(workspace: Workspace, location: str, *, artefacts: Path | None =
         The folder that an MLflow server keeps files in, where that is not mlartifacts beside the store.
     """
     from luban.operations.importing.places import Places
-    from luban.operations.importing.write import write
+    from luban.operations.importing.register import Registry
+    from luban.operations.importing.write import Count, write
 
     path = Path(location.removeprefix("sqlite:///").removeprefix("file://")).expanduser()
     if not path.exists():
         raise NotFound("there is no such store", seen=location)
     home = path if path.is_dir() else path.parent
     places = Places(home=home.resolve(), served=(artefacts or home / "mlartifacts").expanduser().resolve())
-    count, notes = write(workspace, _reader(path, places), str(path.resolve()))
+    store = _store(path)
+    found, source, count = store.runs(places), str(path.resolve()), Count()
+    notes = write(workspace, found, source, count)
+    registry = Registry(workspace, found, places, source, count)
+    registry.write(store.models())
+    notes += registry.notes
     left = (f"And {len(notes) - MOST_NOTES:,} more.",) if len(notes) > MOST_NOTES else ()
     return RunsImported(**vars(count), notes=(*notes[:MOST_NOTES], *left))
 
 
-def _reader(path: Path, places: Places) -> Iterator[ForeignRun]:
+@dataclass(frozen=True, kw_only=True)
+class _Store:
+    """What reads a store."""
+
+    runs: Callable[[Places], list[ForeignRun]]
+    models: Callable[[], list[ForeignModel]]
+
+
+def _store(path: Path) -> _Store:
     from luban.operations.importing import mlflow_database, mlflow_files
 
     if path.is_dir():
-        inner = path / "mlruns"
-        for folder in (path, inner):
+        for folder in (path, path / "mlruns"):
             if mlflow_files.is_store(folder):
-                return mlflow_files.read(folder, places)
+                return _folder(folder)
         if (path / "mlflow.db").is_file():
-            return mlflow_database.read(path / "mlflow.db", places)
+            return _database(path / "mlflow.db")
     elif mlflow_database.is_store(path):
-        return mlflow_database.read(path, places)
+        return _database(path)
     raise InputError(
         "this is no store of MLflow's", seen=str(path), remedy="Give a folder mlruns, or the file mlflow.db."
     )
+
+
+def _folder(folder: Path) -> _Store:
+    from luban.operations.importing.mlflow_files import read
+    from luban.operations.importing.mlflow_files_models import registered
+
+    return _Store(runs=lambda places: list(read(folder, places)), models=lambda: registered(folder))
+
+
+def _database(file: Path) -> _Store:
+    from luban.operations.importing.mlflow_database import read
+    from luban.operations.importing.mlflow_database_models import registered
+
+    return _Store(runs=lambda places: list(read(file, places)), models=lambda: registered(file))

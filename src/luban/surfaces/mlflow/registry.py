@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError, NotFound, Refused, Unsupported
+from luban.operations.importing import kept_model as foreign
+from luban.operations.importing.kept_model import DESCRIPTION, LINK, MADE, MODEL_ID, PROMPT, SOURCE, STAGE, TAG
+from luban.operations.importing.told_code import code_of
 from luban.operations.registering import signer
 from luban.store.names import valid_name
-from luban.surfaces.mlflow import foreign
-from luban.surfaces.mlflow.code import code_of
 from luban.surfaces.mlflow.errors import Exists
 from luban.surfaces.mlflow.fields import milliseconds, pairs, text, texts, whole
 from luban.surfaces.mlflow.filters import Sorting, arranged, holds, parse, parse_order
@@ -23,13 +24,7 @@ if TYPE_CHECKING:
     from luban.store import Workspace
     from luban.surfaces.mlflow.fields import Body
 
-TAG = "tag:"
-"""Notes of this prefix are tags."""
-
-DESCRIPTION, STAGE, MADE = "description", "stage", "made"
-SOURCE, MODEL_ID, LINK = "mlflow.source", "mlflow.model_id", "mlflow.run_link"
 STAGES = ("None", "Staging", "Production", "Archived")
-PROMPT = "mlflow.prompt.is_prompt"
 
 Notes = dict[tuple[str, int], dict[str, tuple[str, Any]]]
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from luban.store.artifacts import Artifact
 
 PROTOCOL = 1
+TAG = "tag:"
+"""Notes beside a model or a version that begin so are MLflow's tags."""
+
+DESCRIPTION, STAGE, MADE = "description", "stage", "made"
+SOURCE, MODEL_ID, LINK = "mlflow.source", "mlflow.model_id", "mlflow.run_link"
+PROMPT = "mlflow.prompt.is_prompt"
 _LARGEST = 4 << 20
 _KINDS = {
     "double": "number",
