@@ -14,7 +14,10 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from luban.core.alert import AlertRule, AlertState
-from luban.core.errors import InputError, LubanError, Refused, Unavailable
+from luban.core.errors import InputError, LubanError, NotFound, Refused, Unavailable
+from luban.core.model import Signature
+from luban.core.schema import Column
+from luban.core.task import Task
 from luban.monitoring.alerts import address, channel, mail, webhook
 from luban.monitoring.alerts.look import look, step
 from luban.monitoring.alerts.notice import Notice
@@ -84,7 +87,13 @@ def receiver(code: int = 200) -> Iterator[Receiver]:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """With a model of two columns that is deployed as ``adult``; its artefact is nothing that is read."""
+    columns = (Column(name="age", kind="number"), Column(name="sex", kind="category"))
+    task = Task(kind="binary", target="rich", inputs=("age", "sex"), metric="roc_auc", classes=("no", "yes"))
     with Workspace.open(tmp_path / ".luban", actor="ada") as one:
+        signature = Signature(inputs=columns, outputs=())
+        one.models.register(name="adult", artifact=one.blobs.put(b"adult"), signature=signature, task=task)
+        one.deployments.set("adult", {"adult/1": 1.0})
         yield one
 
 
@@ -393,10 +402,46 @@ def test_a_way_may_be_named_by_a_variable(workspace: Workspace, allowed: None, m
     assert len(hook.taken) == 1
 
 
-def test_a_figure_that_no_window_has_is_refused(workspace: Workspace) -> None:
-    with pytest.raises(InputError, match="no figure of this name"):
-        alerts_add(workspace, "moved", "adult", "driftshare > 0.1")
-    assert alerts_add(workspace, "any", "adult", "*.psi > 0.1").rule == "*.psi > 0.1"
+@pytest.mark.parametrize(
+    ("rule", "near"),
+    [
+        ("driftshare > 0.1", "drift.share"),
+        ("requests.error_rate > 0.1", "requests.failed_share"),
+        ("quality.metrics.rmse > 1", "quality.metrics.roc_auc"),
+        ("columns.agee.psi > 0.1", "columns.age.psi"),
+        ("columns.sex.ks > 0.1", "columns.sex.psi"),
+        ("nonsense > 1", "verdict"),
+        ("columns.*.mmd > 0.1", "columns.age.missing"),
+    ],
+)
+def test_a_figure_that_no_window_has_is_refused_with_the_nearest(workspace: Workspace, rule: str, near: str) -> None:
+    with pytest.raises(InputError, match="no window of this model has such a figure") as error:
+        alerts_add(workspace, "moved", "adult", rule)
+    assert near in str(error.value)
+    assert alerts_list(workspace).alerts == ()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "*.psi > 0.1",
+        "requests.failed_share > 0.01",
+        "log.dropped > 0",
+        "latency.p95 > 5",
+        "outputs.probability_yes.ks > 1",
+    ],
+)
+def test_a_figure_that_a_window_can_have_is_taken_before_there_is_one(workspace: Workspace, rule: str) -> None:
+    assert alerts_add(workspace, "any", "adult", rule).rule == rule
+
+
+def test_a_rule_on_what_is_not_deployed_is_refused_with_the_nearest_name(workspace: Workspace) -> None:
+    with pytest.raises(NotFound, match="Did you mean: adult"):
+        alerts_add(workspace, "moved", "adlut", "rows > 0")
+    workspace.deployments.remove("adult")
+    with pytest.raises(NotFound, match="luban deploy adult"):
+        alerts_add(workspace, "moved", "adult", "rows > 0")
+    assert alerts_add(workspace, "moved", "adult/1", "rows > 0").on == "adult/1"  # windows of files
 
 
 def test_alerts_have_names_of_their_own(workspace: Workspace) -> None:

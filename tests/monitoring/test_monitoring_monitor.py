@@ -20,7 +20,8 @@ from luban.core.protocols import Detector
 from luban.core.schema import Column
 from luban.core.task import Task
 from luban.monitoring import stream
-from luban.monitoring.alerts.figures import ROOTS
+from luban.monitoring.alerts.figures import figures as named
+from luban.monitoring.alerts.possible import possible
 from luban.operations.alerts.add import alerts_add
 from luban.operations.fit import fit
 from luban.operations.loading import fitted
@@ -124,8 +125,12 @@ def test_labels_give_the_real_quality_and_ids_without_a_prediction_do_no_harm(
     ids = logged(workspace, rows, "labelled")
     truth = rows["diagnosis"].to_pylist()
     workspace.labels.add("labelled", [*ids, "of-nobody"], None, [*truth, "benign"])
-    figures = monitor(workspace, "labelled").report.figures
-    assert set(figures) <= {*ROOTS, "since", "until", "against"}, "rules would refuse the others"
+    workspace.outcomes.add("labelled", {"answered": rows.num_rows, "stored": rows.num_rows})
+    report = monitor(workspace, "labelled").report
+    figures = report.figures
+    version = workspace.models.get("tumours/1")
+    names = possible(version.task, version.signature.inputs, plugins.names("detectors"))
+    assert set(named(report)) <= set(names), "rules would refuse the others"
     assert figures["labelled"] == rows.num_rows
     predicted = fitted(workspace, "tumours/1").predict(rows).prediction.to_pylist()
     accuracy = np.mean([one == other for one, other in zip(predicted, truth, strict=True)])
@@ -170,7 +175,7 @@ def test_a_part_of_the_rows_that_is_answered_wrong_is_told_and_can_alarm(made: t
     quality = found.report.figures["quality"]
     assert any(rows.column_names[0] in one["slice"] for one in quality["slices"]), quality["slices"]
     assert quality["worst_slice"] == max(one["times"] for one in quality["slices"]) > 1.5
-    assert found.report.figures["latency"] == {"p50": 1.0, "p99": 1.0}
+    assert found.report.figures["latency"] == {"p50": 1.0, "p90": 1.0, "p95": 1.0, "p99": 1.0}
     slow, unfair = sorted(found.notices)
     assert slow == "Alarm: slow on sliced: latency.p99 > 0.5, now 1"
     assert unfair.startswith("Alarm: unfair on sliced: quality.worst_slice > 1.5, now ")
@@ -339,6 +344,47 @@ def test_an_alert_is_told_by_the_monitor_and_metrics_show_the_window(made: tuple
     }
     assert samples["luban_monitored_rows", None] == rows.num_rows
     assert samples["luban_drift_effect", rows.column_names[0]] > 0.3
+
+
+def test_requests_that_fail_and_rows_that_the_log_loses_are_figures_that_alarm(
+    made: tuple[Workspace, pa.Table],
+) -> None:
+    """Of 400 requests 8 failed, of 392 rows 40 were dropped; what came before the newest 300 requests is left out."""
+    workspace, rows = made
+    logged(workspace, rows, "failing")
+    now = datetime.now(UTC)
+    workspace.outcomes.add("failing", {"failed": 5000}, now - timedelta(minutes=50))
+    workspace.outcomes.add("failing", {"answered": 300, "stored": 352}, now)
+    workspace.outcomes.add("failing", {"answered": 92, "failed": 8, "dropped": 40}, now)
+    alerts_add(workspace, "errors", "failing", "requests.failed_share > 0.01")
+    alerts_add(workspace, "lost", "failing", "log.dropped > 0")
+    found = monitor(workspace, "failing", last=300)
+    assert found.report.figures["requests"] == {"count": 400, "failed": 8, "failed_share": 0.02}
+    assert found.report.figures["log"]["dropped_share"] == pytest.approx(40 / 392)
+    assert sorted(found.notices) == [
+        "Alarm: errors on failing: requests.failed_share > 0.01, now 0.02",
+        "Alarm: lost on failing: log.dropped > 0, now 40",
+    ]
+    told = " ".join(one.what for one in found.report.findings)
+    assert "8 of 400 requests failed (2 %)" in told
+    assert "lost 40 of 392 rows (10 %)" in told
+    assert monitor(workspace, "failing", window=3600.0).report.figures["requests"]["failed"] == 5008
+
+
+def test_where_every_request_fails_that_is_told_although_nothing_is_logged(made: tuple[Workspace, pa.Table]) -> None:
+    """A rule on drift is not told that all is well: nothing was compared."""
+    workspace, rows = made
+    logged(workspace, rows.set_column(0, rows.column_names[0], pa.array(rows[0].to_numpy() + 4)), "broken")
+    alerts_add(workspace, "drifting", "broken", "drift.share > 0.1")
+    alerts_add(workspace, "all-fail", "broken", "requests.failed_share > 0.5")
+    assert [one.split(":")[1] for one in monitor(workspace, "broken").notices] == [" drifting on broken"]
+    workspace.outcomes.add("broken", {"failed": 40})
+    found = monitor(workspace, "broken", window=60.0)
+    assert found.verdict == "warn"
+    assert found.rows == 0
+    assert found.notices == ("Alarm: all-fail on broken: requests.failed_share > 0.5, now 1",)
+    assert "drift" not in found.report.figures
+    assert "Too few answers" in html.render(found.report)
 
 
 def test_the_dashboard_asks_for_nothing_that_is_not_exported() -> None:

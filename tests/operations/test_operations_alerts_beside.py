@@ -176,7 +176,9 @@ def test_a_process_starts_only_where_there_is_a_rule_and_something_new(
         turning.logged(workspace, turning.rows(20, turned=False, seed=2))
         assert looked() == 0
         alerts_add(workspace, "moved", "weather", "drift.share > 0.2")
+        workspace.deployments.set("nowhere", {"weather/1": 1.0})
         alerts_add(workspace, "gone", "nowhere", "drift.share > 0.2")
+        workspace.deployments.remove("nowhere")
         assert looked() == 0  # too few rows
         turning.logged(workspace, turning.rows(20, turned=False, seed=3), start=100)
         held = workspace.leases.take("alerts/weather", "another server")

@@ -415,6 +415,27 @@ def _log(workspace: Workspace, rows: int) -> list[dict[str, Any]] | None:
     return table.to_pylist() if table.num_rows >= rows else None
 
 
+@pytest.mark.long
+def test_the_store_hears_how_requests_ended_and_what_the_log_took(folder: Path, workspace: Workspace) -> None:
+    """Of 100 requests 5 fail, whose rows are in no log; two were refused consent, one was no request to the model."""
+    workspace.deployments.set("shop", {"small/3": 1.0})
+    with deployment_server(folder, "shop") as (_, url), httpx.Client(base_url=url, timeout=180) as client:
+        for number in range(100):
+            ask(client, number)
+        for _ in range(2):
+            client.post("/models/shop/predict", json={"rows": [ROW]}, headers={"x-luban-consent": "no"})
+        client.post("/models/shop/predict", json={"rows": [{"age": "old"}]})
+        expected = {"answered": 97, "failed": 5, "stored": 95, "without_consent": 2}
+        until(lambda: _ended(workspace) == expected)
+
+
+def _ended(workspace: Workspace) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for minute in workspace.outcomes.read("shop"):
+        found.update(minute.counts)
+    return found
+
+
 # --- rollback -------------------------------------------------------------------------------------
 
 

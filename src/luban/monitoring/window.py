@@ -17,6 +17,7 @@ from luban.monitoring.drift import FEWEST, Compared, compare, judged
 from luban.monitoring.estimate import estimate
 from luban.monitoring.expected import worse
 from luban.monitoring.outputs import values
+from luban.monitoring.requests import requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 CHECK = "monitoring"
 """Name of the check under which windows are kept."""
+
+LATENCIES = (50, 90, 95, 99)
+"""Percentiles of the time that answers took."""
 
 _TOLD = 5  # columns that have a finding of their own
 
@@ -52,6 +56,8 @@ class Window:
         Milliseconds that each answer of the version took, shape (n,).
     embedded : mapping of str to numpy.ndarray
         Vectors of some values of an input, shape (n, d), by the backbone of its baseline.
+    counts : mapping of str to int
+        How requests of about this time ended, by outcome, as `luban.store.outcomes.Outcomes` has them.
     since, until : str
         First and last moment, in words.
     """
@@ -62,6 +68,7 @@ class Window:
     history: Labelled | None = None
     latency: np.ndarray | None = None
     embedded: Mapping[str, np.ndarray] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
     since: str | None = None
     until: str | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
@@ -93,7 +100,8 @@ def report(
         Its figures: ``rows``, ``since``, ``until``, ``against``; ``drift`` (``columns``, ``drifted``, ``share``,
         ``worst``), ``columns`` and ``outputs`` (by name: ``effect``, ``chance``, ``missing`` and what was measured),
         ``estimated`` (score by metric with ``low``, ``high``, ``expected``), ``quality`` (once there are labels),
-        ``stream``, ``latency`` (``p50``, ``p99`` in milliseconds, of answers in the log).
+        ``stream``, ``latency`` (``p50``, ``p90``, ``p95``, ``p99`` in milliseconds, of answers in the log), and
+        ``requests`` and ``log`` as `luban.monitoring.requests.requests` says.
     """
     outputs = window.outputs if window.outputs is not None else pa.table({})
     inside = compare(base.inputs, window.inputs, embedded=window.embedded, seed=seed)
@@ -112,6 +120,9 @@ def report(
     findings += _real(task, columns, base, window, figures, threshold, seed)
     findings += _stream(task, base, window, figures, detectors or {}, threshold)
     findings += _latency(window, figures)
+    ended, counted = requests(window.counts)
+    findings += ended
+    figures |= counted
     findings += [Finding(what=note) for note in (*base.notes, *window.notes)]
     return Report(
         check=CHECK, subject=subject, verdict=worst(tuple(findings)), findings=tuple(findings), figures=figures
@@ -314,7 +325,29 @@ def _stream(
 def _latency(window: Window, figures: dict[str, Any]) -> list[Finding]:
     if window.latency is None or not len(window.latency):
         return []
-    half, most = (float(one) for one in np.quantile(window.latency, [0.5, 0.99]))
-    figures["latency"] = {"p50": half, "p99": most}
+    found = np.quantile(window.latency, [part / 100 for part in LATENCIES])
+    figures["latency"] = {f"p{part}": float(one) for part, one in zip(LATENCIES, found, strict=True)}
+    half, most = figures["latency"]["p50"], figures["latency"]["p99"]
     told = f"Half of the answers took up to {number(half)} ms, 99 of 100 up to {number(most)} ms"
     return [Finding(what=told, value=half)]
+
+
+def unread(rows: int, counts: Mapping[str, int], *, subject: str, since: str | None, until: str | None) -> Report:
+    """Return what can be told where too few rows were answered to compare anything: how requests ended.
+
+    Figures of what was not compared are not there, so that no rule takes them for well.
+    """
+    ended, counted = requests(counts)
+    few = Finding(
+        what=f"Too few answers to compare anything: {rows:,} rows are in the log, and {FEWEST} are needed",
+        value=rows,
+        threshold=FEWEST,
+        remedy="Wait for more rows, or take a longer window.",
+    )
+    return Report(
+        check=CHECK,
+        subject=subject,
+        verdict=worst((*ended, few)),
+        findings=(*ended, few),
+        figures={"rows": rows, "since": since, "until": until, **counted},
+    )

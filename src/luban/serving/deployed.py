@@ -20,6 +20,7 @@ from luban.serving.counting import Counting
 from luban.serving.log.writer import LogWriter
 from luban.serving.models import Models
 from luban.serving.observation import Observation, chosen
+from luban.serving.outcomes import OutcomeCounts
 from luban.serving.rollout import without
 from luban.serving.shadow import Shadow
 from luban.serving.trials import Seen, Trials
@@ -111,6 +112,7 @@ class Deployed:
         self._seen: deque[Observation] = deque()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._log = LogWriter(workspace.predictions.append, tell=self._tell)
+        self._outcomes = OutcomeCounts(workspace.outcomes.add, self._log_counts)
         self._shadow = Shadow(self._keep)
         self._bench: Bench = Trials() if place is None else Told(place.news)
         self._counting: dict[str, tuple[int, Counting]] = {}
@@ -143,15 +145,19 @@ class Deployed:
         self._shadow.close()
         self._drain()
         self._log.close()
+        self._do(self._outcomes.record)
 
     def _tell(self, event: str, **details: object) -> None:
         self.models.tell(event, **details)
 
     def figures(self) -> dict[str, dict[tuple[str, str], int]]:
         """Return counts of rows by (deployment, outcome): of the ``log`` and of the ``shadow``."""
+        return {"log": dict(self._log_counts()), "shadow": self._shadow.counts()}
+
+    def _log_counts(self) -> Counter[tuple[str, str]]:
         log = Counter(self._log.counts())
-        log.update(self._counts)
-        return {"log": dict(log), "shadow": self._shadow.counts()}
+        log.update(dict(self._counts))  # as it is at once: requests add to it meanwhile
+        return log
 
     # --- the repository (`luban.serving.models.Repository`) -------------------------------------------
 
@@ -218,6 +224,7 @@ class Deployed:
 
     def _heed(self, name: str, seen: list[Observation]) -> None:
         self._judge(name, seen)
+        self._outcomes.note(name, seen)
         answered = [one for one in seen if one.answer is not None]
         shadow = self.models.shadow(name)
         if shadow is not None:
@@ -273,7 +280,14 @@ class Deployed:
 
     def _follow(self) -> None:
         while not self._closing.wait(watch.INTERVAL):
-            for work in (self._record, self._watch.look, self._read_labels, self._retain, self._sweep):
+            for work in (
+                self._record,
+                self._watch.look,
+                self._read_labels,
+                self._outcomes.look,
+                self._retain,
+                self._sweep,
+            ):
                 self._do(work)
 
     def _do(self, work: Callable[[], None]) -> None:
@@ -337,6 +351,7 @@ class Deployed:
         if time.monotonic() < self._next_retention:
             return
         for deployment in self._workspace.deployments.list():
+            self._workspace.outcomes.forget(deployment.name)
             if deployment.keep is not None and deployment.name in self._watch.served:
                 self._workspace.predictions.retain(deployment.name, deployment.keep)
                 self._next_sweep = 0.0

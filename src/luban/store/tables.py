@@ -411,6 +411,16 @@ alerts = Table(
     Index("alerts_by_deployment", "deployment"),
 )
 
+# What became of the requests to a deployment, and of their rows in the prediction log, counted by minute.
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("deployment", String(100), primary_key=True),
+    Column("minute", Moment, primary_key=True),
+    Column("outcome", String(20), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
 # Who may do a piece of work that nobody else may do meanwhile; the token grows each time it changes hands.
 leases = Table(
     "leases",

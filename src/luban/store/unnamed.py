@@ -29,6 +29,7 @@ from luban.store.tables import (
     metadata,
     metrics,
     models,
+    outcomes,
     unnamed,
 )
 from luban.store.upsert import upsert
@@ -57,6 +58,7 @@ _PAST = {
         latest,
         media,
         metrics,
+        outcomes,
         unnamed,
     )
 }

@@ -32,6 +32,17 @@ def upsert_many(connection: Connection, table: Table, key: Sequence[str], rows: 
         connection.execute(statement, [dict(row) for row in rows])
 
 
+def upsert_sum(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, int]) -> None:
+    """Insert the row, or where the key is there already add these values to what is."""
+    there: Any = insert(table)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        there = postgresql.insert(table)
+    sums = {name: table.c[name] + there.excluded[name] for name in values}
+    connection.execute(there.values(**key, **values).on_conflict_do_update(index_elements=list(key), set_=sums))
+
+
 @lru_cache(maxsize=64)
 def _many(dialect: str, table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> Any:
     """Return the statement; to build it takes as long as to execute it for a row."""

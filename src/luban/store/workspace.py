@@ -27,6 +27,7 @@ from luban.store.lineage import Ancestry
 from luban.store.migrate import upgrade
 from luban.store.models import Models
 from luban.store.notes import Notes
+from luban.store.outcomes import Outcomes
 from luban.store.policies import Policies
 from luban.store.promotions import Promotions
 from luban.store.reports import Reports
@@ -80,6 +81,7 @@ class Workspace:
         self.deployments = Deployments(database, self.audit, actor)
         self.reports = Reports(database, blobs, actor)
         self.alerts = Alerts(database, actor)
+        self.outcomes = Outcomes(database)
         self.leases = Leases(database)
         self.approvals = Approvals(database, actor)
         self.policies = Policies(database, actor)

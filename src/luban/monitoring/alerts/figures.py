@@ -6,40 +6,12 @@ import math
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError
 from luban.core.report import SEVERITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from luban.core.report import Report
-
-ROOTS = (
-    "verdict",
-    "drift",
-    "columns",
-    "prediction_drift",
-    "outputs",
-    "estimated",
-    "labelled",
-    "quality",
-    "stream",
-    "latency",
-    "rows",
-    "baseline_rows",
-)
-"""What the names of a window's figures begin with."""
-
-
-def check(name: str) -> None:
-    """Raise `InputError` where no window can have a figure of this name, or one that fits this pattern."""
-    root = name.partition(".")[0]
-    if root not in ROOTS and "*" not in root:
-        raise InputError(
-            "monitoring has no figure of this name",
-            seen=repr(name)[:100],
-            remedy=f"Names begin with {', '.join(ROOTS)}; luban monitor NAME --json shows all of them.",
-        )
 
 
 def figures(report: Report) -> dict[str, float]:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from luban.core.alert import AlertRule
 from luban.core.budget import Duration
-from luban.core.errors import InputError
+from luban.core.errors import InputError, NotFound
 from luban.core.operation import operation
 from luban.operations.alerts.list_ import AlertShown, shown
 
 if TYPE_CHECKING:
+    from luban.core.model import ModelVersion
     from luban.store import Workspace
 
 
@@ -39,7 +40,8 @@ def alerts_add(
         The deployment, or the model version whose files are monitored.
     rule
         A figure of `luban monitor --json`, one of `> >= < <=`, and a limit: 'drift.share > 0.3',
-        'columns.*.psi >= 0.2', 'quality.metrics.roc_auc < 0.8', 'verdict >= 1'.
+        'columns.*.psi >= 0.2', 'quality.metrics.roc_auc < 0.8', 'requests.failed_share > 0.01',
+        'log.dropped > 0', 'latency.p95 > 50' (milliseconds), 'verdict >= 1'.
     to
         Who is told: `log`, `mailto:name@example.org`, `https://host/path`, or `env:NAME` of an environment variable
         that holds one of these.
@@ -50,13 +52,13 @@ def alerts_add(
     repeat
         Tell again after such a time, while the alarm goes on.
     """
-    from luban.monitoring.alerts import channel, figures
+    from luban.monitoring.alerts import channel
     from luban.monitoring.alerts.quiet import hours
     from luban.monitoring.alerts.rule import parsed
 
     figure, comparison, limit = parsed(rule)
-    figures.check(figure)
     channel.check(to)
+    _check(workspace, on, figure)
     if quiet is not None:
         hours(quiet)
     if secret is not None and not secret.isidentifier():
@@ -74,3 +76,29 @@ def alerts_add(
         repeat=None if repeat is None else float(repeat),
     )
     return shown(workspace.alerts.add(made))
+
+
+def _check(workspace: Workspace, on: str, figure: str) -> None:
+    """Raise where nothing is monitored under this name, or no window of it can have such a figure."""
+    from luban.core import plugins
+    from luban.monitoring.alerts import possible
+
+    model = _model(workspace, on)
+    names = possible.possible(model.task, model.signature.inputs, plugins.names("detectors"))
+    possible.check(figure, names)
+
+
+def _model(workspace: Workspace, on: str) -> ModelVersion:
+    """Return the version whose windows are meant: of a deployment the champion."""
+    deployed = {one.name: one.champion for one in workspace.deployments.list()}
+    if on in deployed:
+        return workspace.models.get(deployed[on])
+    models = [one.name for one in workspace.models.list()]
+    if "/" in on and on.partition("/")[0] in models:
+        return workspace.models.get(on)
+    if on.partition("@")[0] in models:
+        raise NotFound(
+            f"no deployment is named {on!r}, but a model is",
+            remedy=f"Deploy it first: luban deploy {on}. A rule on windows of files names a version: {on}/1.",
+        )
+    raise NotFound.named("deployment", on, deployed)

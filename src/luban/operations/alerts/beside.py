@@ -82,10 +82,11 @@ class _Rules:
             return {}
         deployed = {one.name: one.champion for one in self._workspace.deployments.list()}
         rows = {name: self._workspace.predictions.count(name) for name in due if name in deployed}
+        ended = {name: self._workspace.outcomes.newest(name) for name in rows}
         return {
-            name: (rules[name], deployed[name], count, self._workspace.labels.newest(name))
+            name: (rules[name], deployed[name], count, self._workspace.labels.newest(name), ended[name])
             for name, count in rows.items()
-            if count >= FEWEST
+            if count >= FEWEST or ended[name]
         }
 
     def _alone(self, mine: ExitStack, name: str) -> bool:

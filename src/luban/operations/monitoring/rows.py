@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,9 @@ def of_log(
     deployment = _deployment(workspace, name)
     version = workspace.models.get(deployment.champion)
     chosen, before = _cut(_answered(workspace, deployment, window, last), window, last)
+    counts = counted(workspace, deployment.name, window=window, last=last)
+    if chosen.num_rows < FEWEST and counts["failed"] + counts["answered"] >= FEWEST:
+        return deployment.name, version.reference, _unread(deployment, chosen, counts)
     if chosen.num_rows < FEWEST:
         raise InputError(
             f"the window of {name!r} has too few rows to say anything",
@@ -72,13 +76,39 @@ def of_log(
         version.task,
         version.signature.inputs,
         both.base,
-        replace(found, embedded=both.vectors, notes=(*both.notes, *found.notes)),
+        replace(found, embedded=both.vectors, counts=counts, notes=(*both.notes, *found.notes)),
         subject=deployment.name,
         detectors=_detectors(),
         threshold=threshold_of(workspace, version),
         seed=seed,
     )
     return deployment.name, version.reference, made
+
+
+def counted(workspace: Workspace, name: str, *, window: float | None = None, last: int | None = None) -> Counter[str]:
+    """Return how the requests of a time back from now ended, or the newest so many, of whole minutes, by outcome.
+
+    Those of the newest rows of the log would say nothing of a time in which nothing was answered.
+    """
+    from luban.store.clock import now
+
+    since = None if window is None else now() - timedelta(seconds=window)
+    found: Counter[str] = Counter()
+    for minute in workspace.outcomes.read(name, since):
+        if window is None and found["answered"] + found["failed"] >= (last or LAST):
+            break
+        found.update(minute.counts)
+    return found
+
+
+def _unread(deployment: Deployment, chosen: pa.Table, counts: Counter[str]) -> Report:
+    import pyarrow.compute as pc
+
+    from luban.monitoring.window import unread
+
+    moments = pc.min_max(chosen["moment"]).as_py() if chosen.num_rows else {"min": None, "max": None}
+    since, until = (None if one is None else one.isoformat() for one in (moments["min"], moments["max"]))
+    return unread(chosen.num_rows, counts, subject=deployment.name, since=since, until=until)
 
 
 def of_data(
