@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,18 +14,18 @@ from luban.core.errors import InputError, OutOfTime
 from luban.foundation.curves import shorten
 from luban.foundation.heads.objective import criterion
 from luban.foundation.training import checkpoint, precision, state
+from luban.foundation.training.batches import batches
 from luban.foundation.training.clock import FORWARD, Clock
 from luban.foundation.training.evaluate import margins
 from luban.foundation.training.loss import Loss, mixing
 from luban.foundation.training.optimizer import optimizer
-from luban.foundation.training.order import shuffled
 from luban.foundation.training.probe import start
+from luban.foundation.training.resume import fingerprint, resume, save
 from luban.foundation.training.schedule import factor
 from luban.foundation.training.work import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from luban.foundation.training.batches import Part
     from luban.foundation.training.work import Work
 
 _EVALUATION_SHARE = 0.1
@@ -38,15 +35,6 @@ _BAD_IN_A_ROW = 5
 _BAD_IN_ALL = 25
 _CHECKPOINT_SECONDS = 20.0
 _CHECKPOINT_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one process computes at once: rows, their tensors, and 0 where they do not count."""
-
-    rows: np.ndarray
-    tensors: dict[str, torch.Tensor]
-    counts: float
 
 
 class Loop:
@@ -89,7 +77,7 @@ class Loop:
         torch.manual_seed(work.effort.seed + work.place.rank)
         network = work.place.wrap(work.network) if work.place.processes == 1 else work.network
         saved = checkpoint.read(work.effort.checkpoint)
-        resumed = saved is not None and saved[1].get("work") == self._fingerprint()
+        resumed = saved is not None and saved[1].get("work") == fingerprint(work)
         state.learning_mode(network)
         if resumed and saved is not None:
             self.precision = saved[1]["precision"]
@@ -106,49 +94,16 @@ class Loop:
         self.wrapped = self.loss if work.place.processes == 1 else self._shared(self.loss)
         self.optimizer = optimizer(work)
         if resumed and saved is not None:
-            self._restore(*saved)
+            resume(self, *saved)
         elif work.training.probe_first and not work.place.any(flag=self._probe_seconds >= 0.05 * self.clock.remaining):
             self._evaluate(0.0)  # what the head knows before the body learns is the first state to beat
         with ThreadPoolExecutor(1) as ahead:
-            batches = self._batches(ahead)
+            coming = batches(work, self.step, self.per_epoch, ahead)
             while not self.over and self.step < self.end:
-                self._advance(*next(batches))
+                self._advance(*next(coming))
         self._finish()
 
     # --- one step ---------------------------------------------------------------------------------
-
-    def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[tuple[np.ndarray, list[Part]]]:
-        """Yield (rows, parts) of each step from the present one on; the next one is prepared meanwhile."""
-
-        def prepared(place: int) -> tuple[np.ndarray, list[Part]]:
-            epoch, number = divmod(place, self.per_epoch)
-            if epoch not in orders:
-                orders.clear()
-                lengths = self.work.examples.rows.lengths
-                orders[epoch] = shuffled(lengths, self.work.training.batch, seed=self.work.effort.seed, epoch=epoch)
-            rows = orders[epoch][number]
-            return rows, self._parts(rows, epoch, number)
-
-        orders: dict[int, list[np.ndarray]] = {}
-        place = self.step
-        coming = ahead.submit(prepared, place)
-        while True:
-            current = coming.result()
-            place += 1
-            coming = ahead.submit(prepared, place)
-            yield current
-
-    def _parts(self, rows: np.ndarray, epoch: int, number: int) -> list[Part]:
-        """Return what this process computes of a step: as many parts as each of its fellows."""
-        place = self.work.place
-        own = rows[place.rank :: place.processes]
-        counts = 1.0
-        if not len(own):  # fewer rows than processes: take part without a say
-            own, counts = rows[:1], 0.0
-        pieces = np.array_split(own, min(self.work.training.accumulate, max(1, len(rows) // place.processes)))
-        batch = self.work.examples.rows.batch
-        turns = ((epoch, number, place.rank, piece) for piece in range(len(pieces)))
-        return [Part(one, batch(one, turn=turn), counts) for one, turn in zip(pieces, turns, strict=True)]
 
     def _advance(self, rows: np.ndarray, parts: list[Part]) -> None:
         work = self.work
@@ -165,7 +120,7 @@ class Loop:
         rate = self._set_rate(progress)
         self.progress = max(progress, (self.step + 1) / self.total)
         total = self._gradients(rows, parts)
-        norm = float(torch.nn.utils.clip_grad_norm_(self._trained(), work.training.clip))
+        norm = float(torch.nn.utils.clip_grad_norm_(self.trained(), work.training.clip))
         if math.isfinite(norm) and math.isfinite(total):
             self.optimizer.step()
             work.applied.stepped(progress)
@@ -210,7 +165,8 @@ class Loop:
             total += float(loss.detach())
         return work.place.mean(total)
 
-    def _trained(self) -> list[torch.nn.Parameter]:
+    def trained(self) -> list[torch.nn.Parameter]:
+        """Return the weights that steps change, in the order of the optimizer's groups."""
         return [one for group in self.optimizer.param_groups for one in group["params"]]
 
     def _set_rate(self, progress: float) -> float:
@@ -245,12 +201,11 @@ class Loop:
             self._record(rate)
         if self.work.effort.checkpoint is not None and self.work.place.first and not self.over:
             waited = time.monotonic() - self.last_checkpoint
-            if waited >= max(self._checkpoint_every, self.checkpoint_cost / _CHECKPOINT_SHARE):
-                self._save()
-
-    @property
-    def _checkpoint_every(self) -> float:
-        return _CHECKPOINT_SECONDS
+            if waited >= max(_CHECKPOINT_SECONDS, self.checkpoint_cost / _CHECKPOINT_SHARE):
+                begun = time.monotonic()
+                save(self)
+                self.last_checkpoint = time.monotonic()
+                self.checkpoint_cost = self.last_checkpoint - begun
 
     def _due(self) -> bool:
         if self.work.validation is None or self.over:
@@ -393,61 +348,3 @@ class Loop:
                 one.requires_grad_(requires_grad=False)
             one.grad = None
         return work.place.wrap(loss)
-
-    # --- checkpoints ------------------------------------------------------------------------------
-
-    def _fingerprint(self) -> str:
-        """Return a digest of all that a training depends on."""
-        work = self.work
-        shapes = {name: list(one.shape) for name, one in state.changing(work.network).items()}
-        target = hashlib.sha256(work.examples.target.numpy().tobytes()).hexdigest()
-        lengths = hashlib.sha256(work.examples.rows.lengths.tobytes()).hexdigest()
-        facts = [asdict(work.training), str(work.options), work.rate, work.effort.seed, shapes, target, lengths]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-    def _save(self) -> None:
-        started = time.monotonic()
-        tensors = {f"now.{name}": one for name, one in state.changing(self.work.network).items()}
-        tensors |= {f"best.{name}": one for name, one in self.best_state.items()}
-        tensors |= {f"way.{name}": one for name, one in self.work.applied.state().items()}
-        for place, parameter in enumerate(self._trained()):
-            own = self.optimizer.state.get(parameter, {})
-            tensors |= {f"optimizer.{place}.{name}": torch.as_tensor(one) for name, one in own.items()}
-        tensors |= checkpoint.random_state(self.work.place.device)
-        facts = {
-            "work": self._fingerprint(),
-            "step": self.step,
-            "best": self.best,
-            "worse": self.worse,
-            "slowed": self.slowed,
-            "bad": self.bad,
-            "precision": self.precision,
-            "running": self.running,
-            "elapsed": self.clock.elapsed,
-            "progress": self.progress,
-            "history": [asdict(one) for one in self.work.history],
-            "notes": self.work.notes,
-        }
-        checkpoint.write(str(self.work.effort.checkpoint), tensors, facts)
-        self.last_checkpoint = time.monotonic()
-        self.checkpoint_cost = self.last_checkpoint - started
-
-    def _restore(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
-        def under(prefix: str) -> dict[str, torch.Tensor]:
-            return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
-
-        state.put_back(self.work.network, under("now."))
-        self.best_state = under("best.")
-        self.work.applied.restore(under("way."))
-        for place, parameter in enumerate(self._trained()):
-            own = under(f"optimizer.{place}.")
-            if own:
-                self.optimizer.state[parameter] = {name: one.to(parameter.device) for name, one in own.items()}
-        checkpoint.restore_random_state(self.work.place.device, tensors)
-        self.step = facts["step"]
-        self.best = None if facts["best"] is None else (facts["best"][0], facts["best"][1])
-        self.worse, self.slowed, self.bad = facts["worse"], facts["slowed"], facts["bad"]
-        self.running = facts["running"]
-        self.clock.spent, self.progress = facts["elapsed"], facts["progress"]
-        self.work.history[:] = [Point(**one) for one in facts["history"]]
-        self.work.notes[:] = facts["notes"]
