@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from luban.core.run import Run, RunState
 from luban.core.serial import to_json
 from luban.store import entries, metrics
 from luban.store.clock import new_run_id, now
 from luban.store.processes import is_gone
+from luban.store.recorded_runs import RecordedRuns
 from luban.store.recorder import Recorder
-from luban.store.run_query import Condition, pick, runs_query
-from luban.store.run_rows import by_prefix, not_found, read, read_all, row_of
-from luban.store.run_search import Clause, Order, search_query
-from luban.store.run_values import add_params, remove_tag, set_tags, tags_of, valid_key
-from luban.store.tables import EPOCH, artifacts, latest, microseconds, run_params, run_tags, runs
+from luban.store.run_rows import not_found, read, row_of
+from luban.store.run_values import add_params, remove_tag, set_tags, valid_key
+from luban.store.tables import artifacts, latest, microseconds, run_params, run_tags, runs
 from luban.store.tables import metrics as history
 from luban.store.upsert import upsert_many
 
@@ -49,14 +47,12 @@ class Ended:
     history: Sequence[tuple[str, int, float]] = ()
 
 
-class Runs:
-    """Runs, their metrics, tags and children."""
+class Runs(RecordedRuns):
+    """Runs, their metrics, tags and children: what is written of them, beside what `RecordedRuns` reads."""
 
     def __init__(self, database: Database, actor: str) -> None:
-        self._database = database
+        super().__init__(database, Recorder(database))
         self._actor = actor
-        self._recorder = Recorder(database)
-        self._known: set[str] = set()
 
     def start(
         self,
@@ -201,31 +197,6 @@ class Runs:
                 raise not_found(id)
             return read(connection, id)
 
-    def get(self, id: str) -> Run:  # noqa: A002
-        """Return a run by its identifier, or by the beginning of it where only one run has that."""
-        self._recorder.flush()
-        with self._database.reading() as connection:
-            exact = connection.scalar(select(runs.c.id).where(runs.c.id == id))
-            return read(connection, exact or by_prefix(connection, id))
-
-    def count(
-        self,
-        *,
-        operation: str | None = None,
-        parent: str | None = None,
-        state: RunState | None = None,
-        where: Sequence[Condition] = (),
-        roots: bool = False,
-        experiment: int | None = None,
-    ) -> int:
-        """Return how many runs there are on all pages of `list`."""
-        self._recorder.flush()
-        query = runs_query(
-            operation=operation, parent=parent, state=state, where=where, roots=roots, experiment=experiment
-        )
-        with self._database.reading() as connection:
-            return connection.scalar(select(func.count()).select_from(query.subquery())) or 0
-
     def log(self, id: str, values: Mapping[str, float], step: int = 0) -> None:  # noqa: A002
         """Take values of metrics; a thread writes them within a second (`flush` at once).
 
@@ -266,24 +237,6 @@ class Runs:
         """
         self._recorder.write()
 
-    def history(
-        self,
-        id: str,  # noqa: A002
-        metric: str,
-        *,
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> list[tuple[int, float, datetime]]:
-        """Return all values of a metric as (step, value, moment), by step; with `limit` a page of them."""
-        self._recorder.flush()
-        self._check_known(id)
-        with self._database.reading() as connection:
-            rows = metrics.history(connection, id, metric, limit=limit, offset=offset)
-        return [
-            (step, math.nan if value is None else value, EPOCH + timedelta(microseconds=moment))
-            for step, value, moment in rows
-        ]
-
     def write(
         self,
         id: str,  # noqa: A002
@@ -315,21 +268,6 @@ class Runs:
         self._check_known(id)
         with self._database.writing() as connection:
             remove_tag(connection, id, key)
-
-    def tags(self, id: str) -> dict[str, Any]:  # noqa: A002
-        """Return the tags of a run."""
-        self._check_known(id)
-        return self.tags_of([id])[id]
-
-    def tags_of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return the tags of several runs."""
-        with self._database.reading() as connection:
-            return tags_of(connection, ids)
-
-    def steps_of(self, ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Return the last step of each metric of several runs."""
-        with self._database.reading() as connection:
-            return metrics.steps_of(connection, ids)
 
     def amend(self, id: str, **values: Any) -> Run:  # noqa: A002
         """Change what is said of a run (``name``, ``state``, ``ended``, ``experiment``), and return it."""
@@ -381,75 +319,6 @@ class Runs:
                 connection.execute(update(runs).where(those).values(state="killed", ended=now()))
         return gone
 
-    def search(
-        self,
-        clauses: Sequence[Clause] = (),
-        order: Sequence[Order] = (),
-        *,
-        experiments: Sequence[int] | None = None,
-        deleted: bool | None = False,
-        without: Sequence[str] = (),
-        limit: int = 100,
-        offset: int = 0,
-    ) -> list[Run]:
-        """Return a page of the runs that fit, as `luban.store.run_search.search_query` says."""
-        self._recorder.flush()
-        query = search_query(
-            clauses,
-            order,
-            experiments=experiments,
-            deleted=deleted,
-            dialect=self._database.dialect,
-            without=without,
-        )
-        with self._database.reading() as connection:
-            return read_all(connection, connection.execute(query.limit(limit).offset(offset)).all())
-
     def close(self) -> None:
         """Write what waits and stop."""
         self._recorder.close()
-
-    def _check_known(self, id: str) -> None:  # noqa: A002
-        if id in self._known:
-            return
-        with self._database.reading() as connection:
-            if connection.scalar(select(runs.c.id).where(runs.c.id == id)) is None:
-                raise not_found(id)
-        self._known.add(id)
-
-    def list(
-        self,
-        *,
-        operation: str | None = None,
-        parent: str | None = None,
-        state: RunState | None = None,
-        where: Sequence[Condition] = (),
-        order_by: str | None = None,
-        descending: bool = True,
-        limit: int = 100,
-        offset: int = 0,
-        roots: bool = False,
-        experiment: int | None = None,
-    ) -> list[Run]:
-        """Return a page of the runs that are not deleted.
-
-        Parameters
-        ----------
-        parent : str, optional
-            Only the children of this run.
-        where : sequence of (metric, operator, value)
-            Conditions on the latest value, all of which must hold; operators ``< <= > >= == !=``.
-        order_by : str, optional
-            ``"started"`` (as without it), ``"ended"``, or a metric: runs without a value come last.
-        roots : bool
-            Only runs that are nobody's children.
-        experiment : int, optional
-            Only runs of this experiment.
-        """
-        self._recorder.flush()
-        query = runs_query(
-            operation=operation, parent=parent, state=state, where=where, roots=roots, experiment=experiment
-        )
-        query = pick(query, order_by, descending=descending).limit(limit).offset(offset)
-        with self._database.reading() as connection:
-            return read_all(connection, connection.execute(query).all())
