@@ -26,6 +26,11 @@ _LARGEST_MATRIX = 20
 _NEGLIGIBLE = 0.05
 # A gap must be this many times the one that honest probabilities may show by chance.
 _BEYOND_CHANCE = 1.5
+# Thresholds that are nearer to each other decide alike.
+_NEAR = 0.01
+_OTHERWISE = (
+    "A version that decides otherwise: luban models threshold MODEL f1, or another metric, or a number from 0 to 1."
+)
 
 
 def ranking(task: Task, target: np.ndarray, prediction: np.ndarray) -> Finding:
@@ -207,11 +212,12 @@ def thresholds(task: Task, target: np.ndarray, prediction: np.ndarray, threshold
     now = 0.5 if threshold is None else threshold
     best = best_threshold(decision.f1, task, target, prediction)
     what = f"Decisions are taken from a probability of {number(now)} on"
-    if abs(best - now) > 0.01:
+    if abs(best - now) > _NEAR:
         what += f"; f1 would be highest from {number(best)} on"
     return Finding(
         what=what,
         value=now,
+        remedy=_OTHERWISE if abs(best - now) > _NEAR else "",
         evidence=(
             Evidence(
                 title="Decision threshold",

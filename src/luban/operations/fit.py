@@ -156,6 +156,7 @@ def fit(
     searcher: str = "tpe",
     backbone: str | None = None,
     adapt: tuple[str, ...] = (),
+    threshold: float | str | None = None,
     resume: str | None = None,
     dry_run: bool = False,
 ) -> Fit | FitPlan:
@@ -201,6 +202,10 @@ def fit(
         installed package with weights, or an identifier of the Hugging Face hub; by default one that suits the rows.
     adapt
         How that network is fine-tuned, such as way=lora,rank=8,accumulate=4; `luban zoo show` tells its ways.
+    threshold
+        Least probability from which a row counts as positive or bears a label: a number, or the metric that chooses it
+        on rows that were not learnt from, such as f1. By default the metric of the fit chooses, where it judges
+        decisions; `luban models threshold` changes it later.
     resume
         Identifier of an interrupted or killed fit to go on with, instead of data and target.
     dry_run
@@ -225,6 +230,7 @@ def fit(
             group,
             time,
             backbone,
+            threshold,
             *monotonic,
             *quantiles,
             *ignore,
@@ -242,6 +248,10 @@ def fit(
         missing = "data" if data is None else "target"
         raise InputError(f"fit needs {missing}", remedy="Example: luban fit adult.csv --target class")
     _check_named(data, target)
+    if threshold is not None:
+        from luban.operations.deciding import asked_for
+
+        threshold = asked_for(threshold)
     request = Request(
         target=target,
         metric=metric,
@@ -259,6 +269,7 @@ def fit(
         searcher=searcher,
         backbone=backbone,
         adapt=adapt,
+        threshold=threshold,
         source=source_of(data),
     )
     if dry_run:

@@ -40,6 +40,7 @@ def finish(
     registered: Callable[..., ModelVersion],
     *,
     plan: Plan,
+    threshold: float | str | None = None,
 ) -> Fit:
     """Make the artefact of a search's result, and register it with all it came from.
 
@@ -47,15 +48,19 @@ def finish(
     ----------
     registered : callable
         Registers the version, with the origin of the call (`luban.operations.registering.register`).
+    threshold : float or str, optional
+        That a person asked for, or the metric that chooses it (`luban.operations.deciding`).
     """
     from luban.learners import artifact
     from luban.learners.fitted import fitted as make_fitted
+    from luban.operations import deciding
     from luban.operations.fit import Fit, LeaderboardLine
     from luban.operations.fitting import kept_out
     from luban.operations.fitting.account import Spent, account
     from luban.operations.monitoring.baselines import keep_out_of_fold
 
     before = plan.elapsed
+    result = deciding.decided(result, prepared.task, threshold)
     tell(Progress(stage="finish", message="writing the model"))
     fitted = make_fitted(result.composite, prepared.schema)
     digest = artifact.write(workspace.blobs, fitted)
@@ -81,7 +86,11 @@ def finish(
         run=run.id,
         reports={report.check: workspace.blobs.put_json(to_json(report))},
         scores=scores,
-        tags={"luban": __version__, "seed": result.recipe.seed},
+        tags={
+            "luban": __version__,
+            "seed": result.recipe.seed,
+            **({} if threshold is None else {deciding.TAG: threshold}),
+        },
     )
     if version.version == 1:
         workspace.models.set_alias(name, "champion", 1, reason="first version")

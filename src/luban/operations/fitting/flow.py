@@ -45,6 +45,7 @@ class Request:
     searcher: str = "tpe"
     backbone: str | None = None
     adapt: tuple[str, ...] = ()
+    threshold: float | str | None = None
 
 
 def begin(workspace: Workspace, data: Any, request: Request, *, began: float) -> Fit:
@@ -69,7 +70,7 @@ def begin(workspace: Workspace, data: Any, request: Request, *, began: float) ->
         registered = partial(register, workspace, origin, sign=signer(workspace))
         run = workspace.runs.start("fit", to_json(request), environment=origin.of_run())
         with alone(workspace, run), _recorded(workspace, run):
-            workspace.runs.set_tag(run.id, "dataset", prepared.dataset.reference)
+            workspace.datasets.hold(prepared.dataset.reference, run.id)
             workspace.runs.set_tag(run.id, "name", name)
             return _search(workspace, prepared, request, run, name, executor, registered, began=began, resume=False)
     finally:
@@ -111,6 +112,7 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
         with alone(workspace, run):
             workspace.runs.reopen(run.id)
             with _recorded(workspace, run):
+                workspace.datasets.hold(prepared.dataset.reference, run.id)
                 name = tags["name"]
                 return _search(workspace, prepared, request, run, name, executor, registered, began=began, resume=True)
     finally:
@@ -183,7 +185,9 @@ def _search(
         stop=asked_to_stop,
     )
     with interruptible():  # the model is there: Ctrl-C while it is written must not lose it
-        return finish(workspace, prepared, result, run, name, executor, registered, plan=plan)
+        return finish(
+            workspace, prepared, result, run, name, executor, registered, plan=plan, threshold=request.threshold
+        )
 
 
 def _tell(event: StudyEvent, plan: Plan) -> None:

@@ -54,8 +54,8 @@ def prepare(
     Parameters
     ----------
     options : mapping
-        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``, ``backbone``, ``adapt``:
-        what the user decided instead of Luban.
+        ``metric``, ``task``, ``quantiles``, ``ignore``, ``group``, ``time``, ``monotonic``, ``backbone``, ``adapt``,
+        ``threshold``: what the user decided instead of Luban.
     keep : bool
         Whether rows that are new become a version of a data set; else nothing is written, and its version is 0.
 
@@ -71,6 +71,7 @@ def prepare(
     from luban.data.target import encode_target
     from luban.data.task import infer_task
     from luban.evaluation import metrics
+    from luban.operations.deciding import check as check_threshold
     from luban.operations.fitting.directions import check_directions, directions
     from luban.operations.fitting.grouping import group_codes, grouping, moments, with_roles
     from luban.operations.reading import read_new, source_of, stored
@@ -94,6 +95,8 @@ def prepare(
     inference = infer_task(table, schema, target, metric=metric, **wanted)
     task = inference.task
     check_directions(wanted_directions, task, inference.schema)
+    if options.get("threshold") is not None:
+        check_threshold(task, options["threshold"])
     if wanted_directions:
         task = replace(task, constraints={**task.constraints, "monotonic": wanted_directions})
     if options.get("backbone") is not None:

@@ -12,6 +12,7 @@ from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.recipe import Recipe, Step
 from luban.core.schema import Column, Schema
 from luban.core.serial import to_json
+from luban.operations import deciding
 from luban.operations.updating.choice import Choice, choose, examples
 from luban.operations.updating.rows import joined
 from luban.operations.updating.subject import TAG
@@ -133,7 +134,7 @@ class _Maker:
                 ),
                 stop=asked_to_stop,
             )
-            return self._finish(run, rows, dataset, result)
+            return self._finish(run, rows, dataset, result, threshold=self._asked)
         except BaseException as error:
             self._ended(run, error)
             raise
@@ -217,7 +218,15 @@ class _Maker:
         self.workspace.runs.set_tag(run.id, "dataset", dataset.reference)
         return run
 
-    def _finish(self, run: Run, rows: Rows, dataset: Dataset, result: StudyResult) -> Fit:
+    @property
+    def _asked(self) -> float | str | None:
+        """The threshold that a person asked for, or the metric that chooses it; what goes on learning keeps its own."""
+        asked: float | str | None = self.subject.champion.tags.get(deciding.TAG)
+        return asked
+
+    def _finish(
+        self, run: Run, rows: Rows, dataset: Dataset, result: StudyResult, *, threshold: float | str | None = None
+    ) -> Fit:
         from luban.operations.fitting.finish import finish
         from luban.operations.fitting.prepare import Prepared
         from luban.operations.origin import Origin
@@ -233,13 +242,23 @@ class _Maker:
             moments=None,
             notes=(),
         )
+        asked = {} if self._asked is None else {deciding.TAG: self._asked}
         register_signed = partial(register, self.workspace, Origin(), sign=signer(self.workspace))
 
         def registered(**values: Any) -> ModelVersion:
-            return register_signed(**{**values, "tags": {**values["tags"], TAG: self.left}})
+            return register_signed(**{**values, "tags": {**values["tags"], **asked, TAG: self.left}})
 
-        name = self.subject.champion.name
-        return finish(self.workspace, prepared, result, run, name, self.executor, registered, plan=self.plan)
+        return finish(
+            self.workspace,
+            prepared,
+            result,
+            run,
+            self.subject.champion.name,
+            self.executor,
+            registered,
+            plan=self.plan,
+            threshold=threshold,
+        )
 
     def _ended(self, run: Run, error: BaseException) -> None:
         """Record how a run ended where it did not end with a model."""

@@ -9,6 +9,7 @@ from luban.operations.demo import Demonstrated
 from luban.operations.evaluate import Evaluated
 from luban.operations.fit import Fit, FitPlan, LeaderboardLine, PlanLine
 from luban.operations.models.list_ import ModelLine, ModelList
+from luban.operations.models.threshold import ThresholdMoved
 from luban.operations.monitor import Monitored
 from luban.operations.runs.list_ import RunList
 from luban.operations.zoo.list_ import BackboneLine, BackboneList
@@ -133,6 +134,24 @@ def _monitored(result: Monitored, console: Console) -> None:
         terminal.lines("Alerts", result.notices, console)
 
 
+@render.register(ThresholdMoved)
+def _threshold_moved(result: ThresholdMoved, console: Console) -> None:
+    """Show the threshold, what it costs and gains beside the old one, and that nothing answers by it yet."""
+    from rich.text import Text
+
+    chosen = f", chosen by {result.chosen_by}" if result.chosen_by else ""
+    told = f"  decides from a probability of {words(result.threshold)} on{chosen}"
+    console.print(Text.assemble("\n", (result.model, "bold"), told))
+    before, after = f"{result.source} from {words(result.before)}", f"{result.model} from {words(result.threshold)}"
+    lines = [
+        {"metric": name, before: result.scores_before.get(name), after: value} for name, value in result.scores.items()
+    ]
+    if lines:
+        table("", lines, console)
+        terminal.lines("Notes", [f"Measured on {result.rows:,} rows, {result.measured_on}."], console)
+    _next([f"luban models promote {result.model}", f"luban evaluate {result.model} FILE"], console)
+
+
 @render.register(ModelList)
 def _models(result: ModelList, console: Console) -> None:
     kept = ("model", "task", "target", "metric", "score", "aliases", "created")
@@ -190,7 +209,8 @@ def _run(run: Run) -> dict[str, Any]:
         "verb": run.operation,
         "of": run.name
         or asked.get("learner")
-        or " -> ".join(str(asked[one]) for one in ("source", "target") if asked.get(one)),
+        or " -> ".join(str(asked[one]) for one in ("source", "target") if asked.get(one))
+        or asked.get("model"),
         "score": run.scores.get("score"),
         "state": run.state,
         "started": run.started,
