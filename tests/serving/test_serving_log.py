@@ -6,7 +6,6 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from served_deployments import load, register
 import media_models as media
 import small_models as small
 from luban.core.model import Deployment, Signature
+from luban.execution.attempts import Attempts
 from luban.learners.composite import Composite
 from luban.learners.fitted import Fitted
 from luban.serving import labelled
@@ -206,13 +206,13 @@ def test_a_defect_in_what_one_deployment_was_asked_costs_no_other_what_was_seen_
             raise ZeroDivisionError("a defect")
 
     told: list[str] = []
-    server = SimpleNamespace(_defects=deque(), _heed=heed, _tell=lambda event, **_details: told.append(event))
-    server._do = partial(Deployed._do, server)
+    attempt = Attempts(lambda event, **details: told.append(f"{event}: {details['subject']}"))
+    server = SimpleNamespace(_heed=heed, _attempt=attempt)
     arms = [SimpleNamespace(deployment=SimpleNamespace(name=name)) for name in ("first", "second", "first")]
     server._seen = deque(SimpleNamespace(arm=arm) for arm in arms)
     Deployed._drain(server)
     assert heeded == ["first: 2", "second: 1"]
-    assert told == ["defect"]
+    assert told == ["defect: first"]
 
 
 def until(what: Any) -> None:

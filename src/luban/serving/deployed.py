@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from luban.core.errors import Conflict, InputError, LubanError
+from luban.execution.attempts import Attempts
 from luban.serving import labelled, watch
 from luban.serving.choice import Choice
 from luban.serving.counting import Counting
@@ -119,7 +120,7 @@ class Deployed:
         self._pending: dict[str, _Rollback] = {}
         self._labels: dict[str, _Labels] = {}
         self._next_labels = self._next_retention = self._next_sweep = 0.0
-        self._defects: deque[str] = deque(maxlen=100)  # that were told
+        self._attempt = Attempts(self._tell)
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._follow, name="luban-watch", daemon=True),
@@ -145,7 +146,7 @@ class Deployed:
         self._shadow.close()
         self._drain()
         self._log.close()
-        self._do(self._outcomes.record)
+        self._attempt(self._outcomes.record)
 
     def _tell(self, event: str, **details: object) -> None:
         self.models.tell(event, **details)
@@ -206,8 +207,8 @@ class Deployed:
 
     def _observe(self) -> None:
         while not self._closing.wait(DRAIN):
-            self._do(self._drain)
-            self._do(self._rule)
+            self._attempt(self._drain)
+            self._attempt(self._rule)
 
     def _rule(self) -> None:
         for verdict in self._bench.verdicts():
@@ -220,7 +221,7 @@ class Deployed:
             if one.arm.deployment is not None:
                 by_name.setdefault(one.arm.deployment.name, []).append(one)
         for name, mine in by_name.items():
-            self._do(partial(self._heed, name, mine))  # a defect in one costs no other what was seen of it
+            self._attempt(partial(self._heed, name, mine), name)  # a defect in one costs no other what was seen of it
 
     def _heed(self, name: str, seen: list[Observation]) -> None:
         self._judge(name, seen)
@@ -288,19 +289,7 @@ class Deployed:
                 self._retain,
                 self._sweep,
             ):
-                self._do(work)
-
-    def _do(self, work: Callable[[], None]) -> None:
-        """Do some of a thread's work: what fails is told once, tried again, and ends none of the rest."""
-        try:
-            work()
-        except LubanError:  # the store is away, which the watch has told; the next look tries again
-            return
-        except Exception as error:  # noqa: BLE001 - a defect
-            told = f"{type(error).__name__}: {error}"[:1000]
-            if told not in self._defects:
-                self._defects.append(told)
-                self._tell("defect", error=told)
+                self._attempt(work)
 
     def _record(self) -> None:
         for name, rollback in list(self._pending.items()):
