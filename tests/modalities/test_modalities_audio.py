@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import soundfile
 from media import tone, uri
 
 from luban.core import plugins
-from luban.core.errors import InputError
+from luban.core.errors import InputError, NotFound
 from luban.modalities.audio import augment, decode
 from luban.modalities.audio.audio_mel import AudioMel
 from luban.modalities.audio.audio_waveform import AudioWaveform
@@ -52,22 +53,62 @@ def test_of_an_hour_only_the_first_seconds_are_read():
     assert values.shape == (160_000,)
     assert most < 20e6, "an hour must not be held"
     assert decode.figures(content)["seconds"] == 3600
+    assert decode.figures(content, seconds=30)["seconds"] == 3600
     heard = AudioMel(columns=("heard",))
     for findings in (heard.inspect(table := pa.table({"heard": [uri(content)]})), heard.glance(table)):
         assert any("longer than 10 s" in one.what and one.remedy for one in findings)
 
 
+def test_of_long_sounds_the_beginning_is_decoded_and_of_many_those_there_is_time_for(tmp_path, monkeypatch):
+    """Hours of sound take seconds to look at: what was looked at is said, and what is broken early is found."""
+    content = tone(70.0, 8000)
+    long = tmp_path / "long.wav"
+    long.write_bytes(content)
+    cut = tmp_path / "cut.flac"
+    stream = io.BytesIO()
+    soundfile.write(stream, np.random.default_rng(0).normal(0, 0.1, 80_000), 8000, format="FLAC")
+    cut.write_bytes(stream.getvalue()[:40_000])
+    heard = AudioMel(columns=("heard",))
+    said = [one.what for one in heard.inspect(pa.table({"heard": [str(long)]}))]
+    assert any(one.endswith("seen by 1 of 1, of each no more than its first 60 s") for one in said)
+    blocking = [one for one in heard.inspect(pa.table({"heard": [str(long), str(cut)]})) if one.verdict == "block"]
+    assert "1 of 2 sounds looked at do not decode" in blocking[0].what
+    read: list[str] = []
+
+    def counted(source, **rest):
+        read.append(source)
+        return figures(source, **rest)
+
+    figures = decode.figures
+    monkeypatch.setattr("luban.modalities.audio.inspect.figures", counted)
+    many = [one.what for one in heard.inspect(pa.table({"heard": [str(long)] * 50}), seconds=0.0)]
+    assert len(read) == 1
+    assert any("seen by 1 of 50" in one for one in many)
+
+
+def test_of_a_file_no_more_is_read_than_is_heard(tmp_path, monkeypatch):
+    """The path is opened, and the file is not held in memory first; one that is gone has the error of any reference."""
+    place = tmp_path / "long.wav"
+    place.write_bytes(tone(3.0, 8000))
+    heard = AudioWaveform(columns=("heard",), rate=8000, seconds=1.0)
+    table = pa.table({"heard": [str(place), str(tmp_path / "gone.wav")]})
+    with pytest.raises(NotFound, match=r"gone\.wav"):
+        heard(table)
+    monkeypatch.setattr("luban.modalities.audio.sound.content", None)
+    assert heard(table.slice(0, 1))["input_values"].shape == (1, 8000)
+
+
 def test_a_glance_reads_the_heads_of_some_files_and_decodes_none(tmp_path, monkeypatch):
-    """Two rates and a long sound among forty files, one of which is none any more; all are told by 32 of them."""
-    places = []
-    for number in range(40):
-        places.append(tmp_path / f"{number}.wav")
-        places[-1].write_bytes(tone(12.0 if number % 2 else 0.1, 8000 if number % 3 else 16000))
+    """Two rates and a long sound among 240 files, one of which is none any more; all are told by 200 of them."""
+    contents = {rates: tone(*rates) for rates in product((0.1, 10.5), (8000, 16000))}
+    places = [tmp_path / f"{number}.wav" for number in range(240)]
+    for number, place in enumerate(places):
+        place.write_bytes(contents[10.5 if number % 2 else 0.1, 8000 if number % 3 else 16000])
     places[0].write_bytes(b"")
     monkeypatch.setattr(soundfile.SoundFile, "read", None)
     table = pa.table({"heard": [None, *map(str, places)]})
     told = AudioMel(columns=("heard",)).glance(table)
-    assert all(one.what.endswith("; by the heads of 31 of 40 sounds") and one.remedy for one in told)
+    assert all(one.what.endswith("; by the heads of 199 of 240 sounds") and one.remedy for one in told)
     assert any("2 sample rates" in one.what and one.verdict == "warn" for one in told)
     assert any("longer than 10 s" in one.what and one.verdict == "warn" for one in told)
     assert AudioMel(columns=("heard",)).glance(table.slice(0, 2)) == []

@@ -212,3 +212,6 @@ def test_what_spoils_training_is_said():
     assert "do not decode" in words
     assert "enlarged to 224" in words
     assert any(one.verdict == "block" for one in findings)
+    whole = pa.table({"seen": [uri(picture(20, 20))] * 30})
+    hurried = [one.what for one in preparation.inspect(whole, seconds=0.0)]
+    assert "whether the pictures decode was seen by 1 of 30" in hurried, "no time for more than one"

@@ -97,6 +97,9 @@ def test_what_is_lost_is_said():
     empty = pa.table({"said": pa.array([None, None], pa.string())})
     assert preparation.inspect(empty)[0].verdict == "block"
     assert list(preparation.inspect(empty.slice(0, 0))) == []
+    hurried = preparation.inspect(pa.concat_tables([many] * 100), seconds=0.0)
+    assert "seen by 50 of 1,200 rows" in hurried[-1].what, "there is time for one part of them"
+    assert {one.what for one in hurried[:-1]} & {one.what for one in said.values()}, "which is like the others"
 
 
 def test_words_are_left_out_and_swapped_but_never_all():

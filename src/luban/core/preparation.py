@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -88,8 +89,15 @@ class Augmenting(Protocol):
 class Inspecting(Protocol):
     """Ability of a preparation: it can say what it would lose of some rows."""
 
-    def inspect(self, table: pa.Table) -> Sequence[Finding]:
-        """Return what is worth knowing before training, each with its fix, from at most some thousand of the rows."""
+    def inspect(self, table: pa.Table, *, seconds: float = math.inf) -> Sequence[Finding]:
+        """Return what is worth knowing before training, each with its fix, from at most some thousand of the rows.
+
+        Parameters
+        ----------
+        seconds : float
+            In which it ends. Where they do not suffice for all that it would look at, a finding tells what it looked
+            at; one row is looked at in any case.
+        """
 
 
 @runtime_checkable
@@ -97,7 +105,7 @@ class Glancing(Protocol):
     """Ability of a preparation of files: it can say what it would lose by the heads of some, without decoding any."""
 
     def glance(self, table: pa.Table) -> Sequence[Finding]:
-        """Return what is worth knowing before training, each with its fix, from a few dozen of the files at most."""
+        """Return what is worth knowing before training, each with its fix, from some hundred of the files at most."""
 
 
 @runtime_checkable

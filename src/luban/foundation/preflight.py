@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from luban.foundation.training.work import Work
 
 SECONDS = 9.0
-_SAMPLE = 512
+_INSPECTING, _SAMPLING = 5.0, 1.5
+"""Seconds of them for the values of many rows, and for the tensors of some."""
+_SHARE = 0.5
+"""Where the look has an end, no more than this share of what is left goes into the values."""
+_SAMPLE, _FEWEST = 512, 8
 _TIGHT = 0.85
 
 
@@ -65,19 +69,25 @@ def preflight(
     """
     begun = time.monotonic()
     found = [*labels(task, training, validation)]
+    if not training.table.num_rows:
+        return found
     try:
         chosen, options, settings, reading = choose(backbone, way, task, parameters)
         preparation = backbone.preparation(columns, **reading.options(task))
     except LubanError as error:
         return [*found, Finding(what=str(error), verdict="block", remedy=error.remedy or "Choose another way.")]
-    found += _tokens(backbone, preparation, training.table)
     if isinstance(preparation, Inspecting):
-        found += preparation.inspect(training.table)
+        allowed = min(_INSPECTING, SECONDS, _SHARE * effort.remaining)
+        inspected = preparation.inspect(training.table, seconds=allowed)
+        found += inspected
+        if any(one.verdict == "block" for one in inspected):
+            return _worst_first(found)
+    few = _few(preparation, training)
+    found += _tokens(backbone, preparation, few.table)
     if task.kind == "tokens":
-        found += _cut_words(preparation, training)
+        found += _cut_words(preparation, few)
     if any(one.verdict == "block" for one in found) or time.monotonic() - begun > SECONDS:
         return _worst_first(found)
-    few = _few(training)
     with device.threads(effort.threads):
         setup = set_up(
             backbone,
@@ -91,7 +101,7 @@ def preflight(
             reading=reading,
             effort=effort,
         )
-        found += _memory(setup.work, memory)
+        found += _memory(setup.work, len(training.target), memory)
     return _worst_first(found)
 
 
@@ -99,8 +109,13 @@ def _worst_first(found: Sequence[Finding]) -> list[Finding]:
     return sorted(found, key=lambda one: -SEVERITY.index(one.verdict))
 
 
-def _few(training: Examples) -> Examples:
-    return Examples(table=training.table.slice(0, _SAMPLE), target=training.target[:_SAMPLE])
+def _few(preparation: Preparation, training: Examples) -> Examples:
+    """Return some of the rows: as many as become tensors in about a second, by what the first of them take."""
+    begun = time.monotonic()
+    preparation(training.table.slice(0, _FEWEST))
+    each = max(1e-9, time.monotonic() - begun) / _FEWEST
+    count = min(_SAMPLE, max(_FEWEST, int(_SAMPLING / each)))
+    return Examples(table=training.table.slice(0, count), target=training.target[:count])
 
 
 # --- labels -----------------------------------------------------------------------------------------
@@ -206,7 +221,7 @@ def _tokens(backbone: Backbone, preparation: Preparation, table: pa.Table) -> It
     if found is None or "input_ids" not in preparation.tensors or not len(table):
         return
     network = getattr(*found)
-    ids = preparation(table.slice(0, _SAMPLE))["input_ids"]
+    ids = preparation(table)["input_ids"]
     rows = int(network.get_input_embeddings().weight.shape[0])
     largest = int(ids.max(initial=0))
     if largest >= rows:
@@ -228,11 +243,10 @@ def _tokens(backbone: Backbone, preparation: Preparation, table: pa.Table) -> It
         )
 
 
-def _cut_words(preparation: Preparation, training: Examples) -> Iterator[Finding]:
+def _cut_words(preparation: Preparation, few: Examples) -> Iterator[Finding]:
     """Find words whose labels are lost because their text is cut off before them."""
-    few = training.table.slice(0, _SAMPLE)
-    labels = padded(np.asarray(training.target))[: len(few)]
-    ids = preparation(few)[WORD_IDS]
+    labels = padded(np.asarray(few.target))
+    ids = preparation(few.table)[WORD_IDS]
     reached = ids.max(axis=1, initial=-1) + 1
     labelled = labels >= 0
     lost = labelled & (np.arange(labels.shape[1])[None, :] >= reached[:, None])
@@ -250,11 +264,11 @@ def _cut_words(preparation: Preparation, training: Examples) -> Iterator[Finding
 # --- memory -----------------------------------------------------------------------------------------
 
 
-def _memory(work: Work, allowed: int | None) -> Iterator[Finding]:
+def _memory(work: Work, rows: int, allowed: int | None) -> Iterator[Finding]:
     """Compare what a step needs with what there is."""
     taken, there = room(work.place.device)
     limit = there if allowed is None else allowed
-    need = taken + needed(work)
+    need = taken + needed(work, rows)
     if need <= _TIGHT * limit:
         return
     yield Finding(
@@ -267,10 +281,15 @@ def _memory(work: Work, allowed: int | None) -> Iterator[Finding]:
     )
 
 
-def needed(work: Work) -> int:
+def needed(work: Work, count: int) -> int:
     """Return the bytes that a step of the largest batch takes beside the weights: for gradients and for Adam.
 
-    One row of the longest length is computed and what it keeps for its gradient is counted.
+    Of those that `work` has, one row of the longest length is computed and what it keeps for its gradient is counted.
+
+    Parameters
+    ----------
+    count : int
+        Rows that the training will have.
     """
     rows = work.examples.rows
     if not work.applied.parameters:
@@ -294,4 +313,4 @@ def needed(work: Work) -> int:
     batch = -(-work.training.batch // work.training.accumulate)
     changing = sum(one.nbytes for one in state.changing(work.network).values())
     # Gradients, the two moments of Adam, and the best state.
-    return int(values * min(batch, max(1, len(rows))) + 4 * changing)
+    return int(values * min(batch, max(1, count)) + 4 * changing)

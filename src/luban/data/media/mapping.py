@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from luban.execution.resources import resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
 Given = TypeVar("Given")
@@ -53,6 +55,18 @@ def mapped(function: Callable[[Given], Made], values: Iterable[Given], *, thread
         finally:
             for one in waiting:
                 one.cancel()
+
+
+def begun_in_time(
+    function: Callable[[Given], Made], values: Sequence[Given], *, seconds: float = math.inf
+) -> list[Made]:
+    """Return ``function(value)`` for the first values, as many as can be begun in the time; the first in any case."""
+    until = time.monotonic() + seconds
+
+    def one(place: int) -> list[Made]:
+        return [function(values[place])] if not place or time.monotonic() < until else []
+
+    return [made for found in mapped(one, range(len(values))) for made in found]
 
 
 def _threads() -> int:

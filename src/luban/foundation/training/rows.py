@@ -132,14 +132,14 @@ def _ragged(preparation: Preparation, table: pa.Table) -> dict[str, Ragged] | No
     Padding is told from content by the tensors whose name ends in ``mask``: a row is as long as its longest mask.
     """
     masks = [name for name in preparation.tensors if name.endswith("mask")]
+    if not masks:
+        return None
     parts: dict[str, list[np.ndarray]] = {name: [] for name in preparation.tensors}
     sizes: dict[str, list[np.ndarray]] = {name: [] for name in preparation.tensors}
     fills: dict[str, set[float]] = {name: set() for name in preparation.tensors}
     total = 0
     for start in range(0, len(table), _CHUNK):
         arrays = preparation(table.slice(start, _CHUNK))
-        if not masks:
-            return None
         steps = arrays[masks[0]].shape[1] if arrays[masks[0]].ndim > 1 else 0
         real = np.max([_lengths(arrays[name]) for name in masks], axis=0)
         for name, array in arrays.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -158,11 +159,11 @@ class AudioMel:
         seconds = self._real(tensors) * self.hop / self.rate
         return f"0 to {seconds:.2f} s", f"{self.low:,.0f} to {self.high or self.rate / 2:,.0f} Hz (mel scale)"
 
-    def inspect(self, table: pa.Table) -> Sequence[Finding]:
+    def inspect(self, table: pa.Table, *, seconds: float = math.inf) -> Sequence[Finding]:
         """Find sounds that are missing, cut off, or of mixed or lower rates."""
         from luban.modalities.audio.inspect import inspect
 
-        return inspect(table, self.columns[0], rate=self.rate, seconds=self.seconds)
+        return inspect(table, self.columns[0], rate=self.rate, seconds=self.seconds, within=seconds)
 
     def glance(self, table: pa.Table) -> Sequence[Finding]:
         """Find sounds that are cut off, or of mixed or lower rates, by the heads of some."""

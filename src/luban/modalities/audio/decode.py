@@ -25,12 +25,13 @@ _BLOCK = 1 << 18
 RATES = (1_000, 768_000)
 
 
-def samples(content: bytes, rate: int, *, seconds: float = math.inf) -> np.ndarray:
+def samples(source: bytes | str, rate: int, *, seconds: float = math.inf) -> np.ndarray:
     """Return the samples of a sound, shape (n,), float32 in about [-1, 1].
 
     Parameters
     ----------
-    content : bytes
+    source : bytes or str
+        The content, or the path of a file, of which no more is read than is decoded.
     rate : int
         Samples a second.
     seconds : float
@@ -41,7 +42,7 @@ def samples(content: bytes, rate: int, *, seconds: float = math.inf) -> np.ndarr
     InputError
         If the sound cannot be read.
     """
-    with _open(content) as file:
+    with _open(source) as file:
         own = file.samplerate
         most = file.frames if math.isinf(seconds) else min(file.frames, math.ceil(seconds * own))
         values = file.read(most, dtype="float32", always_2d=True)
@@ -60,21 +61,36 @@ def resampled(values: np.ndarray, own: int, rate: int, seconds: float = math.inf
     return values if math.isinf(seconds) else values[: max(1, round(seconds * rate))]
 
 
-def figures(content: bytes) -> dict[str, Any]:
-    """Read a sound to its end, block by block, and return its rate, channels, seconds, format and loudest value."""
+def figures(source: bytes | str, *, seconds: float = math.inf) -> dict[str, Any]:
+    """Read a sound to its end, block by block, and return its rate, channels, seconds, format and loudest value.
+
+    Parameters
+    ----------
+    source : bytes or str
+        As for `samples`.
+    seconds : float
+        Of a longer sound about so many are read; how long it is its head tells then.
+
+    Raises
+    ------
+    InputError
+        If the sound, as far as it is read, is broken.
+    """
     peak, frames = 0.0, 0
-    with _open(content) as file:
-        while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+    with _open(source) as file:
+        most = seconds * file.samplerate
+        while frames < most and len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
             frames += len(block)
             peak = max(peak, float(np.abs(_sound(block)).max()))
         if not frames:
             raise broken("it has no samples")
-        if file.frames and frames < file.frames:
+        whole = frames < most or frames >= file.frames
+        if whole and file.frames and frames < file.frames:
             raise broken(f"it ends after {frames:,} of {file.frames:,} samples")
         return {
             "rate": int(file.samplerate),
             "channels": int(file.channels),
-            "seconds": frames / file.samplerate,
+            "seconds": (frames if whole else file.frames) / file.samplerate,
             "format": str(file.format),
             "peak": round(peak, 6),
         }

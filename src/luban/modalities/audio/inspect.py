@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,39 +13,57 @@ import pyarrow as pa
 
 from luban.core.errors import LubanError
 from luban.core.report import Finding
-from luban.data.media import content
-from luban.data.media.mapping import mapped
-from luban.data.media.reference import is_data_uri
+from luban.data.media.mapping import begun_in_time
 from luban.modalities.audio.decode import figures, head
+from luban.modalities.audio.sound import source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_ROWS = 200
-MOST_HEADS = 32
+_HEADS_SECONDS = 3.0
+_DECODED_SECONDS = 60.0
+"""Of a long sound so much is decoded to see whether it is broken, or what is heard where that is more."""
 
 
-def inspect(table: pa.Table, column: str, *, rate: int, seconds: float) -> Sequence[Finding]:
-    """Return findings on at most 200 sounds, spread evenly."""
+def inspect(table: pa.Table, column: str, *, rate: int, seconds: float, within: float = math.inf) -> Sequence[Finding]:
+    """Return findings on the heads of at most 200 sounds, spread evenly, and on what of them can be decoded in time.
+
+    Parameters
+    ----------
+    rate, seconds
+        As the network hears them.
+    within : float
+        Seconds that the look may take.
+    """
+    begun = time.monotonic()
     references = table.column(column)
-    present = _spread(references.drop_null(), MOST_ROWS)
-    found, bad = [], []
-    for one in mapped(_figures, present.to_pylist()):
-        if isinstance(one, str):
-            bad.append(one)
-        else:
-            found.append(one)
+    present = references.drop_null()
+    told = glance(table, column, rate=rate, seconds=seconds, within=0.5 * within)
+    chosen = _spread(present, MOST_ROWS).to_pylist()
+    # In an order of chance: where there is no time for all of them, those looked at are spread evenly as well.
+    shuffled = [chosen[place] for place in np.random.default_rng(0).permutation(len(chosen))]
+    most = max(seconds, _DECODED_SECONDS)
+    left = within - (time.monotonic() - begun)
+    looked = begun_in_time(lambda one: _figures(one, most), shuffled, seconds=left) if shuffled else []
+    bad = [one for one in looked if isinstance(one, str)]
+    cut = any(not isinstance(one, str) and one["seconds"] > most for one in looked)
     return [
         *_missing(references),
-        *_broken(bad, len(present)),
-        *(_rates(found, rate) + _long(found, seconds) if found else []),
+        *_broken(bad, len(looked)),
+        *told,
+        *_looked_at(len(looked), len(chosen), len(present), most if cut else None),
     ]
 
 
-def glance(table: pa.Table, column: str, *, rate: int, seconds: float) -> Sequence[Finding]:
-    """Return findings on rates and lengths by the heads of at most 32 sounds, spread evenly; none is decoded."""
+def glance(
+    table: pa.Table, column: str, *, rate: int, seconds: float, within: float = _HEADS_SECONDS
+) -> Sequence[Finding]:
+    """Return findings on rates and lengths by the heads of at most 200 sounds, spread evenly; none is decoded."""
     present = table.column(column).drop_null()
-    heads = list(mapped(_head, _spread(present, MOST_HEADS).to_pylist()))
+    if not len(present):
+        return []
+    heads = begun_in_time(_head, _spread(present, MOST_ROWS).to_pylist(), seconds=min(within, _HEADS_SECONDS))
     found = [one for one in heads if one is not None]
     if not found:
         return []
@@ -86,6 +106,20 @@ def _broken(bad: Sequence[str], looked: int) -> list[Finding]:
             verdict="block",
             value=round(len(bad) / looked, 4),
             remedy="Import the data again: luban data import leaves broken sounds out and lists them.",
+        )
+    ]
+
+
+def _looked_at(looked: int, chosen: int, sounds: int, most: float | None) -> list[Finding]:
+    """Say what was decoded, where that is less than the look would take in of shorter sounds."""
+    if looked == chosen and most is None:
+        return []
+    part = "" if most is None else f", of each no more than its first {most:g} s"
+    return [
+        Finding(
+            what=f"whether the sounds decode was seen by {looked:,} of {sounds:,}{part}",
+            value=looked,
+            remedy="Long recordings take long to read: cut into pieces, a row each, they are learnt from more quickly.",
         )
     ]
 
@@ -136,9 +170,9 @@ def _long(found: Sequence[dict[str, Any]], seconds: float) -> list[Finding]:
     ]
 
 
-def _figures(reference: str) -> dict[str, Any] | str:
+def _figures(reference: str, most: float) -> dict[str, Any] | str:
     try:
-        return figures(content(reference))
+        return figures(source(reference), seconds=most)
     except LubanError as error:
         return f"{error.seen or error.happened}"
 
@@ -146,6 +180,6 @@ def _figures(reference: str) -> dict[str, Any] | str:
 def _head(reference: str) -> dict[str, Any] | None:
     """Return what the head of a sound tells, None where it cannot be read, which was told as the sound came in."""
     try:
-        return head(content(reference) if is_data_uri(reference) else reference)
+        return head(source(reference))
     except LubanError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from luban.core.errors import LubanError
 from luban.data.media import content
 from luban.data.media.mapping import mapped
-from luban.data.media.reference import shown
+from luban.data.media.reference import is_data_uri, shown
 from luban.modalities.audio import decode
 
 if TYPE_CHECKING:
@@ -46,11 +47,23 @@ def sounds(table: pa.Table, column: str, rate: int, seconds: float) -> list[Soun
         if reference is None:
             return None
         try:
-            return Sound(decode.samples(content(reference), rate, seconds=seconds))
+            return Sound(decode.samples(source(reference), rate, seconds=seconds))
         except LubanError as error:
             raise type(error)(f"{error.happened}: {shown(reference)}", seen=error.seen, remedy=error.remedy) from error
 
     return list(mapped(one, table.column(column).to_pylist()))
+
+
+def source(reference: str) -> bytes | str:
+    """Return what a reference leads to: content, or the path of a file, so that no more of it is read than is heard.
+
+    Raises
+    ------
+    LubanError
+        As `luban.data.media.content` does.
+    """
+    there = not is_data_uri(reference) and os.path.isfile(reference)  # noqa: PTH113 - of no name is it an error
+    return reference if there else content(reference)
 
 
 def silence(rate: int) -> np.ndarray:

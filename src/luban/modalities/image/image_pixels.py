@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -141,11 +142,11 @@ class ImagePixels:
         del tensors
         return "", ""
 
-    def inspect(self, table: pa.Table) -> Sequence[Finding]:
+    def inspect(self, table: pa.Table, *, seconds: float = math.inf) -> Sequence[Finding]:
         """Find pictures that are missing, and pictures much smaller than what the network takes."""
         from luban.modalities.image.inspect import inspect
 
-        return inspect(self, table)
+        return inspect(self, table, seconds=seconds)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 from luban.core.errors import LubanError
 from luban.core.report import Finding
 from luban.data.media import content
-from luban.data.media.mapping import mapped
+from luban.data.media.mapping import begun_in_time
 from luban.modalities.image.decode import figures
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ SMALL = 3
 """A picture is small where the network takes so many times its shorter side."""
 
 
-def inspect(preparation: ImagePixels, table: pa.Table) -> Sequence[Finding]:
-    """Return findings on at most 200 pictures, spread evenly."""
+def inspect(preparation: ImagePixels, table: pa.Table, *, seconds: float = math.inf) -> Sequence[Finding]:
+    """Return findings on at most 200 pictures, spread evenly; on as many of them as there is time to decode."""
     references = table.column(preparation.columns[0])
     missing = references.null_count
     findings = []
@@ -40,20 +41,17 @@ def inspect(preparation: ImagePixels, table: pa.Table) -> Sequence[Finding]:
             )
         )
     present = references.drop_null()
-    if len(present) > MOST_ROWS:
-        present = present.take(pa.array(np.linspace(0, len(present) - 1, MOST_ROWS).astype(np.int64)))
-    sides: list[int] = []
-    bad: list[str] = []
-    for found in mapped(_sides, present.to_pylist()):
-        if isinstance(found, int):
-            sides.append(found)
-        else:
-            bad.append(found)
+    chosen = np.linspace(0, len(present) - 1, min(MOST_ROWS, len(present))).astype(np.int64)
+    # In an order of chance: where there is no time for all of them, those looked at are spread evenly as well.
+    shuffled = present.take(pa.array(np.random.default_rng(0).permutation(chosen))).to_pylist()
+    looked = begun_in_time(_sides, shuffled, seconds=seconds) if shuffled else []
+    sides = [one for one in looked if isinstance(one, int)]
+    bad = [one for one in looked if isinstance(one, str)]
     if bad:
-        share = len(bad) / len(present)
+        share = len(bad) / len(looked)
         findings.append(
             Finding(
-                what=f"{len(bad):,} of {len(present):,} pictures looked at do not decode: {bad[0]}",
+                what=f"{len(bad):,} of {len(looked):,} pictures looked at do not decode: {bad[0]}",
                 verdict="block",
                 value=round(share, 4),
                 remedy="Import the data again: luban data import leaves broken pictures out and lists them.",
@@ -68,6 +66,14 @@ def inspect(preparation: ImagePixels, table: pa.Table) -> Sequence[Finding]:
                 value=float(np.median(sides)),
                 threshold=round(wanted / SMALL, 1),
                 remedy="A small network that learns from nothing may do as well, and is far quicker.",
+            )
+        )
+    if len(looked) < len(chosen):
+        findings.append(
+            Finding(
+                what=f"whether the pictures decode was seen by {len(looked):,} of {len(present):,}",
+                value=len(looked),
+                remedy="Large pictures take long to read: the network sees them smaller, so they may be made smaller.",
             )
         )
     return findings

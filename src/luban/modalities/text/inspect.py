@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -23,19 +25,41 @@ ALMOST_ALL = 0.5
 # Unicode names a letter by its script and then by what it is in it.
 _SCRIPT = re.compile(r" (?:LETTER|SIGN|SYLLABLE|CHARACTER|SYLLABICS|CAPITAL|SMALL|VOWEL)\b")
 _SHOWN = 5
+_AT_ONCE = 50
 
 
-def inspect(preparation: TextTokens, table: pa.Table) -> Sequence[Finding]:
+def inspect(preparation: TextTokens, table: pa.Table, *, seconds: float = math.inf) -> Sequence[Finding]:
     """Return findings on at most 2,000 rows, spread evenly: what is cut, what is empty, what is not known."""
-    if table.num_rows > MOST_ROWS:
-        table = table.take(pa.array(np.linspace(0, table.num_rows - 1, MOST_ROWS).astype(np.int64)))
-    if not table.num_rows:
+    begun, rows = time.monotonic(), table.num_rows
+    if rows > MOST_ROWS:
+        table = table.take(pa.array(np.linspace(0, rows - 1, MOST_ROWS).astype(np.int64)))
+    if not rows:
         return []
-    return [*_cut(preparation, table), *_empty(preparation, table), *_unknown(preparation, table)]
+    empty = _empty(preparation, table)
+    # Each part is spread evenly over all rows, so that those there is time for are.
+    stride = math.ceil(table.num_rows / _AT_ONCE)
+    looked, lengths, shares = 0, np.full(table.num_rows, -1, dtype=np.int64), np.zeros(table.num_rows)
+    while looked < stride and (not looked or time.monotonic() - begun < seconds):
+        places = np.arange(looked, table.num_rows, stride)
+        lengths[places] = preparation.lengths(table.take(places))
+        shares[places] = preparation.unknown(table.take(places))
+        looked += 1
+    read = np.flatnonzero(lengths >= 0)
+    table, lengths, shares = table.take(read), lengths[read], shares[read]
+    told = [*_cut(preparation, lengths), *empty, *_unknown(preparation, table, shares)]
+    return told if looked == stride else [*told, _looked_at(len(read), rows)]
 
 
-def _cut(preparation: TextTokens, table: pa.Table) -> list[Finding]:
-    lengths = preparation.lengths(table)
+def _looked_at(looked: int, rows: int) -> Finding:
+    """Say how many texts were read, where there was no time for as many as the look would take in of shorter ones."""
+    return Finding(
+        what=f"what the tokenizer makes of the texts was seen by {looked:,} of {rows:,} rows",
+        value=looked,
+        remedy="Long texts take long to read, and what is beyond the length of the network is not: shorten them.",
+    )
+
+
+def _cut(preparation: TextTokens, lengths: np.ndarray) -> list[Finding]:
     limit = preparation.max_length
     over = lengths > limit
     if not over.any():
@@ -76,8 +100,7 @@ def _empty(preparation: TextTokens, table: pa.Table) -> list[Finding]:
     ]
 
 
-def _unknown(preparation: TextTokens, table: pa.Table) -> list[Finding]:
-    shares = preparation.unknown(table)
+def _unknown(preparation: TextTokens, table: pa.Table, shares: np.ndarray) -> list[Finding]:
     share = float(shares.mean())
     if share <= MANY_UNKNOWN:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -168,11 +169,11 @@ class TextTokens:
             found.append(places(encoded, texts, self.prefix))
         return [one or [Place(-1)] for one in found]
 
-    def inspect(self, table: pa.Table) -> Sequence[Finding]:
+    def inspect(self, table: pa.Table, *, seconds: float = math.inf) -> Sequence[Finding]:
         """Find texts that are cut, empty, or of a script that the tokenizer does not know."""
         from luban.modalities.text.inspect import inspect
 
-        return inspect(self, table)
+        return inspect(self, table, seconds=seconds)
 
     def save(self) -> Mapping[str, bytes]:
         """Return the settings and the tokenizer."""
