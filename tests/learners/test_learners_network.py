@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import wave
-from typing import TYPE_CHECKING
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +12,11 @@ import pytest
 
 from luban.core import plugins
 from luban.core.budget import Effort
-from luban.core.protocols import Examples, Suitable, Unsuitable
+from luban.core.protocols import Examples, Plannable, Preflight, Suitable, Unsuitable
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
 
 pytest.importorskip("torch")
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def pictures(folder: Path, count: int) -> tuple[list[str], np.ndarray]:
@@ -94,6 +92,41 @@ def test_it_learns_and_answers_the_same_after_loading_and_in_onnx(
     whole = fitted(Composite(members=(model,), weights=(1.0,), task=task), schema)
     missing = pa.table({"file": pa.array([None, *paths[:3]], pa.string())})
     assert measure(whole, build(whole), pa.concat_tables([judged, missing])).difference <= 1e-4
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("learner", "kind", "make", "words"),
+    [
+        ("image_network", "image", pictures, "pictures looked at do not decode"),
+        ("audio_network", "audio", sounds, "sounds looked at do not decode"),
+    ],
+)
+def test_what_would_spoil_it_is_found_before_it_begins(
+    learner: str, kind: str, make: object, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Good files are let pass, and the net is built to see what it takes; broken ones and one class forbid it."""
+    paths, target = make(tmp_path, 48)
+    table = pa.table({"file": pa.array(paths, pa.string())})
+    task = Task(kind="binary", target="y", inputs=("file",), metric="log_loss", classes=(0, 1))
+    schema = Schema(columns=(Column(name="file", kind=kind),))
+    found = plugins.create("learners", learner)
+    assert isinstance(found, Preflight)
+    assert not isinstance(found, Plannable), "it is looked at, and keeps its place where the look takes too long"
+
+    def blocking(target: np.ndarray) -> list[str]:
+        examples, parameters = Examples(table=table, target=target), {"width": 8, "depth": 1}
+        told = found.preflight(task, schema, examples, parameters=parameters, effort=Effort(seed=3))
+        assert all(one.remedy for one in told)
+        return [one.what for one in told if one.verdict == "block"]
+
+    assert blocking(target) == []
+    with monkeypatch.context() as small:
+        small.setattr(import_module("luban.foundation.preflight"), "room", lambda _: (0, 2**20))
+        assert any("GiB of memory" in one for one in blocking(target))
+    assert any("only one class" in one for one in blocking(np.zeros(48, dtype=np.int64)))
+    Path(paths[0]).write_bytes(b"no picture and no sound")  # the first one is looked at for the size as well
+    assert any(words in one for one in blocking(target))
 
 
 def test_reasons_are_told() -> None:

@@ -312,3 +312,18 @@ class Blocked(Dear):
         self, task: Task, schema: Schema, training: Examples, *, parameters: Any, effort: Effort
     ) -> Sequence[Finding]:
         return [Finding(what="no row bears a label", verdict="block", remedy="Give labels.")]
+
+
+class Checked(Ridge):
+    """Fitted once; it looks for what would spoil it, and tells nothing of what it takes."""
+
+    name = "search_learners:Checked"
+    order = 5.0
+
+    def suggestions(self, task: Task) -> Sequence[Suggestion]:
+        return [Suggestion(parameters={"strength": 0.02}, order=5, once=True, share=0.5)]
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Any, effort: Effort
+    ) -> Sequence[Finding]:
+        return []

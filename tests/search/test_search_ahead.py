@@ -293,6 +293,22 @@ def test_what_could_not_be_looked_at_is_asked_once_and_said(
     assert sum("no time to look at it" in line for line in ahead_of.told(ahead)) == 2
 
 
+def test_what_makes_no_forecast_keeps_its_place_where_its_look_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look for what would spoil a fit is no reason to put it last: how long it takes was not to be learnt."""
+    monkeypatch.setattr(ahead_of, "ask", lambda *_, **__: Seen(slow=True))
+    ahead = plan_study(
+        **problem(),
+        folder=tmp_path / "plan",
+        executor=InlineExecutor(),
+        seconds=60.0,
+        learners=["search_learners:Checked", RIDGE],
+    )
+    assert [one.learner for one in ahead.portfolio] == ["search_learners:Checked", RIDGE, RIDGE]
+    assert any(line.endswith("there was no time to look at it") for line in ahead_of.told(ahead))
+
+
 def test_a_look_that_runs_out_of_time_leaves_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a slow machine a probe may not end; the fit is tried all the same. What fails otherwise is left out, and what
     ends its worker is left out with the memory that was not enough."""

@@ -12,7 +12,7 @@ from luban.core.protocols import Alternative, Forecast
 from luban.core.report import Finding
 from luban.execution.resources import resources
 from luban.search.candidate import words_of
-from luban.search.look import STARTING_SECONDS, Seen, ask, ask_others, can_tell
+from luban.search.look import STARTING_SECONDS, Seen, ask, ask_others, can_tell, forecasts
 from luban.search.schedule import FIRST_FOLD_SHARE
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def look_ahead(
                 seconds=None if seen.forecast is None else seen.forecast.seconds,
                 memory=None if seen.forecast is None else seen.forecast.memory,
                 reason=reason or late,
-                note=_note(seen, late=seconds < _LONG_SECONDS),
+                note=_note(seen, late=seconds < _LONG_SECONDS and forecasts(candidate.learner)),
             )
         )
         dear |= {candidate.learner} if reason or late else set()
@@ -164,7 +164,8 @@ def look_ahead(
             # What there was no time to look at is likely to be as dear as its fellow that was looked at; what learns
             # from as many rows as it has time for is not.
             unknown = seen.forecast is None and candidate.learner in dear
-            unseen = seen.slow and candidate.once and seconds < _LONG_SECONDS
+            # Of what tells what would spoil it, and no more, nothing about its length was to be learnt.
+            unseen = seen.slow and candidate.once and seconds < _LONG_SECONDS and forecasts(candidate.learner)
             (last if unknown or unseen else tried).append(replace(candidate, needs=_needs(seen.forecast)))
             # What is fitted once takes all that it may.
             left -= share * left if candidate.once and left < math.inf else 0.0

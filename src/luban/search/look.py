@@ -43,6 +43,11 @@ def can_tell(learner: str) -> bool:
     return isinstance(learner_named(learner), Plannable | Preflight)
 
 
+def forecasts(learner: str) -> bool:
+    """Return whether a learner tells what a fit would take: one that does not waits for no forecast."""
+    return isinstance(learner_named(learner), Plannable)
+
+
 def ask(
     candidate: Candidate, folder: Path, executor: Executor, *, limit: float, seed: int, cache: str | None, inspect: bool
 ) -> Seen:

@@ -15,13 +15,15 @@ from luban.learners.adapted.adapting import AUGMENT
 from luban.learners.network import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
+    from luban.core.report import Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
+    from luban.foundation.backbone import Backbone
     from luban.learners.adapted.model import AdaptedModel
 
 DEFAULTS: Mapping[str, Any] = {
@@ -73,6 +75,22 @@ class AudioNetworkLearner:
         report: Callable[[int, float], bool] | None = None,
     ) -> AdaptedModel:
         """Train until the validation loss rests, the epochs are done or the time is up."""
+        column, body, own = self._begun(schema, parameters, effort)
+        return scratch.fit(
+            self.name, body, task, column, training, validation, parameters=own, effort=effort, report=report
+        )
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what would spoil the training: sounds that do not decode, mixed rates, too little memory."""
+        column, body, own = self._begun(schema, parameters, effort)
+        return scratch.preflight(body, task, column, training, parameters=own, effort=effort)
+
+    def _begun(
+        self, schema: Schema, parameters: Mapping[str, Any], effort: Effort
+    ) -> tuple[str, Backbone, dict[str, Any]]:
+        """Return the column, the net as it begins, and the parameters of its training."""
         column = scratch.column_of(schema, "audio")
         if isinstance(column, Unsuitable):
             raise InputError(column.reason)
@@ -87,9 +105,7 @@ class AudioNetworkLearner:
             settings={"mels": int(own.pop("mels")), "seconds": float(own.pop("seconds"))},
             seed=effort.seed,
         )
-        return scratch.fit(
-            self.name, body, task, column, training, validation, parameters=own, effort=effort, report=report
-        )
+        return column, body, own
 
     def load(self, payloads: Mapping[str, bytes]) -> AdaptedModel:
         """Return the model that was saved."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, LubanError
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Choice, Integer, Real
 from luban.learners.adapted import model
@@ -14,15 +15,17 @@ from luban.learners.adapted.adapting import AUGMENT
 from luban.learners.network import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
+    from luban.core.report import Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
+    from luban.foundation.backbone import Backbone
     from luban.learners.adapted.model import AdaptedModel
 
 DEFAULTS: Mapping[str, Any] = {
@@ -35,6 +38,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 # Pictures are looked at to choose the size and the channels; larger ones are shrunk to the larger size.
 _LOOKED_AT = 40
+_LOOKING_SECONDS = 2.0
 _SIZES = (28, 32, 48, 64, 96)
 _GREY, _COLOUR = 1, 3
 
@@ -75,11 +79,39 @@ class ImageNetworkLearner:
         report: Callable[[int, float], bool] | None = None,
     ) -> AdaptedModel:
         """Train until the validation loss rests, the epochs are done or the time is up."""
+        column, body, own = self._begun(schema, training, parameters, effort)
+        return scratch.fit(
+            self.name, body, task, column, training, validation, parameters=own, effort=effort, report=report
+        )
+
+    def preflight(
+        self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
+    ) -> Sequence[Finding]:
+        """Return what would spoil the training: pictures that do not decode, too little memory."""
+        column, body, own = self._begun(schema, training, parameters, effort, seconds=_LOOKING_SECONDS)
+        return scratch.preflight(body, task, column, training, parameters=own, effort=effort)
+
+    def _begun(
+        self,
+        schema: Schema,
+        training: Examples,
+        parameters: Mapping[str, Any],
+        effort: Effort,
+        *,
+        seconds: float = math.inf,
+    ) -> tuple[str, Backbone, dict[str, Any]]:
+        """Return the column, the net as it begins, and the parameters of its training.
+
+        Parameters
+        ----------
+        seconds : float
+            In which pictures are looked at.
+        """
         column = scratch.column_of(schema, "image")
         if isinstance(column, Unsuitable):
             raise InputError(column.reason)
         own = {**DEFAULTS, **parameters}
-        size, channels = looked_at(training.table, column)
+        size, channels = looked_at(training.table, column, seconds=seconds)
         mean, deviation = (0.5,) * channels, (0.25,) * channels
         body = scratch.body(
             self.name,
@@ -98,28 +130,42 @@ class ImageNetworkLearner:
             seed=effort.seed,
         )
         own.setdefault("flip", channels == _COLOUR)  # grey ones are often letters and digits, which have a left side
-        return scratch.fit(
-            self.name, body, task, column, training, validation, parameters=own, effort=effort, report=report
-        )
+        return column, body, own
 
     def load(self, payloads: Mapping[str, bytes]) -> AdaptedModel:
         """Return the model that was saved."""
         return model.load(self.name, payloads)
 
 
-def looked_at(table: pa.Table, column: str) -> tuple[int, int]:
-    """Return the side that suits most pictures of a column, and 1 channel where all are grey, else 3."""
-    from luban.data.media import content
-    from luban.modalities.image.decode import opened
+def looked_at(table: pa.Table, column: str, *, seconds: float = math.inf) -> tuple[int, int]:
+    """Return the side that suits most pictures of a column, and 1 channel where all are grey, else 3.
+
+    What cannot be read tells neither: it is an error once it is to be learnt from.
+
+    Parameters
+    ----------
+    seconds : float
+        In which some are looked at, one at least.
+    """
+    from luban.data.media.mapping import begun_in_time
 
     values = table.column(column).drop_null()
     chosen = np.linspace(0, len(values) - 1, min(_LOOKED_AT, len(values))).astype(np.int64)
-    sides, coloured = [], False
-    for reference in values.take(chosen).to_pylist():
-        image = opened(content(reference))
-        sides.append(min(image.size))
-        pixels = np.asarray(image.convert("RGB").resize((16, 16)), dtype=np.int16)
-        coloured = coloured or bool(np.ptp(pixels, axis=2).max() > 8)
-    usual = float(np.median(sides)) if sides else _SIZES[0]
+    references = values.take(chosen).to_pylist()
+    told = [one for one in begun_in_time(_told, references, seconds=seconds) if one is not None] if references else []
+    usual = float(np.median([side for side, _ in told])) if told else _SIZES[0]
     size = next((one for one in _SIZES if one >= usual), _SIZES[-2])
-    return size, _COLOUR if coloured else _GREY
+    return size, _COLOUR if any(coloured for _, coloured in told) else _GREY
+
+
+def _told(reference: str) -> tuple[int, bool] | None:
+    """Return the shorter side of a picture, or of one like it that is still too large, and whether it has colours."""
+    from luban.data.media import content
+    from luban.modalities.image.decode import opened
+
+    try:
+        image = opened(content(reference), least=(_SIZES[-1], _SIZES[-1]))
+    except LubanError:
+        return None
+    pixels = np.asarray(image.convert("RGB").resize((16, 16)), dtype=np.int16)
+    return min(image.size), bool(np.ptp(pixels, axis=2).max() > 8)

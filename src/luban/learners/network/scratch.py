@@ -6,14 +6,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from luban.core.protocols import Suitable, Unsuitable
-from luban.learners.adapted.adapting import train
+from luban.learners.adapted.adapting import sorted_out, train
 from luban.learners.adapted.model import AdaptedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
+    from luban.core.report import Finding
     from luban.core.schema import Schema
     from luban.core.task import Task
     from luban.foundation.backbone import Backbone
@@ -22,6 +23,9 @@ TASKS = ("binary", "multiclass", "multilabel", "regression", "quantile")
 # Fewer rows teach a network nothing that starts from nothing.
 _LEAST_ROWS = 40
 _LEAST_SECONDS = 10.0
+_WAY = "full"
+# A probe of random features begins with weights so large that training cannot mend them.
+_TRAINING: Mapping[str, Any] = {"decay": 1.0, "weight_decay": 0.05, "patience": 8, "probe_first": False}
 
 
 def column_of(schema: Schema, kind: str) -> str | Unsuitable:
@@ -74,7 +78,7 @@ def body(
         name=name,
         kind=kind,
         tasks=TASKS,
-        ways=("full",),
+        ways=(_WAY,),
         parameters=0,
         bytes=0,
         licence="Apache-2.0",
@@ -106,14 +110,29 @@ def fit(
     """Train all weights at one rate, until the validation loss rests, the epochs are done or the time is up."""
     adapted = train(
         backbone,
-        "full",
+        _WAY,
         task,
         (column,),
         training,
         validation,
-        # A probe of random features begins with weights so large that training cannot mend them.
-        parameters={"decay": 1.0, "weight_decay": 0.05, "patience": 8, "probe_first": False, **parameters},
+        parameters={**_TRAINING, **parameters},
         effort=effort,
         report=report,
     )
     return AdaptedModel(learner=learner, adapted=adapted, learned=dict(adapted.learned))
+
+
+def preflight(
+    backbone: Backbone,
+    task: Task,
+    column: str,
+    training: Examples,
+    *,
+    parameters: Mapping[str, Any],
+    effort: Effort,
+) -> Sequence[Finding]:
+    """Return what would spoil the training, or is worth knowing of it, within ten seconds."""
+    from luban.foundation.preflight import preflight as found_before
+
+    given, _ = sorted_out(backbone, _WAY, (column,), {**_TRAINING, **parameters})
+    return found_before(backbone, _WAY, task, (column,), training, None, parameters=given, effort=effort)
