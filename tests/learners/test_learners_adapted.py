@@ -121,7 +121,9 @@ def test_what_was_saved_answers_the_same(
     model, table = fitted(learner, columns, tmp_path, **parameters)
     if isinstance(model, Recounting):
         check_recounts(model)
-    assert isinstance(model, Recounting) == (learner in ("few_shot", "fine_tune")), "networks tell how they learnt"
+        assert {"training_loss", "learning_rate", "rows_per_second"} <= set(model.curves)
+    networks = ("few_shot", "fine_tune", "late_fusion")
+    assert isinstance(model, Recounting) == (learner in networks), "networks tell how they learnt"
     payloads = model.save()
     assert all(name.rpartition(".")[2] in {"json", "npz", "safetensors", "txt"} for name in payloads)
     again = plugins.create("learners", learner).load(payloads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import nn
 from luban.foundation.heads.objective import criterion, objective_for
 from luban.foundation.training.device import threads
 from luban.learners.adapted.fusion import Fusion
+from luban.learners.course import Course
 from luban.learners.watch import Watch
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from luban.core.protocols import Examples
     from luban.core.task import Task
     from luban.learners.adapted.fusion import Inputs
+    from luban.learners.course import Curve
 
 _WARM_UP = 0.1
 _PATIENCE = 12
@@ -29,11 +31,12 @@ _PATIENCE = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The network of the best epoch, and the epochs planned and used."""
+    """The network of the best epoch, the epochs planned and used, and how it went."""
 
     fusion: Fusion
     epochs: int
     stop: int
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
 
 def train(
@@ -108,28 +111,34 @@ def _train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / (epochs * steps)))
     watch = Watch(effort=effort, patience=_PATIENCE, report=report)
+    course = Course()
     order = torch.Generator().manual_seed(effort.seed)
     best, lowest, used = _plain(network, inputs, scale), math.inf, 0
     for epoch in range(1, stop + 1):
         network.train()
+        course.begin()
         rows = torch.randperm(len(target), generator=order)
         for start in range(0, steps * batch, batch):
             taken = rows[start : start + batch]
             optimiser.zero_grad()
             outputs = network([block[taken] for block in blocks], present[taken]) * scale.spread + scale.centre
-            (objective.losses(outputs, target[taken]) * weight[taken]).mean().backward()
+            mean = (objective.losses(outputs, target[taken]) * weight[taken]).mean()
+            mean.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
+            course.step(float(mean.detach()), len(taken))
+            rate = float(schedule.get_last_lr()[0])
             schedule.step()
-        loss = None
+        loss = shown = None
         if held is not None:
             margins = torch.from_numpy(_plain(network, inputs, scale).margins(held[0])).float()
-            loss = criterion(task, objective, margins, objective.encode(held[1].target))[0]
+            loss, shown = criterion(task, objective, margins, objective.encode(held[1].target))
+        course.end(epoch, rate=rate, validation=shown, judged=loss)
         if loss is None or loss < lowest:
             best, lowest, used = _plain(network, inputs, scale), math.inf if loss is None else loss, epoch
         if not watch.goes_on(epoch, loss):
             break
-    return Trained(fusion=best, epochs=epochs, stop=max(1, used))
+    return Trained(fusion=best, epochs=epochs, stop=max(1, used), curves=course.told())
 
 
 def _rate(progress: float) -> float:

@@ -6,7 +6,7 @@ modalities are dropped at random (ModDrop, Neverova et al. 2016), so that it ans
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from luban.core.report import Evidence, Finding
     from luban.core.schema import Schema
     from luban.core.space import Space
+    from luban.learners.course import Curve
     from luban.modalities.tabular.encoding import Encoding
 
 DEFAULTS: Mapping[str, Any] = {
@@ -53,13 +54,15 @@ _LOADING, _A_VALUE = 3.0, 0.002
 
 @dataclass(frozen=True, kw_only=True)
 class FusionModel:
-    """A small network over an encoded table and frozen features: a model that is Exportable and Attributing.
+    """A small network over an encoded table and frozen features: Exportable, Attributing and Recounting.
 
     Parameters
     ----------
     features : Frozen
     encoding : Encoding, optional
         Of the table's columns, where there are any.
+    curves : mapping
+        How it learnt, see `luban.core.protocols.Recounting`; none once it was loaded.
     """
 
     learner: str
@@ -70,6 +73,7 @@ class FusionModel:
     learned: Mapping[str, Any]
     kept_seconds: float = 0.0
     rows_read: int | None = None
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
     def inputs(self, table: pa.Table) -> Inputs:
         """Return what each modality makes of the rows, and where it is present."""
@@ -215,6 +219,7 @@ class LateFusionLearner:
             learned={"epochs": trained.epochs, "stop": trained.stop},
             kept_seconds=seconds,
             rows_read=len(ready.rows) if some else None,
+            curves=trained.curves,
         )
 
     def forecast(

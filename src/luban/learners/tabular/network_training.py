@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from luban.learners import link
+from luban.learners.course import Course
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from luban.core.budget import Effort
     from luban.core.protocols import Examples
     from luban.core.task import Task
+    from luban.learners.course import Curve
 
 _CYCLES = 4
 _TRIAL_STEPS = 8
@@ -35,7 +37,7 @@ Losses = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The weights of the best epoch, the scale of the target, and the epochs planned and used.
+    """The weights of the best epoch, the scale of the target, the epochs planned and used, and how it went.
 
     Where training went on from a network, 0 epochs used are its own weights.
     """
@@ -46,6 +48,7 @@ class Trained:
     spread: float
     epochs: int
     stop: int
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
 
 def train(
@@ -114,6 +117,7 @@ class _Training:
             self.layers = [self._layer(a, b) for a, b in pairwise(sizes)]
         else:
             self.layers = [self._stored(*layer) for layer in zip(start.weights, start.biases, strict=True)]
+        self.course = Course()
         self.rate = float(own["learning_rate"] or _rate(task))
         self.optimiser = self._optimiser()
 
@@ -152,13 +156,16 @@ class _Training:
                 values = torch.selu(values) if self.task.classifies else torch.nn.functional.mish(values)
         return values
 
-    def _step(self, rows: torch.Tensor, rate: float) -> None:
+    def _step(self, rows: torch.Tensor, rate: float) -> float:
+        """Learn from some rows and return their mean loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["factor"]
         self.optimiser.zero_grad()
         losses = self.losses(self._forward(self.features[rows]), self.target[rows])
-        (losses * self.weight[rows]).mean().backward()
+        loss = (losses * self.weight[rows]).mean()
+        loss.backward()
         self.optimiser.step()
+        return float(loss.detach())
 
     def _batches(self) -> Iterator[torch.Tensor]:
         order = torch.randperm(len(self.features), generator=self.random)
@@ -195,19 +202,30 @@ class _Training:
         before = None if self.start is None else self._held_loss()
         best, lowest, kept = 0, math.inf if before is None else before, self._copy()
         for epoch in range(1, stop + 1):
+            self.course.begin()
             for step, rows in enumerate(self._batches()):
                 progress = (epoch - 1 + step * len(rows) / len(self.features)) / epochs
-                self._step(rows, self.rate * _schedule(progress))
+                rate = self.rate * _schedule(progress)
+                self.course.step(self._step(rows, rate), len(rows))
                 if self.effort.expired:
                     break
             loss = self._held_loss()
+            self.course.end(epoch, rate=rate, validation=loss)
             if loss is None or loss < lowest or (best == 0 and self.start is None):
                 best, lowest, kept = epoch, math.inf if loss is None else loss, self._copy()
             wanted = report is None or loss is None or report(epoch, loss)
             if self.effort.expired or not wanted or epoch - best >= int(self.own["patience"]):
                 break
         weights, biases = zip(*kept, strict=True)
-        return Trained(weights=weights, biases=biases, centre=self.centre, spread=self.spread, epochs=epochs, stop=best)
+        return Trained(
+            weights=weights,
+            biases=biases,
+            centre=self.centre,
+            spread=self.spread,
+            epochs=epochs,
+            stop=best,
+            curves=self.course.told(),
+        )
 
     def _copy(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the weights as a plain network has them."""

@@ -6,7 +6,7 @@ PyTorch trains it; predictions need NumPy alone, so that a model serves where Py
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from luban.core.schema import Schema
     from luban.core.space import Space
     from luban.core.task import Task
+    from luban.learners.course import Curve
 
 DEFAULTS: Mapping[str, Any] = {
     "epochs": 256,
@@ -111,9 +112,16 @@ def _mish(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkModel(EncodedModel):
-    """A network behind an encoding: a `luban.core.protocols.Updatable` where PyTorch is installed."""
+    """A network behind an encoding: Recounting, and a `luban.core.protocols.Updatable` where PyTorch is installed.
+
+    Parameters
+    ----------
+    curves : mapping
+        How it learnt, see `luban.core.protocols.Recounting`; none once it was loaded.
+    """
 
     kernel: NetworkKernel
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
     def update(self, examples: Examples, *, replay: Examples | None = None, effort: Effort) -> NetworkModel:
         """Return a model that was trained a little further, on `examples` and those of `replay` mixed.
@@ -156,7 +164,8 @@ class NetworkModel(EncodedModel):
         features = self.encoding.transform(mixed.table)
         own = {**DEFAULTS, "stop": found.stop}
         found = go_on(self.task, start, features, mixed, None, own, effort)
-        return replace(self, kernel=replace(kernel, weights=found.weights, biases=found.biases))
+        learnt = replace(kernel, weights=found.weights, biases=found.biases)
+        return replace(self, kernel=learnt, curves=found.curves)
 
 
 class NeuralNetworkLearner:
@@ -215,7 +224,9 @@ class NeuralNetworkLearner:
             spread=trained.spread,
         )
         learned = {"epochs": trained.epochs, "stop": trained.stop}
-        return NetworkModel(learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned)
+        return NetworkModel(
+            learner=self.name, task=task, encoding=encoding, kernel=kernel, learned=learned, curves=trained.curves
+        )
 
     def load(self, payloads: Mapping[str, bytes]) -> EncodedModel:
         """Return the model that was saved; PyTorch is not needed."""
