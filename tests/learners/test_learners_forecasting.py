@@ -15,6 +15,7 @@ pytest.importorskip("transformers")
 
 from luban.core import plugins
 from luban.core.budget import Effort
+from luban.core.errors import InputError
 from luban.core.protocols import Examples, Forecast, Plannable, Preflight
 from luban.core.schema import Column, Schema
 from luban.core.task import Task
@@ -173,3 +174,9 @@ def test_who_learns_from_no_row_asks_for_no_labels() -> None:
     given = Examples(table=examples(["the film was good", ""] * 10).table, target=np.zeros(20, dtype=np.int64))
     told = able.preflight(TASK, ALONE, given, parameters={"template": "A {}."}, effort=Effort())
     assert [one.what for one in told] == ["50% of the rows have no text"]
+    assert isinstance(able, Plannable)
+    told = able.forecast(TASK, ALONE, given, parameters={"template": "A {}."}, effort=Effort())
+    assert isinstance(told, Forecast)
+    assert told.seconds > 0
+    with pytest.raises(InputError, match="strength"):
+        able.forecast(TASK, ALONE, given, parameters={"strength": 1.0}, effort=Effort())

@@ -138,6 +138,7 @@ class LinearProbeLearner:
     """Logistic or ridge regression over what a frozen backbone makes of texts, pictures and sounds."""
 
     name = "linear_probe"
+    defaults: Mapping[str, Any] = DEFAULTS
     kinds: tuple[str, ...] = ("binary", "multiclass", "regression", "quantile", "multilabel")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
@@ -207,7 +208,7 @@ class LinearProbeLearner:
         self, task: Task, schema: Schema, training: Examples, *, parameters: Mapping[str, Any], effort: Effort
     ) -> Forecast:
         """Return what reading all rows would take, by reading a few."""
-        own = options(parameters, DEFAULTS)
+        own = options(parameters, self.defaults)
         return forecasting.forecast(schema, training, backbone=choice.wanted(task, own), effort=effort)
 
     def preflight(

@@ -30,6 +30,7 @@ class ZeroShotLearner(LinearProbeLearner):
     """The cosines of a text and the classes' names, as a linear model over the vector of the text."""
 
     name = "zero_shot"
+    defaults = DEFAULTS
     kinds = ("binary", "multiclass")
 
     def suits(self, task: Task, schema: Schema, rows: int, seconds: float) -> Suitable | Unsuitable:
