@@ -29,8 +29,10 @@ from luban.operations.updates.list_ import updates_list
 from luban.operations.updates.remove import updates_remove
 from luban.operations.updates.set import updates_set
 from luban.operations.updates.show import updates_show
+from luban.operations.updating.continued import news
 from luban.operations.updating.material import of_data, of_log
 from luban.operations.updating.policy import policy_of
+from luban.operations.updating.rows import Rows, joined
 from luban.operations.updating.subject import subject
 from luban.operations.updating.window import windows
 from luban.store import Workspace
@@ -97,10 +99,11 @@ def test_a_challenger_that_is_no_better_is_refused_and_kept(workspace: Workspace
     """Where the goal is chance alone nobody can be better: the champion stays, the report says which gate refused."""
     done = update(workspace, "weather", turning.rows(400, turned=False, seed=3, chance=True), **QUICK)
     assert (done.outcome, done.challenger) == ("refused", "weather/2")
-    assert "quality" in done.reason
+    assert done.reason == "it did not pass: quality; weather/1 stays, weather/2 is kept"
+    assert done.exit_code == 3  # a script does not go on as if it had been promoted
     assert done.report is not None
     assert [one.remedy for one in done.report.findings if one.verdict == "block"] == [
-        "Wait for more labelled rows, or raise --rounds."
+        "It is too close to call: give more labelled rows, or raise --rounds."
     ]
     assert workspace.models.get("weather").reference == "weather/1"
     assert "gates" in workspace.models.get("weather/2").reports
@@ -163,7 +166,11 @@ def test_who_erases_a_person_is_told_what_has_learnt_from_their_rows(workspace: 
     made = str(workspace.models.get("weather/2").dataset)
     assert erased.predictions == 3
     assert [(one.dataset, one.rows, one.models) for one in erased.learnt] == [(made, 3, ("weather/2",))]
-    assert erased.remedy == ("luban update weather --way retrain", "luban models delete weather/2")
+    assert erased.remedy == (
+        "luban update weather --way retrain",
+        "luban models delete weather/2",
+        f"luban data delete {erased.learnt[0].dataset}",
+    )
     assert predictions_erase(workspace, "alice").learnt == ()
     known = turning.rows(30, turned=False, seed=9).append_column("who", pa.array(["alice", *["carol"] * 29]))
     data_import(workspace, known, name="asked", key="who")
@@ -322,6 +329,39 @@ def test_a_file_may_continue_the_one_before(workspace: Workspace) -> None:
     assert (len(found.known), len(found.new), len(found.fresh)) == (400, 175, 175)
     assert "400 of 750 rows had been learnt from" in found.notes[0]
     assert len(of_data(workspace, subject(workspace, "weather"), new, 0.5).fresh) == 150
+
+
+@pytest.mark.long
+def test_what_an_earlier_update_learnt_from_is_no_news(workspace: Workspace) -> None:
+    """Data A, then B, then A again, and the rows of the fit: of A are left those that judged, of the fit none."""
+    first, second = turning.rows(400, turned=True, seed=2), turning.rows(400, turned=True, seed=3)
+    asked = {**QUICK, "way": "continue", "gate": ("quality=0", "latency=off")}
+    for place, more in enumerate((first, second)):
+        done = update(workspace, "weather", more, **asked)
+        assert (done.outcome, done.challenger, done.exit_code) == ("promoted", f"weather/{place + 2}", 0)
+    found = of_data(workspace, subject(workspace, "weather"), first, 0.5)
+    assert len(found.known) == 400 + 300 + 300
+    assert "300 of 400 rows had been learnt from before" in found.notes[-1]
+    left = pa.concat_tables([found.new.table, found.fresh.table])
+    assert left["x"].to_pylist() == first["x"].slice(300).to_pylist()
+    with pytest.raises(InputError, match=r"400 of 400 rows had been learnt from before.*has not learnt from"):
+        update(workspace, "weather", turning.rows(400, turned=False, seed=1), **asked)
+    workspace.models.delete("weather/1")  # what it learnt from is known all the same
+    assert len(of_data(workspace, subject(workspace, "weather"), turning.rows(400, turned=False, seed=1), 0.5).new) == 0
+
+
+def test_rows_that_are_often_equal_are_not_taken_for_those_of_before() -> None:
+    """Answers to three questions repeat in any file: only a continuation of the whole fit is told by its rows."""
+
+    def asked(seed: int, count: int) -> Rows:
+        table = pa.table({"a": np.random.default_rng(seed).integers(0, 3, count).astype(float)})
+        return Rows(table=table, target=np.zeros(count, np.int64))
+
+    fit, other = asked(1, 200), asked(2, 100)
+    assert news(other, [fit]) is None
+    more = news(joined([fit, other]), [fit])
+    assert more is not None
+    assert len(more) == 100
 
 
 def test_labels_that_are_no_class_are_left_out_and_named(workspace: Workspace) -> None:

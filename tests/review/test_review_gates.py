@@ -69,7 +69,9 @@ def test_quality_must_be_better_beyond_chance() -> None:
     gate = plugins.create("gates", "quality")
     assert check_gate(gate, contest(0.8)).verdict == "pass"
     assert check_gate(gate, contest(0.6)).verdict == "block"
-    assert check_gate(gate, contest(0.6)).remedy == "Wait for more labelled rows."
+    assert check_gate(gate, contest(0.6)).remedy == (
+        "The champion is better on these rows and stays. Learn from more labelled rows."
+    )
     assert check_gate(gate, replace(contest(0.6), budget="--rounds")).remedy.endswith("rows, or raise --rounds.")
     slight = contest(0.7 + 1.5 / ROWS)
     assert check_gate(gate, slight).verdict == "block"

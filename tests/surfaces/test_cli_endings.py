@@ -248,3 +248,23 @@ def test_fit_is_readable_at_80_columns(luban: CommandLine) -> None:
     assert "luban predict 客户 FILE -o predictions.parquet" in answer.out
     run = luban("runs", "list", "--json").json["runs"][0]["id"]
     assert run in luban("runs", "list", COLUMNS="80").out, "an identifier can be copied whole"
+
+
+def test_an_update_that_was_refused_ends_with_a_code_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its result is written all the same; a script tells it from one that was promoted, and from an error."""
+    from luban.core import plugins
+    from luban.operations.update import Updated, Watched
+    from luban.surfaces import afresh, invoking
+
+    monkeypatch.setattr(afresh, "begin", lambda _understood: None)
+    for kind, outcome, code in ((Updated, "promoted", 0), (Updated, "refused", 3), (Watched, "refused", 0)):
+        done = kind(subject="m", model="m/1", outcome=outcome, reason="")  # type: ignore[arg-type]
+        monkeypatch.setattr(invoking, "call", lambda *_given, done=done: done)
+        try:
+            invoking.invoke(plugins.load("operations", "update"), {}, tmp_path / ".luban", None, as_json=True)
+            ended = 0
+        except SystemExit as exit_:
+            ended = exit_.code
+        assert (ended, json.loads(capfd.readouterr().out)["outcome"]) == (code, outcome)

@@ -56,6 +56,21 @@ class Updated:
     notes: tuple[str, ...] = ()
     report: Report | None = None
 
+    @property
+    def exit_code(self) -> int:
+        """With which a command ends: 3 where a challenger was made and neither answers nor waits for a yes."""
+        return 3 if self.outcome in ("refused", "stopped") else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Updated):
+    """What the last update of a watch came to, which was ended on request."""
+
+    @property
+    def exit_code(self) -> int:
+        """0: whoever ends a watch got what was asked for."""
+        return 0
+
 
 @operation(permission="models:write", long=True, about=("name",), existing=True)
 def update(
@@ -170,7 +185,7 @@ def _watched(workspace: Workspace, name: str, policy: UpdatePolicy, seconds: flo
         if not _stopped(seconds):
             continue
         if done is not None:
-            return done
+            return Watched(**vars(done))
         assert failed is not None
         raise failed
 

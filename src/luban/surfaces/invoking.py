@@ -60,6 +60,8 @@ def invoke(
     else:
         console.show(result, page)
         sys.stdout.flush()
+    if code := getattr(result, "exit_code", 0):  # it was done, and did not come to what a script would go on with
+        raise SystemExit(code)
 
 
 def serve(given: dict[str, Any]) -> None:

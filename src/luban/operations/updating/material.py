@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError
+from luban.core.errors import InputError, NotFound
 from luban.operations.updating.asked import fetched, folder, referred
 from luban.operations.updating.rows import Rows, in_any_order, joined, learnable, none_known, without
-from luban.operations.updating.subject import check_logged
+from luban.operations.updating.subject import TAG, check_logged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,9 @@ FEWEST = 50
 
 MOST = 20_000
 """Rows that judge, at most."""
+
+MOST_BEFORE = 20
+"""Champions before the present one whose rows are known again."""
 
 REPLAYED = 0.5
 """Old rows that are shown again where a model goes on learning, for each new one."""
@@ -142,7 +145,7 @@ def at_hand(workspace: Workspace, subject: Subject, material: Material) -> Mater
 def of_data(workspace: Workspace, subject: Subject, data: Any, share: float) -> Material:
     """Return the rows of a file after the rows that the champion learnt from.
 
-    The file may be a continuation, which holds the old rows too: those are left out.
+    The file may hold rows that the champion, or one of those before it, has learnt from: those are left out.
     """
     from luban.data.conform import conform
     from luban.data.media.verify import verified
@@ -165,9 +168,11 @@ def of_data(workspace: Workspace, subject: Subject, data: Any, share: float) -> 
     given, _, strange = learnable(version.task, conformed.table, table[target])
     notes = [*whole.notes, *conformed.notes, *strange]
     given = in_any_order(version.task, given)
-    base = str(version.dataset)
-    known = base_rows(workspace, version, base)
-    later = news(given, known)
+    line = pools(workspace, version)
+    base = line[-1]
+    learnt = [base_rows(workspace, version, one) for one in line]
+    known = learnt[-1]
+    later = news(given, learnt)
     if later is not None:
         notes.append(
             f"{len(given) - len(later):,} of {len(given):,} rows had been learnt from before; they are no news."
@@ -255,6 +260,38 @@ def base_rows(workspace: Workspace, version: ModelVersion, reference: str) -> Ro
     table = _in_time(workspace, version, versions.table(workspace, workspace.datasets.get(reference)))
     inputs = conform(table, version.signature.inputs, infinities="missing").table
     return in_any_order(version.task, learnable(version.task, inputs, table[version.task.target])[0])
+
+
+def pools(workspace: Workspace, version: ModelVersion) -> list[str]:
+    """Return the data sets that a version and those before it had to learn from, the oldest first, its own last."""
+    found: list[str] = []
+    while True:
+        made = version.tags.get(TAG) or {}
+        own = str(version.dataset if made.get("until") else made.get("base") or version.dataset)
+        before: Sequence[str] = ()
+        try:
+            before = workspace.datasets.get(own).parents
+        except NotFound:
+            if not found:  # the champion's own: it cannot be updated without
+                raise
+        else:
+            found.append(own)
+        if not made or len(found) == MOST_BEFORE:
+            break
+        try:
+            version = workspace.models.get(str(made.get("champion")))
+        except NotFound:  # it was deleted: what it learnt from is still known
+            found += [one for one in before if _is_there(workspace, one)]
+            break
+    return list(reversed(dict.fromkeys(found)))
+
+
+def _is_there(workspace: Workspace, dataset: str) -> bool:
+    try:
+        workspace.datasets.get(dataset)
+    except NotFound:
+        return False
+    return True
 
 
 def _in_time(workspace: Workspace, version: ModelVersion, table: pa.Table) -> pa.Table:

@@ -213,7 +213,7 @@ def _decided(
         model=subject.champion.reference,
         challenger=reference,
         outcome="refused",
-        reason=f"it did not pass: {', '.join(failed)}",
+        reason=f"it did not pass: {', '.join(failed)}; {subject.champion.reference} stays, {reference} is kept",
         report=report,
     )
     if failed:

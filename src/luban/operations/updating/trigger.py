@@ -48,10 +48,10 @@ def due(workspace: Workspace, subject: Subject, material: Material, policy: Upda
         if policy.on == "now":
             raise InputError(
                 f"there are too few new rows to update {subject.name!r}",
-                seen=few,
+                seen="; ".join((few, *(note.rstrip(".") for note in material.notes))),
                 remedy="Send labels (luban feedback), or give a file of rows with their true values."
                 if data is None
-                else "Give more rows.",
+                else "Give more rows that it has not learnt from, with their true values.",
             )
         return Due(now=False, reason=few)
     if policy.on == "now":

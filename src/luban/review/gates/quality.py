@@ -37,7 +37,6 @@ class QualityGate:
         rows = [_row(contest, metric) for metric in fitting(contest.task)]
         name, before, after, _, low, high, sure = rows[0]
         passed = sure >= least
-        more = f", or raise {contest.budget}" if contest.budget else ""
         return Finding(
             what=f"On {len(contest.fresh.target):,} fresh rows {name} is {short(before)} of {one.reference} and "
             f"{short(after)} of {other.reference} (difference from {short(low)} to {short(high)}); it is better in "
@@ -45,7 +44,7 @@ class QualityGate:
             verdict="pass" if passed else "block",
             value=sure,
             threshold=least,
-            remedy="" if passed else f"Wait for more labelled rows{more}.",
+            remedy="" if passed else _remedy(contest, worse=sure <= 1 - least),
             evidence=(
                 Evidence(
                     title="Paired comparison on fresh rows",
@@ -54,6 +53,14 @@ class QualityGate:
                 ),
             ),
         )
+
+
+def _remedy(contest: Contest, *, worse: bool) -> str:
+    """Return what may help: where the champion is better for sure, more rows to judge by would say the same."""
+    more = f", or raise {contest.budget}" if contest.budget else ""
+    if worse:
+        return f"The champion is better on these rows and stays. Learn from more labelled rows{more}."
+    return f"It is too close to call: give more labelled rows{more}."
 
 
 def _row(contest: Contest, metric: Metric) -> tuple[str, float, float, float, float, float, float]:
