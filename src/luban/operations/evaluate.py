@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from luban.core.operation import operation
-from luban.core.report import Report
+from luban.core.report import Report, worst
 from luban.core.schema import Schema
 
 if TYPE_CHECKING:
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """The metrics of a model on given rows, and the whole report."""
+    """The metrics of a model on given rows, and the whole report.
+
+    Attributes
+    ----------
+    learnt : int
+        How many of the rows are known to be among those that the model learnt from; the metrics flatter it there.
+    """
 
     model: str
     rows: int
     metrics: Mapping[str, float]
     report: Report
+    learnt: int = 0
 
 
 @operation(permission="models:read")
@@ -41,6 +48,7 @@ def evaluate(workspace: Workspace, model: str, data: Any, *, bootstrap: int = 20
     """
     from luban.data.conform import conform
     from luban.evaluation.evaluate import evaluate as judge
+    from luban.operations.familiar import familiar
     from luban.operations.loading import runtime
     from luban.operations.reading import labelled, read_table
 
@@ -60,4 +68,14 @@ def evaluate(workspace: Workspace, model: str, data: Any, *, bootstrap: int = 20
         seed=seed,
         threshold=ready.threshold,
     )
-    return Evaluated(model=version.reference, rows=len(target), metrics=report.figures["metrics"], report=report)
+    seen = familiar(workspace, version, inputs, target)
+    if seen is not None:
+        findings = (seen.finding, *report.findings)
+        report = replace(report, findings=findings, verdict=worst(findings))
+    return Evaluated(
+        model=version.reference,
+        rows=len(target),
+        metrics=report.figures["metrics"],
+        report=report,
+        learnt=0 if seen is None else seen.rows,
+    )

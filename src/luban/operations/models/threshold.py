@@ -51,6 +51,7 @@ class ThresholdMoved:
     rows: int
     scores: Mapping[str, float]
     scores_before: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
 
 @operation(permission="models:write", name="models threshold", long=True, about=("model",), existing=True)
@@ -89,7 +90,7 @@ def models_threshold(
     ready = fitted(workspace, version.reference)
     tell(Progress(stage="threshold", message=f"measuring {version.reference}"))
     kept = out_of_fold(workspace, version)
-    rows = kept if data is None else _answered(workspace, version, data)
+    rows, notes = (kept, ()) if data is None else _answered(workspace, version, data)
     before = deciding.usual(task) if ready.model.threshold is None else ready.model.threshold
     found = _found(version, asked, rows, before, seed)
     made = replace(ready, model=replace(ready.model, threshold=found), manifest={})
@@ -124,18 +125,24 @@ def models_threshold(
         rows=0 if rows is None else len(rows[0]),
         scores={} if rows is None else _measured(task, *rows, found),
         scores_before={} if rows is None else _measured(task, *rows, before),
+        notes=notes,
     )
 
 
-def _answered(workspace: Workspace, version: ModelVersion, data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the true values of rows that were given, and what a version predicts for them."""
+def _answered(
+    workspace: Workspace, version: ModelVersion, data: Any
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
+    """Return the true values of rows that were given with what a version predicts for them, and what is to be said."""
     from luban.data.conform import conform
+    from luban.operations.familiar import familiar
     from luban.operations.loading import runtime
     from luban.operations.reading import labelled, read_table
 
     table, target = labelled(version.task, read_table(workspace, data), version.signature.inputs)
-    values = runtime(workspace, version.reference).values(conform(table, version.signature.inputs).table)
-    return target, values
+    inputs = conform(table, version.signature.inputs).table
+    seen = familiar(workspace, version, inputs, target)
+    values = runtime(workspace, version.reference).values(inputs)
+    return (target, values), () if seen is None else (f"{seen.finding.what}.",)
 
 
 def _found(

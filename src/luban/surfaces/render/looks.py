@@ -148,7 +148,7 @@ def _threshold_moved(result: ThresholdMoved, console: Console) -> None:
     ]
     if lines:
         table("", lines, console)
-        terminal.lines("Notes", [f"Measured on {result.rows:,} rows, {result.measured_on}."], console)
+        terminal.lines("Notes", [f"Measured on {result.rows:,} rows, {result.measured_on}.", *result.notes], console)
     _next([f"luban models promote {result.model}", f"luban evaluate {result.model} FILE"], console)
 
 
