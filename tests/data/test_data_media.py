@@ -24,6 +24,7 @@ from luban.data.media import content, data_uri, marks, verify
 from luban.data.media.endings import kind_of_content, kind_of_name, media_type
 from luban.data.media.mapping import mapped
 from luban.store import Workspace
+from luban.store.digests import digest_of
 
 PICTURE = Column(name="seen", kind="image")
 SOUND = Column(name="heard", kind="audio")
@@ -157,6 +158,23 @@ def test_a_part_of_a_version_keeps_its_pictures(workspace, tmp_path):
     whole = versions.import_data(workspace, tmp_path / "pets")
     part, _ = clean.clean(workspace, whole, ["duplicates"], name="part")
     assert [content(one) for one in versions.table(workspace, part).column("image").to_pylist()] == [png(), png()]
+
+
+def test_pictures_go_with_the_last_version_that_has_them(workspace, tmp_path):
+    """Rows name them, not the manifest: a part that was split off keeps its own, whatever becomes of the whole."""
+    fill(tmp_path / "pets", "cat/1.png", "cat/2.png")
+    (tmp_path / "pets/cat/4.png").write_bytes(png("blue"))
+    whole = versions.import_data(workspace, tmp_path / "pets")
+    table = versions.table(workspace, whole)
+    part = versions.add_version(workspace, table.slice(0, 1).to_batches(), name="part", schema=whole.schema)
+    red, blue = digest_of(png()), digest_of(png("blue"))
+    workspace.datasets.delete("pets/1")
+    assert (workspace.blobs.has(red), workspace.blobs.has(blue)) == (True, False)
+    assert content(versions.table(workspace, part).column("image")[0].as_py()) == png()
+    with pytest.raises(InputError, match="no such file"):
+        versions.add_version(workspace, table.slice(2, 1).to_batches(), name="late", schema=whole.schema)
+    workspace.datasets.delete("part/1")
+    assert not workspace.blobs.has(red)
 
 
 def test_content_that_was_changed_on_the_disk_is_noticed(workspace, tmp_path):

@@ -34,7 +34,7 @@ def stored(workspace: Workspace, data: Any) -> Dataset | None:
     if not isinstance(data, str) or Path(data).exists() or not _REFERENCE.fullmatch(data):
         return None
     name, _, version = data.partition("/")
-    if name not in _names(workspace):
+    if name not in _names(workspace) and not (workspace.root.is_dir() and workspace.datasets.was(name)):
         return None
     return workspace.datasets.get(f"{name}/{version}" if version else name)
 

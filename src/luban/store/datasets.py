@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select
 
 from luban.core.dataset import Dataset
-from luban.core.errors import NotFound
+from luban.core.errors import Conflict, InputError, NotFound
 from luban.core.recipe import Recipe
 from luban.core.schema import Schema
 from luban.core.serial import from_json, to_json
-from luban.store import audit
+from luban.store import audit, unnamed
 from luban.store.clock import now
-from luban.store.names import parse_reference, valid_name
-from luban.store.tables import datasets
+from luban.store.deleted import deleted
+from luban.store.names import Reference, parse_reference, valid_name
+from luban.store.processes import is_gone, this_process
+from luban.store.run_values import set_tags
+from luban.store.tables import datasets, deleted_datasets, deployments, models, run_tags, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
     from luban.store.blobs import Blobs
     from luban.store.database import Database
+
+DELETED = "dataset.delete"
 
 
 class Datasets:
@@ -60,11 +66,12 @@ class Datasets:
             row = connection.execute(same).first()
             if row is not None:
                 return _dataset(row)
-            last = connection.scalar(select(func.max(datasets.c.version)).where(datasets.c.name == name))
+            content = partial(unnamed.of_dataset, self._blobs, fingerprint)
+            unnamed.present(connection, self._blobs, content, what="data set")
             connection.execute(
                 insert(datasets).values(
                     name=name,
-                    version=(last or 0) + 1,
+                    version=_next(connection, name),
                     fingerprint=fingerprint,
                     schema=to_json(schema),
                     rows=rows,
@@ -92,6 +99,11 @@ class Datasets:
                 raise _not_found(connection, wanted.name, reference)
         return _dataset(row)
 
+    def was(self, name: str) -> bool:
+        """Return whether a version of this name was deleted."""
+        with self._database.reading() as connection:
+            return deleted(connection, name) is not None
+
     def versions(self, name: str) -> list[Dataset]:
         """Return all versions of a data set, oldest first."""
         query = select(datasets).where(datasets.c.name == valid_name("data set", name)).order_by(datasets.c.version)
@@ -105,6 +117,57 @@ class Datasets:
         """Return what names the blobs of a version, verified."""
         manifest: dict[str, Any] = self._blobs.get_json(dataset.fingerprint)
         return manifest
+
+    def hold(self, reference: str, run: str) -> None:
+        """Note that a run learns from a version, which is not deleted while this process works on the run.
+
+        Raises
+        ------
+        NotFound
+            If it was deleted.
+        """
+        wanted = parse_reference("data set", reference)
+        with self._database.writing() as connection:
+            # Held until the note is there: whoever deletes the version waits, and sees it.
+            if connection.scalar(select(datasets.c.version).where(*_is(wanted)).with_for_update(read=True)) is None:
+                raise _not_found(connection, wanted.name, reference)
+            set_tags(connection, run, {"dataset": reference, "process": this_process()})
+
+    def delete(self, reference: str, *, reason: str = "") -> int:
+        """Delete a version for good, and return how many blobs were removed that nothing else names.
+
+        Its number is not given again, and the audit chain keeps its record.
+
+        Parameters
+        ----------
+        reference : str
+            ``name/version``.
+
+        Raises
+        ------
+        Conflict
+            If a model learnt from it, or a run is learning from it.
+        """
+        wanted = parse_reference("data set", reference)
+        if wanted.version is None:
+            raise InputError(
+                "only one version is deleted at a time, by its number",
+                seen=repr(reference),
+                remedy=f"Write it as {wanted.name}/1.",
+            )
+        content = unnamed.of_dataset(self._blobs, self.get(reference).fingerprint)
+        with self._database.writing(lock=f"dataset/{wanted.name}") as connection:
+            row = connection.execute(select(datasets).where(*_is(wanted)).with_for_update()).first()
+            if row is None:
+                raise _not_found(connection, wanted.name, reference)
+            _check_unused(connection, reference)
+            unnamed.note(connection, content)
+            connection.execute(delete(datasets).where(*_is(wanted)))
+            gone = {"fingerprint": row.fingerprint, "reason": reason, "moment": now(), "actor": self._actor}
+            connection.execute(insert(deleted_datasets).values(name=row.name, version=row.version, **gone))
+            detail = {key: row._mapping[key] for key in ("fingerprint", "rows", "parents", "source")}
+            audit.append(connection, self._actor, DELETED, f"dataset/{reference}", {**detail, "reason": reason})
+        return unnamed.sweep(self._database, self._blobs)
 
     def list(self) -> list[Dataset]:
         """Return the newest version of every data set, by name."""
@@ -130,8 +193,59 @@ def _dataset(row: Row[Any]) -> Dataset:
     )
 
 
+def _is(wanted: Reference) -> tuple[ColumnElement[bool], ...]:
+    return datasets.c.name == wanted.name, datasets.c.version == wanted.version
+
+
+def _next(connection: Connection, name: str) -> int:
+    """Return the number of the next version; that of a deleted one is not given again."""
+    tables = (datasets, deleted_datasets)
+    last = [connection.scalar(select(func.max(table.c.version)).where(table.c.name == name)) for table in tables]
+    return max(one or 0 for one in last) + 1
+
+
+def _check_unused(connection: Connection, reference: str) -> None:
+    """Raise where a version must not be deleted."""
+    query = select(models.c.name, models.c.version).where(models.c.dataset == reference)
+    learnt = [
+        f"{row.name}/{row.version}" for row in connection.execute(query.order_by(models.c.name, models.c.version))
+    ]
+    if learnt:
+        answering = [
+            f"deployment {row.name} answers with {model}"
+            for row in connection.execute(select(deployments).order_by(deployments.c.name))
+            for model in learnt
+            if model in row.traffic or model == row.shadow
+        ]
+        more = f" and {len(learnt) - 8} more" if len(learnt) > 8 else ""
+        raise Conflict(
+            f"{reference} is not deleted: models learnt from it",
+            seen="; ".join([", ".join(learnt[:8]) + more, *answering[:8]]),
+            remedy=f"Delete them first: luban models delete {learnt[0]}"
+            + (" (deploy another version before that)." if answering else "."),
+        )
+    states = select(runs.c.id, runs.c.operation, runs.c.actor).where(runs.c.state == "running")
+    tags = select(run_tags.c.run, run_tags.c.key, run_tags.c.value).where(run_tags.c.key.in_(("dataset", "process")))
+    told: dict[str, dict[str, Any]] = {}
+    for row in connection.execute(tags.where(run_tags.c.run.in_(states.with_only_columns(runs.c.id)))):
+        told.setdefault(row.run, {})[row.key] = row.value
+    for run in connection.execute(states):
+        mine = told.get(run.id, {})
+        if mine.get("dataset") == reference and not is_gone(mine.get("process")):
+            raise Conflict(
+                f"{reference} is not deleted: a run is learning from it",
+                seen=f"{run.operation} {run.id} of {run.actor} is running",
+                remedy="Wait until it has ended, or stop it. One that was killed on another machine is taken up "
+                f"and stopped there: luban fit --resume {run.id}",
+            )
+
+
 def _not_found(connection: Connection, name: str, reference: str) -> NotFound:
+    version = reference.partition("/")[2]
+    gone = deleted(connection, name, int(version) if version.isdecimal() else None)
     known = connection.scalars(select(datasets.c.name).distinct()).all()
+    if gone is not None and (version or name not in known):
+        return gone
     if name not in known:
         return NotFound.named("data set", name, known)
     last = connection.scalar(select(func.max(datasets.c.version)).where(datasets.c.name == name))

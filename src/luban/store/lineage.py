@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, or_, select
 from luban.core.errors import InputError, NotFound
 from luban.core.lineage import Edge, Lineage, Node
 from luban.store.names import parse_reference
-from luban.store.tables import aliases, audit, chunks, datasets, deployments, models, run_tags, runs
+from luban.store.tables import aliases, audit, chunks, datasets, deleted_datasets, deployments, models, run_tags, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -90,6 +90,10 @@ class _Whole:
             child = self.add("data", f"{row.name}/{row.version}", detail=told, moment=row.created, facts=facts)
             for parent in row.parents:
                 self.join(f"data:{parent}", child, "made into")
+        for row in connection.execute(select(deleted_datasets)):
+            told = f"deleted by {row.actor}" + (f": {row.reason}" if row.reason else "")
+            self.nodes.pop(f"data:{row.name}/{row.version}", None)  # named as a parent only
+            self.add("data", f"{row.name}/{row.version}", detail=told, moment=row.moment, gone=True)
 
     def _of_models(self, connection: Connection) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
         """Add the models, and return by run which it made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select
@@ -11,6 +12,7 @@ from luban.core.serial import to_json
 from luban.store import aliases as moves
 from luban.store import audit, unnamed
 from luban.store.clock import now
+from luban.store.deleted import deleted
 from luban.store.digests import valid_digest
 from luban.store.model_rows import CHAMPION, next_version, no_alias, not_found, record, version_of, versions
 from luban.store.names import parse_reference, valid_name
@@ -93,7 +95,7 @@ class Models:
         with self._database.writing(lock=f"model/{name}") as connection:
             if run is not None and connection.scalar(select(runs.c.id).where(runs.c.id == run)) is None:
                 raise NotFound(f"no run is named {run!r}", remedy="List them: luban runs list")
-            unnamed.present(connection, self._blobs, named)
+            unnamed.present(connection, self._blobs, partial(_content, self._blobs, named), what="model")
             version = next_version(connection, name, number)
             connection.execute(
                 insert(models).values(
@@ -293,8 +295,16 @@ def _fingerprint(connection: Connection, dataset: str | None) -> str | None:
     if not version.isdecimal():
         return None
     same = (datasets.c.name == name) & (datasets.c.version == int(version))
-    found: str | None = connection.scalar(select(datasets.c.fingerprint).where(same))
+    # Held until the model is there: whoever deletes the data set waits, and sees it.
+    found: str | None = connection.scalar(select(datasets.c.fingerprint).where(same).with_for_update(read=True))
+    gone = None if found is not None else deleted(connection, name, int(version))
+    if gone is not None:
+        raise gone
     return found
+
+
+def _content(blobs: Blobs, named: Sequence[str]) -> set[str]:
+    return set().union(*(unnamed.named_in(blobs, digest) for digest in named))
 
 
 def _check_unused(connection: Connection, model: ModelVersion, without: Sequence[str]) -> None:

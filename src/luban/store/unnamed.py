@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import JSON, String, delete, select, text
@@ -35,7 +37,7 @@ from luban.store.tables import (
 from luban.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import Connection, Table
 
@@ -43,6 +45,11 @@ if TYPE_CHECKING:
     from luban.store.database import Database
 
 LOCK = "unnamed"
+
+WRITERS = 16
+"""Threads that remove: they wait for the disk or the network."""
+
+_PORTION = 500  # removed in one transaction, which others wait for
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # What tells of the past, names content of another place, or has no digest: to be named there keeps nothing.
@@ -84,21 +91,35 @@ def note(connection: Connection, digests: Iterable[str]) -> None:
 
 def sweep(database: Database, blobs: Blobs) -> int:
     """Remove the noted content that nothing names, and return how many blobs that were."""
-    with database.reading() as connection:
-        if connection.scalar(select(unnamed.c.digest).limit(1)) is None:
-            return 0
     removed = 0
-    with database.writing(lock=LOCK) as connection:
-        noted = set(connection.scalars(select(unnamed.c.digest)))
-        for digest in noted - _named(connection, blobs):
-            removed += blobs.has(digest)
-            blobs.remove(digest)
-        connection.execute(delete(unnamed).where(unnamed.c.digest.in_(noted)))
-    return removed
+    contents: dict[str, set[str]] = {}
+    while True:
+        with database.reading() as connection:
+            if connection.scalar(select(unnamed.c.digest).limit(1)) is None:
+                return removed
+            if not contents:  # what takes long is read before others have to wait
+                _named(connection, blobs, contents)
+        with database.writing(lock=LOCK) as connection, ThreadPoolExecutor(WRITERS) as pool:
+            noted = set(connection.scalars(select(unnamed.c.digest).limit(_PORTION)))
+            removed += sum(pool.map(partial(_remove, blobs), noted - _named(connection, blobs, contents)))
+            connection.execute(delete(unnamed).where(unnamed.c.digest.in_(noted)))
 
 
-def present(connection: Connection, blobs: Blobs, digests: Iterable[str]) -> None:
+def _remove(blobs: Blobs, digest: str) -> bool:
+    there = blobs.has(digest)
+    blobs.remove(digest)
+    return there
+
+
+def present(connection: Connection, blobs: Blobs, content: Callable[[], Iterable[str]], *, what: str) -> None:
     """Raise `NotFound` where content that a new row names was removed since it was stored.
+
+    Parameters
+    ----------
+    content : callable
+        Returns the digests; asked only where something was deleted lately.
+    what : str
+        What the row is about, for the message.
 
     Until the transaction ends none is removed. Content is looked for only where something was deleted lately: an object
     store takes its time to answer.
@@ -106,28 +127,36 @@ def present(connection: Connection, blobs: Blobs, digests: Iterable[str]) -> Non
     if connection.dialect.name == "postgresql":
         held = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:lock, 0))")
         connection.execute(held, {"lock": LOCK})
-    since = deleted_models.c.moment > now() - _LATELY
-    if connection.scalar(select(deleted_models.c.name).where(since).limit(1)) is None:
+    since = now() - _LATELY
+    if not any(
+        connection.scalar(select(table.c.name).where(table.c.moment > since).limit(1))
+        for table in (deleted_models, deleted_datasets)
+    ):
         return
-    for digest in digests:
-        for one in sorted(named_in(blobs, digest)):
-            if not blobs.has(one):
-                raise NotFound(
-                    "a part of the model was removed while it was made, with a deleted version that had the same",
-                    seen=one,
-                    remedy="Make the model again.",
-                )
+    for one in sorted(set(content())):
+        if not blobs.has(one):
+            raise NotFound(
+                f"a part of the {what} was removed while it was made, with a deleted version that had the same",
+                seen=one,
+                remedy=f"Make the {what} again.",
+            )
 
 
-def _named(connection: Connection, blobs: Blobs) -> set[str]:
-    """Return every digest that a row names, or content that a row names."""
+def _named(connection: Connection, blobs: Blobs, contents: dict[str, set[str]]) -> set[str]:
+    """Return every digest that a row names, or content that a row names; what was read of content is noted."""
     named: set[str] = set()
+    # The manifests of these name content; what other rows name is large at times.
+    readers = {models.name: named_in, datasets.name: of_dataset}
     for table in metadata.sorted_tables:
         if table.name not in _PAST:
             found = set(_in_rows(connection, table))
             named |= found
-            if table in (models, datasets):  # their manifests name content; what other rows name is large at times
-                named = named.union(*(named_in(blobs, digest) for digest in found))
+            if table.name not in readers:
+                continue
+            for digest in found:
+                if digest not in contents:
+                    contents[digest] = readers[table.name](blobs, digest)
+                named |= contents[digest]
     return named
 
 
@@ -138,6 +167,28 @@ def _in_rows(connection: Connection, table: Table) -> Iterator[str]:
     for row in connection.execute(select(*columns).execution_options(yield_per=1000)):
         for value in row:
             yield from _DIGEST.findall(value if isinstance(value, str) else json.dumps(value))
+
+
+def of_dataset(blobs: Blobs, fingerprint: str) -> set[str]:
+    """Return the content that a version of a data set names: manifest, chunks, and the pictures and sounds in these."""
+    found = named_in(blobs, fingerprint)
+    if len(found) == 1:  # without a chunk, or damaged
+        return found
+    manifest = blobs.get_json(fingerprint)
+    described = manifest.get("columns", ()) if isinstance(manifest, dict) else ()
+    columns = [one["name"] for one in described if "kind" in one]
+    if columns:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for chunk in manifest["chunks"]:
+            try:
+                table = pq.read_table(pa.BufferReader(blobs.get(chunk["digest"])), columns=columns)
+            except (NotFound, Tampered):  # the others stand nevertheless
+                continue
+            for column in table.columns:
+                found.update(_DIGEST.findall(" ".join(one for one in column.unique().to_pylist() if one)))
+    return found
 
 
 def of_model(connection: Connection, blobs: Blobs, name: str, version: int, reports: Iterable[str]) -> set[str]:

@@ -21,7 +21,7 @@ class PredictionsErased:
     learnt : tuple of Learnt
         Versions of data sets that hold such rows still, and the versions of models that were made of them.
     remedy : tuple of str
-        The commands that make models without these rows, and delete those with them.
+        The commands that make models without these rows, and delete those with them, and then the data sets.
     unknown : str
         Why it could not be looked up what had learnt from them; erased they are nevertheless.
     """
@@ -37,7 +37,7 @@ def predictions_erase(workspace: Workspace, subject: str) -> PredictionsErased:
     """Erase every logged prediction about a person, with its labels, from all deployments; the audit log keeps that.
 
     Versions of data sets stay as they were. Those that hold rows of the person are named, with the models that learnt
-    from them and what to do about these.
+    from them and the commands that learn anew and delete both.
 
     Parameters
     ----------
@@ -69,4 +69,5 @@ def _remedy(learnt: tuple[Learnt, ...]) -> tuple[str, ...]:
         f"luban update {name} --way retrain" if name in updated else f"luban fit DATA_WITHOUT_THEM --name {name}"
         for name in names
     ]
-    return (*anew, *(f"luban models delete {model}" for model in models))
+    deleted = [f"luban models delete {model}" for model in models]
+    return (*anew, *deleted, *(f"luban data delete {one.dataset}" for one in learnt))
