@@ -265,11 +265,21 @@ def test_the_default_follows_the_script() -> None:
         zoo.default("smell")
 
 
+def test_what_was_written_before_ways_told_their_tasks_is_read() -> None:
+    """Models of protocol 1 hold a list of ways."""
+    payloads = dict(tiny.text(WORDS).save())
+    about = json.loads(payloads["backbone.json"])
+    assert about["protocol"] == 2
+    about |= {"protocol": 1, "card": {**about["card"], "ways": ["lora", "full"]}}
+    found = backbones.load({**payloads, "backbone.json": json.dumps(about).encode()})
+    assert found.card.ways == dict.fromkeys(("lora", "full"), found.card.tasks)
+
+
 def test_cards_tell_what_people_ask() -> None:
     for card in zoo.cards():
         assert card.kind
         assert card.tasks
-        assert card.ways
+        assert {task for tasks in card.ways.values() for task in tasks} == set(card.tasks)
         assert card.licence
         assert card.source
         assert card.words.endswith(".")

@@ -296,7 +296,7 @@ def test_only_backbones_that_read_the_columns_are_searched(
 
     def card(name: str, kind: str, ways: tuple[str, ...], needs: str = "") -> Card:
         told = {"tasks": ("binary",), "parameters": 1, "bytes": 1, "licence": "MIT", "source": "here", "words": ""}
-        return Card(name=name, kind=kind, ways=ways, needs=needs, **told)
+        return Card(name=name, kind=kind, ways=dict.fromkeys(ways, ("binary",)), needs=needs, **told)
 
     made = [card(f"{one}_{place}", one, ("full", "bitfit")) for one in ("text", "image") for place in (1, 2)]
     made += [card("text_3", "text", ("full", "prompt"), needs="pip install it"), card("audio_1", "audio", ("lora",))]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from luban.core.preparation import Preparation
 
-PROTOCOL = 1
+PROTOCOL = 2
 _DESCRIPTION = "backbone.json"
 _WEIGHTS = "weights.safetensors"
 
@@ -52,8 +52,9 @@ class Card:
         The kind of column that it reads: ``text``, ``image``, ``audio``.
     tasks : tuple of str
         Kinds of task that it serves.
-    ways : tuple of str
-        Names in ``luban.ways`` that can adapt it.
+    ways : mapping of str to tuple of str
+        What can adapt it, and which of its tasks each serves: names in ``luban.ways``, or in ``luban.learners`` where
+        nothing is trained.
     parameters : int
         How many weights it has.
     bytes : int
@@ -72,7 +73,7 @@ class Card:
     name: str
     kind: str
     tasks: tuple[str, ...]
-    ways: tuple[str, ...]
+    ways: Mapping[str, tuple[str, ...]]
     parameters: int
     bytes: int
     licence: str
@@ -245,7 +246,7 @@ def load(payloads: Mapping[str, bytes]) -> Backbone:
     try:
         description = json.loads(payloads[_DESCRIPTION])
         protocol = int(description["protocol"])
-        card = from_json(Card, description["card"])
+        card = _card(description["card"])
         name, settings = description["preparation"]["name"], description["preparation"]["settings"]
         files = {str(file): payloads[file] for file in description["files"]}
         architecture, configuration = str(description["architecture"]), dict(description["configuration"])
@@ -260,6 +261,14 @@ def load(payloads: Mapping[str, bytes]) -> Backbone:
         prepares=Prepares(name=name, settings=settings, files=files),
         tensors=weights.read(payloads[_WEIGHTS], name=card.name),
     )
+
+
+def _card(told: Mapping[str, Any]) -> Card:
+    """Return the card that was written; protocol 1 names its ways alone, of which each serves what it can."""
+    ways = told["ways"]
+    whole = dict.fromkeys(ways, told["tasks"]) if isinstance(ways, list) else ways
+    card: Card = from_json(Card, {**told, "ways": whole})
+    return card
 
 
 @runtime_checkable

@@ -255,7 +255,7 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _ways(kind: str, configuration: Mapping[str, Any]) -> tuple[str, ...]:
+def _ways(kind: str, configuration: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     """Return the ways that suit such a network as a rule; each looks at the network itself before it is taken."""
     if kind == "image" and "num_attention_heads" not in configuration:
         return CONVOLUTION_WAYS

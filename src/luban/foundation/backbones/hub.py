@@ -45,7 +45,7 @@ class Hub:
             name=self.name,
             kind="",
             tasks=(),
-            ways=(),
+            ways={},
             parameters=0,
             bytes=0,
             licence="see its source",

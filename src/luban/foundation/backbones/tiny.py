@@ -10,7 +10,7 @@ from luban.foundation.backbone import Backbone, Card, Prepares, assemble
 from luban.foundation.backbones import ATTENTION_WAYS, PICTURE_WAYS, SOUND_WAYS, TASKS, TEXT_TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _WORDS = "Random weights; for tests."
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -119,7 +119,7 @@ def _bert(vocabulary: str, width: int, layers: int, length: int) -> dict[str, ob
     }
 
 
-def _card(name: str, kind: str, tasks: tuple[str, ...], ways: tuple[str, ...]) -> Card:
+def _card(name: str, kind: str, tasks: tuple[str, ...], ways: Mapping[str, tuple[str, ...]]) -> Card:
     return Card(
         name=name,
         kind=kind,

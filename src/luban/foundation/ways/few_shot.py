@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import InputError
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Real
-from luban.foundation.backbones import ONLY
 from luban.foundation.few_shot import contrast, passes
 from luban.foundation.training.probe import probe
 from luban.foundation.ways.full import Full, FullOptions
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from luban.foundation.backbone import Backbone
     from luban.foundation.training.work import Work
     from luban.foundation.way import Applied, Tensors
+
+_KINDS = ("binary", "multiclass")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class FewShot:
 
     def supports(self, backbone: Backbone, task: Task) -> Suitable | Unsuitable:
         """Return whether rows have classes that do not overlap."""
-        if task.kind not in ONLY[self.name]:
+        if task.kind not in _KINDS:
             return Unsuitable(f"pairs of one class are asked for, and the task is {task.kind}")
         if next(backbone.body.parameters(), None) is None:
             return Unsuitable("the backbone has no weights")

@@ -78,7 +78,7 @@ def body(
         name=name,
         kind=kind,
         tasks=TASKS,
-        ways=(_WAY,),
+        ways={_WAY: TASKS},
         parameters=0,
         bytes=0,
         licence="Apache-2.0",

@@ -63,7 +63,6 @@ def zoo_list(workspace: Workspace, modality: str | None = None) -> BackboneList:
         Only those that read this, such as `text`, `image` or `audio`.
     """
     from luban.foundation import zoo
-    from luban.foundation.backbones import served
 
     cards = zoo.cards()
     known = {card.kind for card in cards}
@@ -75,7 +74,7 @@ def zoo_list(workspace: Workspace, modality: str | None = None) -> BackboneList:
                 backbone=card.name,
                 modality=card.kind,
                 tasks=card.tasks,
-                ways=served(card.tasks, card.ways),
+                ways=dict(card.ways),
                 millions=round(card.parameters / 1e6, 1),
                 megabytes=round(card.bytes / 1e6, 1),
                 licence=card.licence,

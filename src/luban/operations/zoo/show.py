@@ -54,7 +54,6 @@ def zoo_show(workspace: Workspace, name: str) -> BackboneShown:  # noqa: ARG001 
         Face hub (OWNER/NAME).
     """
     from luban.foundation import zoo
-    from luban.foundation.backbones import served
 
     card = zoo.find(name).card()
     return BackboneShown(
@@ -63,7 +62,7 @@ def zoo_show(workspace: Workspace, name: str) -> BackboneShown:  # noqa: ARG001 
         modality=card.kind,
         languages=card.languages,
         tasks=card.tasks,
-        ways=served(card.tasks, card.ways),
+        ways=dict(card.ways),
         parameters=card.parameters,
         megabytes=round(card.bytes / 1e6, 1),
         licence=card.licence,
