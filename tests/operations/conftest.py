@@ -6,8 +6,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from luban.store import Workspace
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """A new workspace of Ada's."""
+    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
+        yield opened
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits run in this process, which is quicker, and sees what a test puts in the place of a part."""
+    from luban.execution.inline import InlineExecutor
+    from luban.execution.local import LocalExecutor
+
+    monkeypatch.setattr(LocalExecutor, "of_this_machine", classmethod(lambda cls: InlineExecutor()))
 
 
 @pytest.fixture

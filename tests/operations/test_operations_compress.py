@@ -30,14 +30,13 @@ from luban.operations.loading import GRAPH, runtime
 from luban.operations.models.verify import models_verify
 from luban.operations.predict import predict
 from luban.operations.reading import labelled
-from luban.store import Workspace
 from toy_preparation import Letters, letters_installed  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from luban.core.protocols import Graph
+    from luban.store import Workspace
 
 pytestmark = pytest.mark.usefixtures("letters_installed")
 WIDTH = 96
@@ -90,12 +89,6 @@ class Vowels:
         share = graph.node("Gather", hidden, graph.constant(np.array([0])), axis=1)
         positive = graph.node("Sigmoid", graph.node("Mul", graph.node("Sub", share, single(0.19)), single(40)))
         return graph.node("Concat", graph.node("Sub", single(1), positive), positive, axis=1)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path / ".luban") as opened:
-        yield opened
 
 
 class VowelsLearner:

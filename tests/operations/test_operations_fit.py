@@ -15,20 +15,14 @@ from luban.operations.fitting.alone import alone
 from luban.operations.predict import predict
 from luban.operations.reading import name_for, source_of
 from luban.operations.runs.list_ import runs_list
-from luban.store import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from luban.store import Workspace
 
 ROWS = [{"a": i % 7, "b": i % 5, "y": "yes" if i % 7 > 3 else "no"} for i in range(80)]
 QUICK: dict[str, Any] = {"target": "y", "rounds": 1, "learners": ("linear",), "name": "small"}
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path / ".luban") as opened:
-        yield opened
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

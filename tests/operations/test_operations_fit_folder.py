@@ -11,17 +11,11 @@ from luban.core.errors import InputError
 from luban.operations.data.import_ import data_import
 from luban.operations.evaluate import evaluate
 from luban.operations.fit import Fit, fit
-from luban.store import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path / "workspace") as opened:
-        yield opened
+    from luban.store import Workspace
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ from luban.operations.explain import explain
 from luban.operations.fit import fit
 from luban.operations.loading import runtime
 from luban.operations.predict import predict
-from luban.store import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from luban.store import Workspace
 
 # Derived: each row's labels are what its numbers say.
 ROWS = [
@@ -31,12 +32,6 @@ ROWS = [
     }
     for i in range(200)
 ]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path / ".luban") as opened:
-        yield opened
 
 
 def test_labels_from_a_file_to_a_file(workspace: Workspace, tmp_path: Path) -> None:

@@ -15,20 +15,14 @@ from luban.core.errors import Unsupported
 from luban.core.model import Signature
 from luban.core.task import Task
 from luban.learners.artifact import read_manifest
-from luban.store import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from luban.store import Workspace
 
 BEGAN = 1_700_000_000_000
 RUN = "a" * 32
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
-        yield opened
 
 
 def put(path: Path, content: str) -> None:

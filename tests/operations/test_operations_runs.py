@@ -13,20 +13,15 @@ import pytest
 import luban
 from luban.core import plugins
 from luban.core.errors import InputError, MissingExtra, NotFound
-from luban.store import Workspace
 from luban.testing.run_exporter import check_run_exporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from luban.store import Workspace
+
 BEGAN = 1_700_000_000_000
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
-        yield opened
 
 
 def file_store(folder: Path) -> Path:

@@ -13,8 +13,6 @@ from luban.core.errors import InputError
 from luban.core.task import Task
 from luban.evaluation.metrics import metric
 from luban.evaluation.threshold import best_threshold
-from luban.execution.inline import InlineExecutor
-from luban.execution.local import LocalExecutor
 from luban.operations import deciding
 from luban.operations.evaluate import evaluate
 from luban.operations.export import export
@@ -24,11 +22,13 @@ from luban.operations.models.threshold import models_threshold
 from luban.operations.monitoring.baselines import out_of_fold
 from luban.operations.predict import predict
 from luban.operations.update import update
-from luban.store import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from luban.store import Workspace
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 BINARY = Task(kind="binary", target="rare", inputs=("x", "y"), metric="roc_auc", classes=("no", "yes"))
 THREE = Task(kind="multiclass", target="size", inputs=("x",), metric="log_loss", classes=(1, 2, 3))
@@ -42,13 +42,6 @@ def rows(count: int, seed: int) -> pa.Table:
     x, y = random.normal(size=count), random.normal(size=count)
     rare = random.random(count) < 1 / (1 + np.exp(3.2 - 1.5 * x))
     return pa.table({"x": x, "y": y, "rare": np.where(rare, "yes", "no")})
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setattr(LocalExecutor, "of_this_machine", classmethod(lambda cls: InlineExecutor()))
-    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
-        yield opened
 
 
 def made(workspace: Workspace, **options: object) -> Fit:

@@ -15,8 +15,6 @@ from bar_pictures import NET, champion, pictures
 
 from luban.core.errors import Unsupported
 from luban.data import versions
-from luban.execution.inline import InlineExecutor
-from luban.execution.local import LocalExecutor
 from luban.operations.deploy import deploy
 from luban.operations.feedback import feedback
 from luban.operations.loading import deployed, fitted
@@ -31,19 +29,11 @@ from luban.store import Workspace
 from luban.store.digests import digest_of, digest_of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from luban.serving.deployed import Deployed
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 PORTION = 10
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    """A workspace; fits run in this process."""
-    monkeypatch.setattr(LocalExecutor, "of_this_machine", classmethod(lambda cls: InlineExecutor()))
-    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
-        yield opened
 
 
 def ask(url: str, files: list[Path]) -> list[dict[str, Any]]:

@@ -18,8 +18,6 @@ from luban.core.budget import Duration
 from luban.core.errors import InputError, Unsupported
 from luban.core.task import Task
 from luban.data import versions
-from luban.execution.inline import InlineExecutor
-from luban.execution.local import LocalExecutor
 from luban.operations.deploy import deploy
 from luban.operations.fit import fit
 from luban.operations.loading import fitted
@@ -29,22 +27,16 @@ from luban.operations.updates.set import updates_set
 from luban.operations.updating.material import of_data, of_log
 from luban.operations.updating.rows import Rows, in_any_order
 from luban.operations.updating.subject import subject
-from luban.store import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from luban.store import Workspace
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 QUICK: dict[str, Any] = {"rounds": 1, "gate": ("latency=off",), "way": "retrain"}
 WORDS = ["tea", "rain", "stone", "lamp", "road", "song", "ink", "bread"]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    """A workspace; fits run in this process."""
-    monkeypatch.setattr(LocalExecutor, "of_this_machine", classmethod(lambda cls: InlineExecutor()))
-    with Workspace.open(tmp_path / ".luban", actor="ada") as opened:
-        yield opened
 
 
 @pytest.mark.long

@@ -21,22 +21,16 @@ from luban.operations.fit import fit
 from luban.operations.fitting import finish as finishing
 from luban.operations.predict import predict
 from luban.search import study
-from luban.store import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from luban.store import Workspace
 
 ROWS: list[dict[str, Any]] = [
     {"编号": f"客{i}", "a": i % 7, "b": i % 5, "y": "是" if i % 7 > 3 else "否"} for i in range(80)
 ]
 QUICK: dict[str, Any] = {"target": "y", "rounds": 1, "learners": ("linear",), "name": "small"}
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace.open(tmp_path / ".luban") as opened:
-        yield opened
 
 
 def broken(tmp_path: Path) -> str:

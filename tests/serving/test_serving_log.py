@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +30,7 @@ from luban.serving.runtime import Runtime
 from luban.store import Workspace
 from luban.store.digests import digest_of
 from luban.store.predictions import COLUMNS
+from waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,10 +213,3 @@ def test_a_defect_in_what_one_deployment_was_asked_costs_no_other_what_was_seen_
     Deployed._drain(server)
     assert heeded == ["first: 2", "second: 1"]
     assert told == ["defect: first"]
-
-
-def until(what: Any) -> None:
-    end = time.monotonic() + 180
-    while not what():
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(0.02)
