@@ -7,14 +7,13 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
+from rest_server import answering
 
 from luban.core import plugins
 from luban.core.errors import Refused
@@ -34,16 +33,12 @@ LONG = 240.0  # seconds that nothing here takes unless it is broken
 
 @contextmanager
 def served(folder: Path) -> Iterator[httpx.Client]:
-    with Workspace.open(folder) as workspace, socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(application(workspace), log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=LONG) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join()
+    with (
+        Workspace.open(folder) as workspace,
+        answering(application(workspace)) as url,
+        httpx.Client(base_url=url, timeout=LONG) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
+from rest_server import answering
 
 from luban.core import plugins
 from luban.core.errors import InputError
@@ -33,16 +31,8 @@ LONG = 180.0  # seconds that nothing here takes unless it is broken
 @contextmanager
 def served(workspace: Workspace, *, loopback: bool = True) -> Iterator[httpx.Client]:
     app = application(workspace, gate=gate_of(workspace.tokens, loopback=loopback))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", proxy_headers=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=LONG) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join()
+    with answering(app) as url, httpx.Client(base_url=url, timeout=LONG) as client:
+        yield client
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import json
 import socket
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
+from rest_server import answering
 
 from luban.serving.access.gate import gate_of
 from luban.serving.access_log import AccessLog
@@ -31,17 +30,10 @@ LONG = 120.0  # seconds that nothing here takes unless it is broken
 @contextmanager
 def served(workspace: Workspace, events: io.StringIO) -> Iterator[httpx.Client]:
     gate, log = gate_of(workspace.tokens, loopback=True), AccessLog(events)
-    with DeployedModels(workspace, gate, log) as deployed, socket.create_server(("127.0.0.1", 0)) as listener:
+    with DeployedModels(workspace, gate, log) as deployed:
         app = Together(application(workspace, gate=gate, more=deployed.page), deployed)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", proxy_headers=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=LONG) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join()
+        with answering(app) as url, httpx.Client(base_url=url, timeout=LONG) as client:
+            yield client
     log.close()
 
 

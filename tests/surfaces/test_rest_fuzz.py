@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
+from rest_server import answering
 
 from luban.store import Workspace
 from luban.surfaces.rest import application
@@ -23,15 +21,8 @@ EXAMPLES = 6
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    with Workspace.open(tmp_path / ".luban") as workspace, socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(application(workspace), log_level="critical"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with Workspace.open(tmp_path / ".luban") as workspace, answering(application(workspace)) as address:
+        yield address
 
 
 @pytest.mark.long
