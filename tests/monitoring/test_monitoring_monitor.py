@@ -240,33 +240,6 @@ def test_pictures_in_the_log_are_there_and_not_gone(tmp_path: Path, others: tupl
     assert ("they are files" in told) is (not others)
 
 
-def test_labels_that_tell_no_quality_are_said(tmp_path: Path) -> None:
-    """Of answers that the log has not in full: nobody waits in vain for a figure."""
-    inputs, outputs = (Column(name="n", kind="number"),), (Column(name="kind", kind="category", role="target"),)
-    task = Task(kind="matching", target="kind", inputs=("n",), metric="mrr", classes=("a", "b"))
-    with Workspace.open(tmp_path / ".luban") as workspace:
-        workspace.models.register(
-            name="faq",
-            artifact=workspace.blobs.put(b"nothing"),
-            signature=Signature(inputs=inputs, outputs=outputs),
-            task=task,
-        )
-        workspace.deployments.set("faq", {"faq/1": 1.0})
-        rows = [
-            {"request_id": str(place), "row": 0, "moment": START + timedelta(minutes=place), "deployment": "faq"}
-            | {"model": "faq/1", "arm": "champion", "latency_ms": 1.0, "input.n": float(place % 7)}
-            | {"output.prediction": "ab"[place % 2], "output.score": 0.5}
-            for place in range(80)
-        ]
-        kinds = [("input.n", pa.float64()), ("output.prediction", pa.string()), ("output.score", pa.float64())]
-        workspace.predictions.append(pa.Table.from_pylist(rows, schema=pa.schema([*COLUMNS, *kinds])))
-        before = monitor(workspace, "faq", last=40, against="previous").report
-        workspace.labels.add("faq", ["79"], None, ["a"])
-        after = monitor(workspace, "faq", last=40, against="previous").report
-    assert not any("luban evaluate" in one.what for one in before.findings)
-    assert any("luban evaluate faq/1" in one.what for one in after.findings)
-
-
 def test_the_window_before_may_be_what_is_compared_with(made: tuple[Workspace, pa.Table]) -> None:
     workspace, rows = made
     first = rows.slice(0, 120)
@@ -414,6 +387,21 @@ def test_a_detector_finds_more_errors_and_rests_while_there_are_none(name: str) 
     (places,) = stream.alarms({name: detector}, errors).values()
     assert any(500 <= place < 700 for place in places)
     assert not [place for place in places if place < 500]
+
+
+def test_chance_alone_counts_as_no_rise_of_errors() -> None:
+    """Of 60 streams of 300 with 2 to 9 % errors in which nothing changes DDM accuses 8 at least; none counts, or one."""
+    generator = np.random.default_rng(0)
+    accused = counted = 0
+    for share in np.repeat([0.02, 0.05, 0.09], 20):
+        errors = (generator.random(300) < share).astype(float)
+        (places,) = stream.alarms({"ddm": plugins.create("detectors", "ddm")}, errors).values()
+        moments = np.arange(300).astype("datetime64[us]")
+        _, figures = stream.errors_over_time({"ddm": plugins.create("detectors", "ddm")}, errors, moments, None)
+        accused += bool(places)
+        counted += bool(figures["alarms"]["ddm"])
+    assert accused >= 8
+    assert counted <= 1
 
 
 def test_a_watch_goes_on_over_what_fails_and_ends_when_asked(made: tuple[Workspace, pa.Table]) -> None:

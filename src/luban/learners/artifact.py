@@ -208,6 +208,20 @@ def verified(blobs: Blobs, digest: str) -> Stored:
     )
 
 
+def threshold(blobs: Blobs, digest: str) -> float | None:
+    """Return at which probability a model decides, where it has one; no member of it is read.
+
+    Raises
+    ------
+    Tampered, Unsupported, NotFound
+        As `read`.
+    """
+    about = read_manifest(blobs, digest).payloads.get(composite.ABOUT)
+    if about is None:
+        raise _apart(digest)
+    return composite.read_about({composite.ABOUT: _get(blobs, composite.ABOUT, about)}).threshold
+
+
 def _apart(digest: str) -> Tampered:
     return Tampered("the manifest and the payloads of the model do not belong together", seen=digest)
 

@@ -3,8 +3,9 @@
 For classes this is the confidence-based estimate (CBPE): where a row's probabilities, corrected by the calibration on
 rows that were not learnt from, are p, it counts as a row of class k with weight p_k in any metric (Guillory et al.
 2021, Predicting with confidence on unseen distributions, for the corrected mean confidence). For numbers it is the mean
-error that rows with such predictions had. Both hold as long as only the inputs move; that the same inputs come to
-mean something else (concept drift) only labels show.
+error that rows with such predictions had. Of labels each counts by itself. Of answers among many, and of labels of
+words, the share that is right is estimated from how sure they are (the interval takes words for independent). All hold
+as long as only the inputs move; that the same inputs come to mean something else (concept drift) only labels show.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luban.evaluation.bootstrap import Interval, interval_of
-from luban.evaluation.metrics import fitting
+from luban.monitoring.outputs import judged, surest
 
 if TYPE_CHECKING:
     from luban.core.protocols import Metric
@@ -42,11 +43,15 @@ def estimate(task: Task, prediction: np.ndarray, expected: Expected | None, *, s
     dict
         Empty where this kind of task, or what is known of the model, allows no estimate.
     """
+    if task.kind in ("tokens", "matching"):
+        return _of_surest(prediction, expected, seed)
     prediction = prediction[np.isfinite(prediction).reshape(len(prediction), -1).all(axis=1)]
     if not len(prediction):
         return {}
     if task.kind in ("binary", "multiclass"):
         return _of_classes(task, prediction, expected, seed)
+    if task.kind == "multilabel":
+        return _of_labels(task, prediction, expected, seed)
     if task.kind == "regression" and expected is not None and expected.said:
         return _of_numbers(prediction, expected, seed)
     return {}
@@ -76,7 +81,7 @@ def _of_classes(task: Task, prediction: np.ndarray, expected: Expected | None, s
     if part < rows:
         prediction = prediction[generator.choice(rows, part, replace=False)]
     honest = calibrated(prediction, expected)
-    likely = [one for one in fitting(task) if one.name in {task.metric, "accuracy"}]
+    likely = _likely(task)
     found = {}
     for one in likely:
         weighted = _weighted(one, task, prediction, honest)
@@ -85,6 +90,49 @@ def _of_classes(task: Task, prediction: np.ndarray, expected: Expected | None, s
         shrink = math.sqrt(min(len(prediction), _ROWS) / rows)
         found[one.name] = interval_of(weighted, weighted + (draws - centre) * shrink)
     return {name: one for name, one in found.items() if math.isfinite(one.value)}
+
+
+def _likely(task: Task) -> list[Metric]:
+    known, own = judged(task)
+    return [one for one in known if one.name in {own.name, "accuracy"}]
+
+
+def _of_labels(task: Task, prediction: np.ndarray, expected: Expected | None, seed: int) -> dict[str, Interval]:
+    """Return the mean score, and its spread, if each label were drawn by its probability."""
+    generator = np.random.default_rng(seed)
+    rows, classes = prediction.shape
+    part = min(rows, max(500, _CELLS // classes))
+    if part < rows:
+        prediction = prediction[generator.choice(rows, part, replace=False)]
+    honest = prediction
+    if expected is not None and expected.said:
+        points = zip(prediction.T, expected.said, expected.came, strict=True)
+        honest = np.column_stack([np.interp(one, said, came) for one, said, came in points])
+    draws: dict[str, list[float]] = {one.name: [] for one in _likely(task)}
+    for _ in range(_DRAWS):
+        chosen = generator.integers(0, len(prediction), len(prediction))
+        target = (generator.random(honest.shape) < honest[chosen]).astype(np.float64)
+        for one in _likely(task):
+            draws[one.name].append(float(one(task, target, prediction[chosen])))
+    found = {}
+    for name, scores in draws.items():
+        drawn = np.array(scores)
+        if np.isfinite(drawn).any():
+            centre = float(np.nanmean(drawn))
+            found[name] = interval_of(centre, centre + (drawn - centre) * math.sqrt(len(prediction) / rows))
+    return found
+
+
+def _of_surest(prediction: np.ndarray, expected: Expected | None, seed: int) -> dict[str, Interval]:
+    sure, _ = surest(prediction)
+    if not len(sure):
+        return {}
+    right = np.interp(sure, expected.said[0], expected.came[0]) if expected is not None and expected.said else sure
+    centre = float(right.mean())
+    # Rows are drawn anew, and each is right or not by its chance: the variance of both together, of single answers.
+    spread = math.sqrt(centre * (1 - centre) / len(right))
+    draws = np.clip(centre + np.random.default_rng(seed).normal(0, spread, _DRAWS), 0.0, 1.0)
+    return {"accuracy": interval_of(centre, draws)}
 
 
 def _weighted(metric: Metric, task: Task, prediction: np.ndarray, honest: np.ndarray) -> float:

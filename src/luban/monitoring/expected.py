@@ -10,8 +10,9 @@ import numpy as np
 
 from luban.evaluation.bootstrap import bootstrap
 from luban.evaluation.calibration import reliability
-from luban.evaluation.metrics import fitting
 from luban.evaluation.slices import loss_by_row
+from luban.monitoring.outputs import judged as judging
+from luban.monitoring.outputs import surest
 
 if TYPE_CHECKING:
     from luban.core.protocols import Metric
@@ -35,8 +36,9 @@ class Expected:
     margins : mapping of str to float
         Half the width of each score's 95 % interval.
     said, came : tuple of tuple of float
-        For each class points of its calibration: predicted probabilities, rising, and the share of rows that were of
-        that class there. For numbers one each: predictions, rising, and the mean absolute error there.
+        For each class or label points of its calibration: predicted probabilities, rising, and the share of rows that
+        were of that class, or had that label, there. Of answers and labels of words one each: how sure they were,
+        rising, and the share that was right. For numbers one each: predictions, rising, and the mean absolute error.
     squared : tuple of float
         For numbers the mean squared error at these points.
     typical : float
@@ -58,23 +60,28 @@ def expected(task: Task, target: np.ndarray, prediction: np.ndarray) -> Expected
     Parameters
     ----------
     target, prediction : numpy.ndarray
-        As `luban.core.protocols` has them.
+        As `luban.core.protocols` has them; predictions as `luban.learners.logged.shortened` gives them.
     """
-    judged = fitting(task)
+    judged, _ = judging(task)
     drawn = bootstrap(judged, task, target, [prediction], count=_DRAWS)
     intervals = {one.name: drawn.interval(place) for place, one in enumerate(judged)}
     scores = {name: one for name, one in intervals.items() if np.isfinite(one.value)}
     said: list[tuple[float, ...]] = []
     came: list[tuple[float, ...]] = []
     squared: tuple[float, ...] = ()
-    if len(target) >= _FEWEST and task.kind in ("binary", "multiclass"):
-        for code in range(len(task.classes)):
-            points, shares, counts = reliability(prediction[:, code], target == code, _BINS)
-            # Two rows of the predicted share are added, so that no bin promises certainty.
-            shares = (shares * counts + 2 * points) / (counts + 2)
-            said.append(_plain(points))
-            came.append(_plain(shares))
-    elif len(target) >= _FEWEST and task.kind == "regression":
+    events: list[tuple[np.ndarray, np.ndarray]] = []
+    if len(target) >= _FEWEST and task.kind in ("tokens", "matching"):
+        sure, codes = surest(prediction)
+        events = [(sure, codes == _truth(task, target, prediction))]
+    elif len(target) >= _FEWEST and task.classes:
+        came_true = target > 0 if task.kind == "multilabel" else target[:, None] == np.arange(len(task.classes))
+        events = [(prediction[:, code], came_true[:, code]) for code in range(len(task.classes))]
+    for probabilities, true in events:
+        points, shares, counts = reliability(probabilities, true, _BINS)
+        # Two rows of the predicted share are added, so that no bin promises certainty.
+        said.append(_plain(points))
+        came.append(_plain((shares * counts + 2 * points) / (counts + 2)))
+    if len(target) >= _FEWEST and task.kind == "regression":
         errors = np.abs(target - prediction)
         points, means, _ = reliability(prediction, errors, _BINS)
         said, came = [_plain(points)], [_plain(means)]
@@ -88,6 +95,18 @@ def expected(task: Task, target: np.ndarray, prediction: np.ndarray) -> Expected
         squared=squared,
         typical=float(np.median(loss_by_row(task, target, prediction)[1])),
     )
+
+
+def _truth(task: Task, target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Return the codes of the right answers, or of the labels of all words that were read, in the order of rows."""
+    if task.kind != "tokens":
+        return target
+    read = np.isfinite(prediction).all(axis=2)
+    whole = np.full(read.shape, -1, dtype=np.int64)
+    width = min(target.shape[1], read.shape[1])
+    whole[:, :width] = target[:, :width]
+    found: np.ndarray = whole[read]
+    return found
 
 
 def worse(expected: Expected | None, metric: Metric, now: Interval) -> bool:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 LONGEST = 100_000
 """Errors that are replayed, the newest."""
 
+CHANCE = 0.002
+"""Chance of a rise of errors where there is none, from which on an alarm counts."""
+
 _POINTS = 120
+_RECENT = tuple(25 * 2**step for step in range(12))
 
 
 def alarms(detectors: Mapping[str, Detector], errors: np.ndarray) -> dict[str, list[int]]:
@@ -79,7 +83,16 @@ def errors_over_time(
 
 
 def _risen(errors: np.ndarray, place: int) -> bool:
-    """Return whether there are more errors around an alarm than before it: some detectors also see a fall."""
-    recent = errors[max(0, place - 50) : place + 1]
-    before = errors[: max(1, place - 50)]
-    return bool(recent.mean() > before.mean())
+    """Return whether there are more errors before an alarm than earlier, by more than chance.
+
+    Some detectors also see a fall, and DDM takes the ups and downs of few errors for a rise in up to half of the
+    streams in which nothing changes. So the newest 25, 50, 100, ... values up to the alarm are held against those
+    before them by Fisher's exact test, and the best of these is to stand after the guard for having chosen.
+    """
+    from scipy.stats import hypergeom
+
+    seen = errors[: place + 1]
+    total, wrong = len(seen), int(seen.sum())
+    sizes = [size for size in _RECENT if 2 * size <= total] or [max(1, total // 2)]
+    chances = [float(hypergeom.sf(seen[-size:].sum() - 1, total, wrong, size)) for size in sizes]
+    return min(chances) * len(chances) <= CHANCE

@@ -12,11 +12,12 @@ from luban.core.report import Finding, Report, worst
 from luban.data.media.endings import KINDS
 from luban.data.shares import percent
 from luban.evaluation.words import number, within
+from luban.learners.logged import values
 from luban.monitoring import quality, shown, stream
 from luban.monitoring.drift import FEWEST, Compared, compare, judged
 from luban.monitoring.estimate import estimate
 from luban.monitoring.expected import worse
-from luban.monitoring.outputs import values
+from luban.monitoring.outputs import seen
 from luban.monitoring.requests import requests
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def report(
     """
     outputs = window.outputs if window.outputs is not None else pa.table({})
     inside = compare(base.inputs, window.inputs, embedded=window.embedded, seed=seed)
-    answers = compare(base.outputs, outputs, seed=seed) if outputs.num_rows else ()
+    answers = compare(base.outputs, seen(task, outputs), seed=seed) if outputs.num_rows else ()
     compared = judged([*inside, *answers])  # one family of tests: the bound is on the whole window
     inside, answers = compared[: len(inside)], compared[len(inside) :]
     figures: dict[str, Any] = {
@@ -306,7 +307,7 @@ def _stream(
     threshold: float | None,
 ) -> list[Finding]:
     rows = window.history
-    if rows is None or len(rows) < quality.FEWEST or task.kind in ("multilabel", "tokens", "matching"):
+    if rows is None or len(rows) < quality.FEWEST:
         return []
     if not detectors:
         return [

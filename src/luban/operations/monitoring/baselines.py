@@ -66,9 +66,10 @@ def baseline_of_window(
     import pyarrow.compute as pc
 
     from luban.monitoring.baseline import Baseline, column_baselines
-    from luban.monitoring.outputs import watched
+    from luban.monitoring.outputs import seen, watched
 
     columns = [column for column in version.signature.inputs if column.name in inputs.column_names]
+    outputs = seen(version.task, outputs)
     answers = [column for column in watched(version.task) if column.name in outputs.column_names]
     moments = pc.min_max(log["moment"]).as_py()
     return Baseline(
@@ -86,31 +87,78 @@ def keep_out_of_fold(workspace: Workspace, run: str, target: np.ndarray, predict
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if prediction.ndim > 2 or target.ndim > 1:  # labels of words: what is watched of those are not probabilities
-        return
     chosen = np.arange(len(target))
     if len(chosen) > _KEPT:
         chosen = np.sort(np.random.default_rng(seed).choice(len(target), _KEPT, replace=False))
-    wide = prediction[chosen].reshape(len(chosen), -1)
-    columns = {"target": target[chosen], **{f"p{place}": wide[:, place] for place in range(wide.shape[1])}}
+    target, prediction = target[chosen], prediction[chosen]
+    if prediction.ndim == 3:  # of words what was said of each, as the log has it
+        columns = _of_words(target, prediction)
+    else:
+        wide, true = prediction.reshape(len(chosen), -1), target.reshape(len(chosen), -1)
+        columns = {"target": true[:, 0]} if target.ndim == 1 else {f"t{i}": true[:, i] for i in range(true.shape[1])}
+        columns |= {f"p{place}": wide[:, place] for place in range(wide.shape[1])}
     content = io.BytesIO()
     pq.write_table(pa.table(columns), content, compression="zstd")
     workspace.runs.set_tag(run, OUT_OF_FOLD, workspace.blobs.put(content.getvalue()))
 
 
 def out_of_fold(workspace: Workspace, version: ModelVersion) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return (target, prediction) of rows that a model had not learnt from, None where they were not kept."""
+    """Return (target, prediction) of rows that a model had not learnt from, None where they were not kept.
+
+    Predictions are as the log would have them: see `luban.learners.logged.shortened`.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from luban.learners.logged import shortened, spread
 
     digest = None if version.run is None else workspace.runs.tags(version.run).get(OUT_OF_FOLD)
     if digest is None:
         return None
     table = pq.read_table(pa.BufferReader(workspace.blobs.get(digest)))
-    prediction = np.column_stack([column.to_numpy() for column in table.columns[1:]])
-    target: np.ndarray = table["target"].to_numpy()
-    return target, prediction if version.task.outputs > 1 or version.task.quantiles else prediction[:, 0]
+    if "said" in table.column_names:
+        true, said = _padded(table["target"], -1), _padded(table["said"], -1)
+        return true.astype(np.int64), spread(said.astype(np.int64), _padded(table["sure"], 0.0), version.task.outputs)
+    many = version.task.kind == "multilabel"
+    true = np.column_stack([table[name].to_numpy() for name in table.column_names if name[0] == "t"])
+    prediction = np.column_stack([table[name].to_numpy() for name in table.column_names if name[0] == "p"])
+    wide = version.task.outputs > 1 or version.task.quantiles or many
+    return (true if many else true[:, 0]), shortened(version.task, prediction) if wide else prediction[:, 0]
+
+
+def _of_words(target: np.ndarray, prediction: np.ndarray) -> dict[str, pa.Array]:
+    """Return the codes of the words' labels, those that were said, and how surely, a list a row."""
+    import numpy as np
+    import pyarrow as pa
+
+    read = np.isfinite(prediction).all(axis=2)
+    whole = np.nan_to_num(prediction)
+    said = np.where(read, whole.argmax(axis=2), -1)
+    sure = whole.max(axis=2, initial=0.0)
+    return {
+        "target": pa.array([row[row >= 0].tolist() for row in target], pa.list_(pa.int32())),
+        "said": pa.array(
+            [row[:end].tolist() for row, end in zip(said, _ends(read), strict=True)], pa.list_(pa.int32())
+        ),
+        "sure": pa.array([row[:end].tolist() for row, end in zip(sure, _ends(read), strict=True)]),
+    }
+
+
+def _ends(read: np.ndarray) -> list[int]:
+    import numpy as np
+
+    return [int(places[-1]) + 1 if len(places) else 0 for places in map(np.flatnonzero, read)]
+
+
+def _padded(lists: pa.ChunkedArray, nothing: float) -> np.ndarray:
+    import numpy as np
+
+    rows = lists.to_pylist()
+    found = np.full((len(rows), max((len(row) for row in rows), default=0)), nothing)
+    for place, row in enumerate(rows):
+        found[place, : len(row)] = row
+    return found
 
 
 def _made(workspace: Workspace, version: ModelVersion, seed: int) -> Baseline:
@@ -120,7 +168,8 @@ def _made(workspace: Workspace, version: ModelVersion, seed: int) -> Baseline:
     from luban.data import versions
     from luban.data.conform import conform
     from luban.monitoring.baseline import Baseline, column_baselines
-    from luban.monitoring.outputs import answers, watched
+    from luban.monitoring.outputs import answers, seen, watched
+    from luban.operations.monitoring.rows import threshold_of
 
     if version.dataset is None:
         raise InputError(
@@ -137,10 +186,9 @@ def _made(workspace: Workspace, version: ModelVersion, seed: int) -> Baseline:
     known = out_of_fold(workspace, version)
     notes = [] if known is not None else [_UNKNOWN]
     outputs: Any = ()
-    if known is not None and version.task.kind not in ("tokens", "matching"):
-        outputs = column_baselines(
-            watched(version.task), answers(version.task, known[1], _decided(workspace, version, known[1]))
-        )
+    if known is not None:
+        told = answers(version.task, known[1], threshold_of(workspace, version))
+        outputs = column_baselines(watched(version.task), seen(version.task, told))
     return Baseline(
         subject=version.dataset,
         rows=rows,
@@ -157,17 +205,7 @@ _UNKNOWN = (
 )
 
 
-def _decided(workspace: Workspace, version: ModelVersion, prediction: np.ndarray) -> np.ndarray | None:
-    """Return the class codes at the model's threshold, where it has one."""
-    from luban.operations.monitoring.rows import threshold_of
-
-    threshold = threshold_of(workspace, version)
-    return None if threshold is None else (prediction[:, 1] >= threshold).astype("int64")
-
-
 def _expected(version: ModelVersion, known: tuple[np.ndarray, np.ndarray] | None) -> Any:
     from luban.monitoring.expected import expected
 
-    if known is None or version.task.kind in ("tokens", "matching"):
-        return None
-    return expected(version.task, *known)
+    return None if known is None else expected(version.task, *known)

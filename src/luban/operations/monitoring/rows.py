@@ -23,7 +23,10 @@ LAST = 1000
 """Rows of a window, where nothing else is said."""
 
 HISTORY = 100_000
-"""The newest rows whose labels the streaming detectors look at, and those of the window."""
+"""The newest rows whose labels the streaming detectors look at, and those of the window; fewer of wide answers."""
+
+_CELLS = 20_000_000  # numbers in their answers
+_WORDS = 50  # of a row, about
 
 FEWEST = 30
 """Rows below which there is nothing to say."""
@@ -116,6 +119,7 @@ def of_data(
 ) -> tuple[str, str, Report]:
     """Return (subject, model, report) of rows of a file, which the model predicts first."""
     from luban.data.conform import conform
+    from luban.learners.logged import shortened
     from luban.monitoring.outputs import answers
     from luban.monitoring.window import Window, report
     from luban.operations.loading import runtime
@@ -139,14 +143,9 @@ def of_data(
     prediction = ready.values(conformed.table)
     truth: Labelled | None = None
     task = version.task
-    if task.target in table.column_names and task.kind not in ("tokens", "matching"):
-        truth = _labelled_rows(task, table, conformed.table, prediction)
-    decided = prediction[:, 1] >= ready.threshold if task.kind == "binary" and ready.threshold is not None else None
-    outputs = (
-        None
-        if task.kind in ("tokens", "matching")
-        else answers(task, prediction, None if decided is None else decided.astype(int))
-    )
+    outputs = answers(task, prediction, ready.threshold)
+    if task.target in table.column_names:
+        truth = _labelled_rows(task, table, conformed.table, shortened(task, prediction))
     inputs = conformed.table.drop_columns(gone) if gone else conformed.table
     both = beside(workspace, version, baseline_of(workspace, version, seed=seed), inputs, seed=seed)
     window = Window(
@@ -177,7 +176,8 @@ def _labelled_rows(task: Any, table: pa.Table, inputs: pa.Table, prediction: Any
     from luban.monitoring.quality import Labelled
 
     try:
-        rows, target = labelled_rows(task, table[task.target])
+        texts = inputs[task.inputs[0]] if task.kind == "tokens" else None
+        rows, target = labelled_rows(task, table[task.target], texts)
     except InputError:  # a column of that name without one usable value is no truth
         return None
     return Labelled(
@@ -285,7 +285,7 @@ def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion,
     from luban.monitoring.window import Window
 
     moments = pc.min_max(chosen["moment"]).as_py()
-    newest = workspace.predictions.newest(deployment.name, HISTORY)
+    newest = workspace.predictions.newest(deployment.name, _history(version))
     history = _labelled(workspace, deployment, version, newest and min(newest, moments["min"]))
     since = np.datetime64(moments["min"].replace(tzinfo=None))
     until = np.datetime64(moments["max"].replace(tzinfo=None))
@@ -298,8 +298,13 @@ def _window(workspace: Workspace, deployment: Deployment, version: ModelVersion,
         latency=mine["latency_ms"].drop_null().to_numpy(),
         since=moments["min"].isoformat(),
         until=moments["max"].isoformat(),
-        notes=(*_notes(version, chosen), *_unjudged(workspace, deployment, version)),
+        notes=(*_notes(version, chosen), *_judged_by(workspace, deployment, version, chosen)),
     )
+
+
+def _history(version: ModelVersion) -> int:
+    width = version.task.outputs * (_WORDS if version.task.kind == "tokens" else 1)
+    return min(HISTORY, max(LAST, _CELLS // width))
 
 
 def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
@@ -312,11 +317,13 @@ def _notes(version: ModelVersion, chosen: pa.Table) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _unjudged(workspace: Workspace, deployment: Deployment, version: ModelVersion) -> tuple[str, ...]:
-    """Return that there are labels which tell no quality here, where that is so."""
-    if version.task.kind not in ("tokens", "matching") or not workspace.labels.count(deployment.name):
+def _judged_by(workspace: Workspace, deployment: Deployment, version: ModelVersion, log: pa.Table) -> tuple[str, ...]:
+    """Return by how much of the answers labels are judged, where the log has not all of them."""
+    if version.task.kind != "matching" or not workspace.labels.count(deployment.name):
         return ()
-    kept = f"Labels of {version.task.kind} are kept, and tell no quality here: the log has not all that was answered."
+    if "output.alternatives" in log.column_names:
+        return ("Of the ranked answers the log has the three best: a right one behind them counts as the last of all.",)
+    kept = "Labels are kept, and tell no quality here: this log was written before it held more than the best answer."
     return (f"{kept} luban evaluate {version.reference} FILE does.",)
 
 
@@ -369,10 +376,10 @@ def _detectors() -> dict[str, Any]:
 
 
 def threshold_of(workspace: Workspace, version: ModelVersion) -> float | None:
-    """Return from which probability on a row counts as positive, where the model says."""
-    from luban.operations.loading import fitted
+    """Return from which probability on a row counts as positive, has a label or an answer, where the model says."""
+    from luban.learners import artifact
+    from luban.operations.loading import checked
 
-    if version.task.kind != "binary":
+    if version.task.kind not in ("binary", "multilabel", "matching"):
         return None
-    threshold: float | None = getattr(fitted(workspace, version.reference).model, "threshold", None)
-    return threshold
+    return artifact.threshold(workspace.blobs, checked(workspace, version.reference).artifact)

@@ -157,6 +157,8 @@ def _listed_outputs(task: Task, seen: Sequence[Observation]) -> pa.Table:
         columns["probability"] = pa.array([row["probability"] for row in rows], pa.list_(pa.float64()))
     else:
         columns["score"] = pa.array([row["score"] for row in rows], pa.float64())
+        kind = pa.struct([("answer", pa.string()), ("score", pa.float64())])
+        columns["alternatives"] = pa.array([row["alternatives"] for row in rows], pa.list_(kind))
     return pa.table(columns)
 
 
