@@ -390,17 +390,17 @@ def test_a_detector_finds_more_errors_and_rests_while_there_are_none(name: str) 
 
 
 def test_chance_alone_counts_as_no_rise_of_errors() -> None:
-    """Of 60 streams of 300 with 2 to 9 % errors in which nothing changes DDM accuses 8 at least; none counts, or one."""
+    """Of 40 streams of 300 with 2 % errors in which nothing changes DDM accuses some; at most one counts."""
     generator = np.random.default_rng(0)
     accused = counted = 0
-    for share in np.repeat([0.02, 0.05, 0.09], 20):
-        errors = (generator.random(300) < share).astype(float)
+    for _ in range(40):
+        errors = (generator.random(300) < 0.02).astype(float)
         (places,) = stream.alarms({"ddm": plugins.create("detectors", "ddm")}, errors).values()
         moments = np.arange(300).astype("datetime64[us]")
         _, figures = stream.errors_over_time({"ddm": plugins.create("detectors", "ddm")}, errors, moments, None)
         accused += bool(places)
         counted += bool(figures["alarms"]["ddm"])
-    assert accused >= 8
+    assert accused >= 5
     assert counted <= 1
 
 
