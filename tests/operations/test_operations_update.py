@@ -472,10 +472,10 @@ def test_what_cannot_be_is_said(workspace: Workspace, tmp_path: Path) -> None:
 
 
 def test_who_may_answer_is_decided_by_the_scope_of_the_token() -> None:
-    """To say yes or no needs the scope write, to see what is asked read; a policy needs write."""
-    wanted = {approvals_approve: "write", approvals_reject: "write", updates_set: "write", update: "write"}
+    """To say yes or no needs the scope approve, to see what is asked read; a policy needs write."""
+    wanted = {approvals_approve: "approve", approvals_reject: "approve", updates_set: "write", update: "write"}
     wanted |= {approvals_list: "read", approvals_show: "read", updates_list: "read", updates_show: "read"}
-    assert {need(operation) for operation in wanted} == {"read", "write"}
+    assert {need(operation) for operation in wanted} == {"read", "write", "approve"}
     assert all(need(operation) == scope for operation, scope in wanted.items())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from luban.core.access import approving
 from luban.core.errors import Conflict, NotFound, Refused
 from luban.core.model import Signature
 from luban.core.schema import Column
@@ -226,7 +227,7 @@ def test_who_asked_does_not_say_yes_where_there_is_access_control(workspace: Wor
 
 @pytest.mark.long
 def test_who_asked_does_not_let_it_answer_by_hand(workspace: Workspace) -> None:
-    """Neither by the alias nor by a deployment; others may. In the shadow it may be, and what was rejected is free."""
+    """Neither by the alias nor by a deployment; others may. In the shadow it may be. To reject it oneself is no yes."""
     _register(workspace, 3)
     ada, bob = workspace.acting("token/ada"), workspace.acting("token/bob")
     question = ada.approvals.ask("promote", "house", "house/2", seconds=600)
@@ -251,7 +252,11 @@ def test_who_asked_does_not_let_it_answer_by_hand(workspace: Workspace) -> None:
     bob.models.set_alias("house", "champion", 2)
     ada.models.roll_back("house")
     ada.approvals.reject(question.id)
-    ada.models.set_alias("house", "champion", 2)
+    with pytest.raises(Refused, match=r"got no yes \(rejected\), and who asked does not"):
+        ada.models.set_alias("house", "champion", 2)
+    with approving(False), pytest.raises(Refused, match="a token without the scope approve"):
+        bob.models.set_alias("house", "champion", 2)
+    bob.models.set_alias("house", "champion", 2)
 
 
 def test_what_the_loop_asks_is_asked_by_no_person() -> None:

@@ -16,7 +16,9 @@ from luban.core.errors import InputError
 from luban.serving.access.declare import OPEN, walk
 from luban.serving.access.gate import _Guarded, gate_of
 from luban.store import Workspace
+from luban.store.scopes import SCOPES
 from luban.surfaces.rest import application, openapi
+from luban.testing.store import SIGNATURE, TASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,14 +69,15 @@ def test_every_route_says_what_it_needs(workspace: Workspace) -> None:
         if operation.remote:
             need = needs[openapi.path(operation)]
             writes = operation.permission.endswith(":write")
-            assert need in ({"write", "admin"} if writes else {"read", "admin"}), name
+            answers = operation.permission == "approvals:write"
+            assert need in ({"approve"} if answers else {"write", "admin"} if writes else {"read", "admin"}), name
     for verb in ("tokens/create", "tokens/list", "roles/set", "audit-log/list"):
         assert needs[f"/api/{verb}"] == "admin"
 
 
 def test_no_route_answers_a_stranger_and_a_scope_opens_its_own(workspace: Workspace) -> None:
     """Each route of a running server refuses who has no token, and who has one of another scope."""
-    have = {scope: bearer(workspace, scope, scope) for scope in ("infer", "read", "write", "admin")}
+    have = {scope: bearer(workspace, scope, scope) for scope in SCOPES}
     with served(workspace) as client:
         needed(client)
         for path, route, declared in walk(application(workspace).routes):
@@ -83,8 +86,9 @@ def test_no_route_answers_a_stranger_and_a_scope_opens_its_own(workspace: Worksp
             for method in sorted(route.methods):
                 where = path.replace("{job}", "x").replace("{name:path}", "x")
                 assert client.request(method, where).status_code == 401, where
-                less = {"read": "infer", "write": "read", "admin": "write"}[declared.need]
-                assert client.request(method, where, headers=have[less]).status_code == 403, (less, where)
+                less = {"read": ["infer"], "write": ["read", "approve"], "approve": ["write"]}
+                for scope in less.get(declared.need, ["write", "approve"]):
+                    assert client.request(method, where, headers=have[scope]).status_code == 403, (scope, where)
         assert client.get("/api/models/list", headers=have["read"]).status_code == 200
         assert client.get("/api/tokens/list", headers=have["admin"]).status_code == 200
         assert client.get("/health").status_code == 200
@@ -161,6 +165,52 @@ def test_no_path_leads_out_even_for_administrators(workspace: Workspace) -> None
                 assert answer.status_code in {403, 404, 405}, (method, name, answer.status_code)
             asked = client.post("/api/predict", json={"model": "m", "data": name}, headers=headers)
             assert asked.status_code in {400, 403, 404}, name
+
+
+@pytest.mark.long
+def test_who_writes_does_not_thereby_say_yes(workspace: Workspace) -> None:
+    """Neither by an answer, nor by a promotion or a deployment by hand, nor through MLflow's API; approvers answer."""
+    for number in range(2):
+        artifact = workspace.blobs.put(b"%d" % number)
+        workspace.models.register(name="house", artifact=artifact, signature=SIGNATURE, task=TASK)
+    workspace.models.set_alias("house", "champion", 1)
+    writer, approver = bearer(workspace, "writer", "write"), bearer(workspace, "approver", "approve")
+    asked = workspace.approvals.ask(
+        "promote", "house", "house/2", seconds=1e6, detail={"champion": "house/1", "challenger": "house/2"}
+    )
+    with served(workspace) as client:
+        needed(client)
+
+        def ask(path: str, headers: dict[str, str], **body: Any) -> httpx.Response:
+            return client.post(f"/api/{path}", json=body, headers=headers)
+
+        alias = {"name": "house", "alias": "champion", "version": "2"}
+        by_hand = ("/models/promote", {"model": "house/2"}), ("/deploy", {"name": "shop", "model": "house/2"})
+
+        def refused() -> None:
+            for path, body in by_hand:
+                answer = ask(path[1:], writer, **body)
+                assert (answer.status_code, "scope approve" in answer.text) == (403, True), answer.text
+            path = "/api/2.0/mlflow/registered-models/alias"
+            assert client.post(path, json=alias, headers=writer).status_code == 403
+
+        for verb in ("approve", "reject"):
+            assert ask(f"approvals/{verb}", writer, approval=asked.id).status_code == 403
+        refused()
+        assert ask("approvals/reject", approver, approval=asked.id).status_code == 200
+        refused()
+        assert ask("models/promote", approver, model="house/2").status_code == 403  # which is for who writes
+        workspace.approvals.ask(
+            "promote", "house", "house/2", seconds=1e6, detail={"champion": "house/1", "challenger": "house/2"}
+        )
+        (again,) = client.get("/api/approvals/list", headers=approver).json()
+        assert workspace.models.get("house").version == 1
+        both = bearer(workspace, "both", "write", "approve")
+        until = time.monotonic() + LONG
+        while client.get("/", headers=both).status_code != 200:
+            assert time.monotonic() < until
+        assert ask("models/promote", both, model="house/2").status_code == 200
+        assert ask("approvals/reject", approver, approval=again["id"]).status_code == 200
 
 
 def test_hosts_and_origins(workspace: Workspace) -> None:

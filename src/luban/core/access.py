@@ -1,9 +1,32 @@
-"""Who may do what: tokens and roles, as they are known; a token's secret is known to nobody."""
+"""Who may do what: tokens and roles, as they are known; a token's secret is known to nobody. Who may say yes."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_approves: ContextVar[bool] = ContextVar("luban_approves", default=True)
+
+
+def approves() -> bool:
+    """Return whether who asks may say yes to what waits for it; at the machine itself everybody may."""
+    return _approves.get()
+
+
+@contextmanager
+def approving(allowed: bool) -> Iterator[None]:
+    """Let the enclosed work, and the jobs that it submits, say yes to what waits for it only where this is allowed."""
+    token = _approves.set(allowed)
+    try:
+        yield
+    finally:
+        _approves.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
+from luban.core.access import approves
 from luban.core.errors import Conflict, InputError, NotFound, Refused
 from luban.core.serial import to_json
 from luban.core.update import Approval
@@ -107,7 +108,7 @@ def answer(connection: Connection, actor: str, id: str, state: ApprovalState, re
         raise Refused(
             "who asked does not say yes: another has to",
             seen=f"asked by {before.asker}, answered by {actor}",
-            remedy="Anybody else whose token has the scope write may (you may reject it): "
+            remedy="Anybody else whose token has the scope approve may (you may reject it): "
             f"luban approvals approve {before.id}",
         )
     values = {"state": state, "decided": now(), "decider": actor, "reason": reason}
@@ -118,18 +119,31 @@ def answer(connection: Connection, actor: str, id: str, state: ApprovalState, re
 
 
 def check_unasked(connection: Connection, actor: str, references: Iterable[str]) -> None:
-    """Raise `Refused` where one of these versions waits for a yes that this actor asked for, and may not say.
+    """Raise `Refused` where one of these versions was asked about and got no yes, and this actor may not say it.
 
-    For whatever lets a version answer by hand: it would else be a yes by another name.
+    For whatever lets a version answer by hand, which would else be a yes by another name: of who asked, or of who has
+    no right to say it. That the question was rejected, or has expired, is no yes.
     """
-    waiting = (approvals.c.state == "open") & (approvals.c.expires > now()) & approvals.c.reference.in_(references)
-    for one in connection.execute(select(approvals).where(waiting).order_by(approvals.c.id)):
-        if person(actor) == person(one.asker) and _controlled(connection):
+    for reference in references:
+        asked = select(approvals).where(approvals.c.reference == reference).order_by(approvals.c.id.desc())
+        last = connection.execute(asked.limit(1)).first()
+        one = None if last is None else _shown(last)
+        if one is None or one.state == "approved" or not _controlled(connection):
+            continue
+        own = person(actor) == person(one.asker)
+        if own or not approves():
+            waits = f"{one.reference} waits for a person's yes"
+            got_none = f"{one.reference} was asked about and got no yes ({one.state})"
+            who = "who asked does" if own else "a token without the scope approve does"
             raise Refused(
-                f"{one.reference} waits for a person's yes, and who asked does not let it answer by hand either",
+                f"{waits if one.state == 'open' else got_none}, and {who} not let it answer by hand either",
                 seen=f"asked by {one.asker}, moved by {actor}",
-                remedy="Anybody else whose token has the scope write may answer (you may reject it): "
-                f"luban approvals approve {one.id}",
+                remedy="Anybody else whose token has the scope approve may answer"
+                + (
+                    f"{' (you may reject it)' if own else ''}: luban approvals approve {one.id}"
+                    if one.state == "open"
+                    else f" that, or move it: luban models promote {one.reference}"
+                ),
             )
 
 

@@ -1,4 +1,4 @@
-"""What a token may do, in four words."""
+"""What a token may do, in five words."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from luban.core.errors import InputError, NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCOPES = ("infer", "read", "write", "admin")
-"""Ask models; look; change (and look); all of that, and tokens and roles."""
+SCOPES = ("infer", "read", "write", "approve", "admin")
+"""Ask models; look; change (and look); say yes or no to what waits for it (and look); all, and tokens and roles."""
 
 IMPLIED = {
     "infer": frozenset({"infer"}),
     "read": frozenset({"read"}),
     "write": frozenset({"write", "read"}),
+    "approve": frozenset({"approve", "read"}),
     "admin": frozenset(SCOPES),
 }
 

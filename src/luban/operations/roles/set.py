@@ -20,7 +20,7 @@ def roles_set(workspace: Workspace, name: str, *, scopes: tuple[str, ...], only:
     name
         The role, new or not; an OpenID Connect issuer gives people roles by this name.
     scopes
-        What its tokens may do: infer, read, write, admin, such as `--scopes infer,read`.
+        What its tokens may do: infer, read, write, approve, admin, such as `--scopes infer,read`.
     only
         Models and deployments that it is good for, instead of all.
     """

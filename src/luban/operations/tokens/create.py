@@ -56,7 +56,8 @@ def tokens_create(
     name
         Whose it is, such as `shop-backend`; the audit chain and runs name it.
     scopes
-        What it is good for: infer (ask models), read (look), write (change, and look), admin (all, and tokens).
+        What it is good for: infer (ask models), read (look), write (change, and look), approve (say yes or no to
+        what waits for it, and look), admin (all, and tokens).
     roles
         Roles that it has; what they allow may change later.
     only

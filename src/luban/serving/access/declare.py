@@ -1,8 +1,8 @@
 """What each route of a server needs: a route that does not say so is refused to everybody.
 
-Scopes are ``infer`` (ask models), ``read`` (look), ``write`` (change) and ``admin`` (all of it, and tokens and roles);
-``write`` may look too. ``look`` is either of ``infer`` and ``read``: what a client of a model must know of it. What is
-``open`` anybody may ask: whether the server lives.
+Scopes are ``infer`` (ask models), ``read`` (look), ``write`` (change), ``approve`` (say yes or no to what waits for it)
+and ``admin`` (all of it, and tokens and roles); ``write`` and ``approve`` may look too. ``look`` is either of ``infer``
+and ``read``: what a client of a model must know of it. What is ``open`` anybody may ask: whether the server lives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 OPEN = "open"
 LOOK = "look"
-Need = Literal["open", "look", "infer", "read", "write", "admin"]
+Need = Literal["open", "look", "infer", "read", "write", "approve", "admin"]
+CHANGE = frozenset({"write", "approve", "admin"})
+"""Of these, what routes need that change something."""
+
 _DECLARED = "luban_access"
 
 
@@ -48,7 +51,7 @@ def needs(need: Need, *routes: Any, subject: str | None = "model") -> list[Any]:
     Parameters
     ----------
     need : str
-        ``infer``, ``read``, ``write`` or ``admin``; ``look`` or ``open``.
+        A scope; ``look`` or ``open``.
     routes : starlette.routing.Route or Mount
         A mount's declaration is that of all below it that have none of their own.
     subject : str, optional

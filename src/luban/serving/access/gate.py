@@ -7,13 +7,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from luban.core.access import approving
 from luban.core.errors import InputError, LubanError, Refused
 from luban.serving.access.buckets import Buckets
-from luban.serving.access.declare import OPEN, declared, walk
+from luban.serving.access.declare import CHANGE, OPEN, declared, walk
 from luban.serving.access.errors import TooOften, Unauthenticated
 from luban.serving.access.known import Known
 from luban.serving.access.oidc import issuer_from_environment
-from luban.serving.access.principal import ANYBODY, NOBODY, PRINCIPAL, Principal, check
+from luban.serving.access.principal import ANYBODY, NOBODY, PRINCIPAL, Principal, check, principal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -195,10 +196,15 @@ class _Guarded:
     def __init__(self, app: ASGIApp, declared: Declared | None) -> None:
         self._app = app
         self._declared = declared
+        self._changes = declared is not None and declared.need in CHANGE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         check(scope, self._declared)
-        await self._app(scope, receive, send)
+        if self._changes:
+            with approving(principal_of(scope).may("approve")):  # whatever it is that the route changes
+                await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def gate_of(tokens: Tokens | None, *, loopback: bool, rates: Rates | None = None) -> Gate:

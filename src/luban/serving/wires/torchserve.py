@@ -9,6 +9,7 @@ at once anyway, and refused where it would have to change that: threads belong t
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -181,7 +182,9 @@ class _Managing:
         name, version = request.path_params["model"], request.path_params["version"]
         if name not in self._models.names:
             raise NotFound.named("model", name, self._models.names)
-        await self._models.run(repository(self._models).promote, name, version, principal_of(request.scope).actor)
+        promote = repository(self._models).promote
+        # What who asks may do holds in the thread too.
+        await self._models.run(copy_context().run, promote, name, version, principal_of(request.scope).actor)
         return json_response({"status": f'Default version of model "{name}" is set to "{version}"'})
 
     async def _nothing(self, request: Request) -> None:

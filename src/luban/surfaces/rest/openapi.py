@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ADMIN = frozenset({"tokens", "roles", "audit", "keys"})
 """What only administrators see and change."""
 
+APPROVALS = "approvals"
+"""What is answered with a scope of its own: who changes models does not thereby say yes to the change."""
+
 
 def path(operation: Operation) -> str:
     """Return the path of an operation's route."""
@@ -37,7 +40,9 @@ def need(operation: Operation) -> Need:
     resource, _, kind = operation.permission.partition(":")
     if resource in ADMIN:
         return "admin"
-    return "read" if kind == "read" else "write"
+    if kind == "read":
+        return "read"
+    return "approve" if resource == APPROVALS else "write"
 
 
 def _is_plain(parameter: Parameter) -> bool:
