@@ -37,6 +37,7 @@ from luban.export.python.client import client
 from luban.export.python.package import package
 from luban.export.tfserving import saved
 from luban.export.tfserving.exporter import TensorFlowServingExporter
+from luban.learners import symmetric
 from luban.learners.graph.feeding import Feeding
 from luban.learners.graph.outputs import value_output
 from luban.learners.graph.session import open_session
@@ -114,6 +115,25 @@ def test_every_learner_of_tables_answers_the_same(name: str, kind: str, tmp_path
     found = saved.ask(tmp_path / "saved", feeds, output)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * float(np.abs(expected).max()))
+
+
+@needs_tensorflow
+@pytest.mark.long
+@pytest.mark.parametrize("numbers", [1, 1 << 19])
+def test_rows_that_go_through_in_parts_answer_the_same(
+    numbers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch, and in it a loop that gathers: a part a row, and all rows at once."""
+    monkeypatch.setattr(symmetric, "_NUMBERS_AT_ONCE", numbers)
+    fitted = of_table("catboost", "multiclass", TABLE.column_names)
+    graph = build(fitted)
+    session = open_session(graph)
+    saved.write(graph, tmp_path / "saved")
+    output = value_output(fitted.task)
+    for rows in (TABLE, TABLE.slice(0, 1), TABLE.slice(0, 7)):
+        feeds = Feeding(session, fitted.signature.inputs).table(rows)
+        (expected,) = session.run([output], feeds)
+        np.testing.assert_allclose(saved.ask(tmp_path / "saved", feeds, output), expected, rtol=1e-4, atol=1e-6)
 
 
 ODD = [

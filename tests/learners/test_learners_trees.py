@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ from luban.core.schema import Column
 from luban.export.onnx.graph import OnnxGraph
 from luban.learners import tree_nodes
 from luban.learners.graph.session import open_session
-from luban.learners.tabular import catboost_json, lightgbm_text, xgboost_json
+from luban.learners.tabular import lightgbm_text, xgboost_json
 from luban.learners.tree_nodes import session, to_graph
-from luban.learners.trees import AT_MOST, BELOW, Trees, checked, collapsed, round_down
+from luban.learners.trees import AT_MOST, BELOW, Trees, checked, round_down
 
 
 def walk(trees: Trees, features: np.ndarray) -> np.ndarray:
@@ -114,24 +113,6 @@ def test_xgboost(objective: str) -> None:
     assert_same(trees, features, booster.predict(xgboost.DMatrix(features), output_margin=True))
 
 
-@pytest.mark.parametrize("loss", ["Logloss", "MultiClass", "RMSE", "MultiQuantile:alpha=0.1, 0.9"])
-def test_catboost(loss: str, tmp_path: Path) -> None:
-    """Oblivious trees with vector leaves; missing values are the smallest."""
-    import catboost
-
-    features, target = rows()
-    goal = {"Logloss": target > 0, "MultiClass": np.digitize(target, [0.0, 1.0])}.get(loss, target)
-    model = catboost.CatBoost(
-        {"loss_function": loss, "iterations": 12, "depth": 4, "verbose": False, "allow_writing_files": False}
-    ).fit(features, goal)
-    path = tmp_path / "model.json"
-    model.save_model(str(path), format="json")
-    outputs = {"MultiClass": 3, "Logloss": 1, "RMSE": 1}.get(loss, 2)
-    trees = catboost_json.read(json.loads(path.read_bytes()), 5, outputs)
-    assert len(trees.value) < 12 * 16  # empty leaves are gone
-    assert_same(trees, features, model.predict(features, prediction_type="RawFormulaVal"))
-
-
 def test_many_trees_a_class_become_an_ensemble_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
     """Split or not, the sums are the same."""
     import lightgbm
@@ -204,33 +185,6 @@ def test_a_threshold_rounded_down_routes_alike(threshold: float, near: int, othe
         neighbour = np.nextafter(neighbour, np.float32(np.sign(near) * np.inf))
     for value in (neighbour, np.float32(other), low):
         assert (float(value) <= threshold) == bool(value <= low)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.integers(1, 4).flatmap(
-        lambda depth: st.tuples(st.just(depth), arrays(np.int64, 2**depth, elements=st.integers(0, 1)))
-    )
-)
-def test_collapsing_changes_no_value(drawn: tuple[int, np.ndarray]) -> None:
-    """Fewer leaves, same function."""
-    depth, leaves = drawn
-    split = {"float_feature_index": 0, "border": 0.0}
-    model = {
-        "features_info": {"float_features": [{"flat_feature_index": place} for place in range(depth)]},
-        "scale_and_bias": [1, [0.25]],
-        "oblivious_trees": [
-            {
-                "splits": [split | {"float_feature_index": place} for place in range(depth)],
-                "leaf_values": leaves.tolist(),
-            }
-        ],
-    }
-    trees = catboost_json.read(model, depth, 1)
-    features = np.array(np.meshgrid(*[[-1.0, 1.0]] * depth)).reshape(depth, -1).T.astype(np.float32)
-    expected = leaves[((features > 0) << np.arange(depth)).sum(axis=1)] + 0.25
-    np.testing.assert_allclose(walk(trees, features)[:, 0], expected)
-    assert len(collapsed(trees).value) == len(trees.value)
 
 
 @pytest.mark.parametrize("damage", [{"left": 0}, {"left": 999}, {"right": -999}, {"feature": 7}, {"feature": -1}])

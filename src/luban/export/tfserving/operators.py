@@ -14,6 +14,7 @@ import numpy as np
 from onnx import helper
 
 from luban.core.errors import Unsupported
+from luban.export.tfserving import bodies
 from luban.export.tfserving.texts import lowered, tokens, weighed_counts
 from luban.export.tfserving.trees import tree_sums
 
@@ -122,14 +123,16 @@ def _expand(tf: Any, _attributes: Mapping[str, Any], value: Any, shape: Any) -> 
 
 
 def _slice(_tf: Any, _attributes: Mapping[str, Any], value: Any, *edges: Any) -> Any:
-    starts, ends, *rest = (_constant(one, "an edge of Slice").tolist() for one in edges)
+    starts, ends = ([one[place] for place in range(one.shape[0])] for one in edges[:2])
+    rest = [_constant(one, "an axis or a step of Slice").tolist() for one in edges[2:]]
     axes = rest[0] if rest else range(len(starts))
     steps = rest[1] if len(rest) > 1 else [1] * len(starts)
     cuts = [slice(None)] * len(value.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step < 1:
             raise Unsupported("Slice backwards has no form in TensorFlow here")
-        cuts[axis] = slice(start, end if abs(end) < 2**31 - 1 else None, step)
+        known = isinstance(end, np.integer)
+        cuts[axis] = slice(start, None if known and abs(int(end)) >= 2**31 - 1 else end, step)
     return value[tuple(cuts)]
 
 
@@ -186,6 +189,7 @@ OPERATORS: Mapping[str, Operator] = {
     "ArgMax": _argmax,
     "Cast": _cast,
     "Clip": _clip,
+    "ConcatFromSequence": bodies.joined,
     "Concat": lambda tf, attributes, *inputs: tf.concat(inputs, axis=attributes["axis"]),
     "Div": _divide,
     "Equal": _plain(lambda tf: tf.equal),
@@ -197,11 +201,13 @@ OPERATORS: Mapping[str, Operator] = {
     "Gemm": _gemm,
     "Greater": _plain(lambda tf: tf.greater),
     "GreaterOrEqual": _plain(lambda tf: tf.greater_equal),
+    "If": bodies.branched,
     "Identity": _plain(lambda tf: tf.identity),
     "IsNaN": _plain(lambda tf: tf.math.is_nan),
     "Less": _plain(lambda tf: tf.less),
     "LessOrEqual": _plain(lambda tf: tf.less_equal),
     "Log": _plain(lambda tf: tf.math.log),
+    "Loop": bodies.looped,
     "LpNormalization": _unit,
     "MatMul": _plain(lambda tf: tf.linalg.matmul),
     "Max": _fold(lambda tf: tf.maximum),
@@ -221,6 +227,8 @@ OPERATORS: Mapping[str, Operator] = {
     "Reshape": _reshape,
     "Round": _plain(lambda tf: tf.round),
     "Selu": _selu,
+    "SequenceEmpty": bodies.nothing,
+    "SequenceInsert": bodies.added,
     "Shape": _shape,
     "Sigmoid": _plain(lambda tf: tf.sigmoid),
     "Slice": _slice,
@@ -231,6 +239,7 @@ OPERATORS: Mapping[str, Operator] = {
     "Sum": _fold(lambda tf: tf.add),
     "Tanh": _plain(lambda tf: tf.tanh),
     "TopK": _top,
+    "Transpose": lambda tf, attributes, value: tf.transpose(value, attributes.get("perm")),
     "Unsqueeze": _unsqueeze,
     "Where": _plain(lambda tf: tf.where),
     "NonZero": lambda tf, _attributes, value: tf.transpose(tf.where(tf.not_equal(value, tf.zeros_like(value)))),

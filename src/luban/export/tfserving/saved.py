@@ -17,7 +17,7 @@ from luban.core.errors import MissingExtra, Unsupported
 from luban.export.tfserving.operators import known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SIGNATURE = "serving_default"
@@ -25,8 +25,17 @@ SIGNATURE = "serving_default"
 
 def missing_operators(graph: bytes) -> list[str]:
     """Return the operators of a graph that have no form in TensorFlow here."""
-    nodes = onnx.load_from_string(graph).graph.node
+    nodes = _all_nodes(onnx.load_from_string(graph).graph)
     return sorted({one.op_type for one in nodes if known(one.domain, one.op_type) is None})
+
+
+def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield the nodes of a graph, and those of the bodies of its loops and branches."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _all_nodes(attribute.g)
 
 
 def tensorflow() -> Any:
@@ -107,7 +116,31 @@ def _computed(node: onnx.NodeProto, values: Mapping[str, Any]) -> dict[str, Any]
     operator = known(node.domain, node.op_type)
     if operator is None:
         raise Unsupported(f"the operator {node.op_type} has no form in TensorFlow here")
-    attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    attributes = {one.name: _attribute(one, values) for one in node.attribute}
     found = operator(tensorflow(), attributes, *(values[name] if name else None for name in node.input))
     several = found if isinstance(found, tuple) else (found,)
     return dict(zip(node.output, several, strict=False))
+
+
+def _attribute(attribute: onnx.AttributeProto, values: Mapping[str, Any]) -> Any:
+    """Return the value of an attribute; a body is a function, which sees the values around its operator."""
+    if attribute.type != onnx.AttributeProto.GRAPH:
+        return helper.get_attribute_value(attribute)
+    graph = attribute.g
+
+    def body(*inputs: Any) -> tuple[Any, ...]:
+        inner = dict(values) | {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+        inner |= {one.name: given for one, given in zip(graph.input, inputs, strict=True)}
+        for node in graph.node:
+            inner.update(_computed(node, inner))
+        return tuple(_told(inner[one.name], one.type) for one in graph.output)
+
+    return body
+
+
+def _told(value: Any, kind: onnx.TypeProto) -> Any:
+    """Return a body's output with the sizes that the body tells: TensorFlow loses them in a loop."""
+    if kind.HasField("tensor_type") and kind.tensor_type.HasField("shape"):
+        sizes = kind.tensor_type.shape.dim
+        value.set_shape([one.dim_value if one.HasField("dim_value") else None for one in sizes])
+    return value

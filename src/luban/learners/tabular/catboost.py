@@ -18,7 +18,7 @@ import numpy as np
 from luban.core.errors import InputError
 from luban.core.protocols import Suggestion, Suitable, Unsuitable
 from luban.core.space import Integer, Real
-from luban.learners import link, tree_nodes, trees
+from luban.learners import link, symmetric
 from luban.learners.payloads import damaged, payload
 from luban.learners.tabular import catboost_json, monotonic
 from luban.learners.tabular.continuing import ContinuingModel
@@ -98,7 +98,7 @@ class CatBoostKernel:
         found = np.asarray(found).reshape(len(features), self.outputs, self.features + 1)
         return found[:, :, :-1].transpose(0, 2, 1), found[0, :, -1]
 
-    def trees(self) -> trees.Trees:
+    def trees(self) -> symmetric.SymmetricTrees:
         """Return the trees, checked."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.json"
@@ -111,7 +111,7 @@ class CatBoostKernel:
 
     def to_graph(self, graph: Graph, features: str) -> str:
         """Add the trees."""
-        return tree_nodes.to_graph(self.trees(), graph, features)
+        return symmetric.to_graph(self.trees(), graph, features)
 
     def boosted(
         self,
