@@ -21,6 +21,7 @@ from luban.data.conform import conform
 from luban.data.row import RowReader, check_missing, conform_row, row_reader
 from luban.learners.artifact import Stored
 from luban.learners.graph.feeding import Feeding, row_table, rows_table
+from luban.learners.graph.one_row import OneRow
 from luban.learners.graph.outputs import value_output, values_of
 from luban.learners.graph.session import open_compact_session, open_session
 from luban.learners.predictions import label_values
@@ -103,6 +104,7 @@ class Runtime:
         threads = threads or os.cpu_count() or 1
         self._one, self._many = (None, None) if graph is None else _sessions(graph, threads, stays=stays)
         self._feeding = None if graph is None else Feeding(self._one, columns)
+        self._row = None if self._feeding is None else OneRow(self._one, self._feeding, value_output(self.task))
         self.threshold: float | None = (
             fitted.threshold if isinstance(fitted, Stored) else getattr(fitted.model, "threshold", None)
         )
@@ -234,9 +236,9 @@ class Runtime:
         check_missing(missing)
         columns = self.signature.inputs
         read = conform_row(row, columns, missing=missing) if self._paths else self._readers[missing](row)
-        if self._feeding is None:
+        if self._row is None:
             return self.values(row_table(read, self.signature.inputs))
-        return values_of(self.task, self._one.run(self._output, self._feeding.row(read))[0])
+        return values_of(self.task, self._row(read))
 
     def values(self, table: pa.Table) -> np.ndarray:
         """Return the model's values for canonical rows."""

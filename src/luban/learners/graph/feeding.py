@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,22 @@ PREPARED_ROWS = 32
 """How many rows are computed at once, so that memory is bounded: of plain columns, and of prepared tensors."""
 
 
+class Group(NamedTuple):
+    """The columns of one type.
+
+    Attributes
+    ----------
+    kind : type
+        NumPy's, of the tensors.
+    columns, tensors : tuple of str
+        Names of the columns, and of the graph's inputs.
+    """
+
+    kind: Any
+    columns: tuple[str, ...]
+    tensors: tuple[str, ...]
+
+
 class Feeding:
     """What one graph is fed; made once for all sessions of it.
 
@@ -37,6 +53,8 @@ class Feeding:
     ----------
     prepared : tuple of Prepared
         The preparations that run before the graph.
+    groups : tuple of Group
+        The columns that are fed as they are.
 
     Raises
     ------
@@ -58,7 +76,7 @@ class Feeding:
             raise Unsupported("the graph has an input that is no column of the model", seen=repr(unknown[0]))
         read = {name for one in self.prepared for name in one.preparation.columns}
         self._read = tuple(column for column in columns if column.name in read)
-        self._groups = _by_type(self._columns)
+        self.groups = _by_type(self._columns)
         self._varies = any(None in tensor.shape for one in self.prepared for tensor in one.preparation.tensors.values())
 
     def table(self, table: pa.Table) -> dict[str, np.ndarray]:
@@ -72,7 +90,7 @@ class Feeding:
         the value in it.
         """
         found: dict[str, np.ndarray] = {}
-        for kind, names, tensors in self._groups:
+        for kind, names, tensors in self.groups:
             with np.errstate(over="ignore"):  # beyond float32 a number is an infinity, as it is for the encoders
                 block = np.array([values[name] for name in names], dtype=kind).reshape(-1, 1, 1)
             found.update(zip(tensors, block, strict=True))
@@ -114,12 +132,12 @@ class Feeding:
         return total
 
 
-def _by_type(columns: Sequence[Column]) -> tuple[tuple[Any, tuple[str, ...], tuple[str, ...]], ...]:
+def _by_type(columns: Sequence[Column]) -> tuple[Group, ...]:
     groups = []
     for kind in (np.float32, np.int64, np.object_):
         chosen = [column.name for column in columns if tensor_type(column) is kind]
         if chosen:
-            groups.append((kind, tuple(chosen), tuple(map(tensor_name, chosen))))
+            groups.append(Group(kind, tuple(chosen), tuple(map(tensor_name, chosen))))
     return tuple(groups)
 
 
