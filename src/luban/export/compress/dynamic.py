@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 DAMPING = 0.01
 BLOCK = 64
-WORTH = 0.7
+WORTH = 0.5
 """Share of the error of one scale for all that scales a row must at most leave to be worth their time."""
+ALMOST = 0.7
+"""The same where the time matters less than the answers."""
 
 
 class Product(NamedTuple):
-    """A matrix in int8, and how its input is to be scaled.
+    """A matrix in int8, and what its input is like.
 
     Attributes
     ----------
@@ -32,13 +34,13 @@ class Product(NamedTuple):
         int8, shape (K, N).
     scale : numpy.ndarray
         float32, shape (N,).
-    by_row : bool
-        Whether each row of the input has its own scale.
+    left : float
+        Share of the error of one scale for the whole input that a scale for each of its rows leaves.
     """
 
     values: np.ndarray
     scale: np.ndarray
-    by_row: bool
+    left: float
 
 
 def products(
@@ -50,17 +52,20 @@ def products(
     chosen = {node.name: node for node in model.graph.node if node.name in wanted and plain(node)}
     seen = inputs_of(model, {node.input[0] for node in chosen.values()}, batches)
     upper = {name: _upper(rows) for name, rows in seen.items()}
-    by_row = {name: _rows_differ(rows) for name, rows in seen.items()}
+    left = {name: _error_left(rows) for name, rows in seen.items()}
     return {
-        name: Product(*_rounded(matrix_of(node, weights), upper[node.input[0]]), by_row=by_row[node.input[0]])
+        name: Product(*_rounded(matrix_of(node, weights), upper[node.input[0]]), left=left[node.input[0]])
         for name, node in chosen.items()
     }
 
 
-def quantised_products(model: onnx.ModelProto, ready: Mapping[str, Product]) -> onnx.ModelProto:
+def quantised_products(
+    model: onnx.ModelProto, ready: Mapping[str, Product], *, worth: float = WORTH
+) -> onnx.ModelProto:
     """Return a model whose matrix products, as `products` gave them, are computed in int8.
 
-    The nodes are those that ONNX Runtime joins into quick operators when a session is opened.
+    Inputs have a scale a row where it leaves less than a share (`worth`) of the error of one scale for all. The nodes
+    are those that ONNX Runtime joins into quick operators when a session is opened.
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)
@@ -74,10 +79,11 @@ def quantised_products(model: onnx.ModelProto, ready: Mapping[str, Product]) -> 
         one, tensor, name = ready[node.name], node.input[0], f"{node.name}:matrix"
         made.graph.initializer.append(numpy_helper.from_array(one.values, f"{name}:int8"))
         made.graph.initializer.append(numpy_helper.from_array(one.scale, f"{name}:scale"))
+        own = one.left < worth
         if tensor not in scaled:
-            made.graph.node.extend(_by_row(tensor) if one.by_row else _by_batch(tensor))
+            made.graph.node.extend(_by_row(tensor) if own else _by_batch(tensor))
             scaled.add(tensor)
-        made.graph.node.extend(_product(node, tensor, name, own=one.by_row))
+        made.graph.node.extend(_product(node, tensor, name, own=own))
     return without_idle_weights(made)
 
 
@@ -129,12 +135,12 @@ def _rounded(matrix: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndar
     return values, scale
 
 
-def _rows_differ(rows: np.ndarray) -> bool:
-    """Return whether a scale a row leaves much less error in an input than one for all of them."""
+def _error_left(rows: np.ndarray) -> float:
+    """Return the share of the error of one scale for an input that a scale for each of its rows leaves."""
     low, high = min(float(rows.min()), 0.0), max(float(rows.max()), 0.0)
-    whole = (high - low) / 255
+    whole = max((high - low) / 255, 1e-12)
     single = 2 * np.abs(rows).max(axis=1) / 255
-    return float(np.sqrt((single**2).mean())) < WORTH * whole
+    return float(np.sqrt((single**2).mean())) / whole
 
 
 def _by_batch(tensor: str) -> list[onnx.NodeProto]:

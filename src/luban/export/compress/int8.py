@@ -13,7 +13,7 @@ import onnx
 from onnx import helper
 
 from luban.core.errors import Unsupported
-from luban.export.compress.dynamic import plain, products, quantised_products
+from luban.export.compress.dynamic import ALMOST, WORTH, plain, products, quantised_products
 from luban.export.compress.layers import sensitivity, smoothed
 from luban.export.compress.weights import quantised_rows, stored_small, weighty
 from luban.learners.graph.metadata import properties
@@ -90,8 +90,14 @@ def forms(graph: bytes, batches: Batches, *, static: bool = False) -> Iterator[F
         yield Form(
             name="dynamic",
             words="weights in int8; inputs of matrix products, smoothed, to int8 at each prediction",
-            make=partial(_dynamic, smooth, ready),
+            make=partial(_dynamic, smooth, ready, WORTH),
         )
+        if any(WORTH <= one.left < ALMOST for one in ready.values()):
+            yield Form(
+                name="dynamic, by row",
+                words="as dynamic, but most inputs have a scale for each of their rows",
+                make=partial(_dynamic, smooth, ready, ALMOST),
+            )
         errors = sensitivity(smooth, matrices, batches) if len(matrices) > 1 else {}
         worst = sorted(errors, key=lambda name: -errors[name])
         for share in SHARES if worst else ():
@@ -100,7 +106,7 @@ def forms(graph: bytes, batches: Batches, *, static: bool = False) -> Iterator[F
             yield Form(
                 name=f"dynamic, {len(left)} of {len(matrices)} layers in float32",
                 words="as dynamic, but the most sensitive layers are computed as float32, from weights in int8",
-                make=partial(_dynamic, smooth, kept),
+                make=partial(_dynamic, smooth, kept, ALMOST),
             )
     yield Form(
         name="weights",
@@ -118,8 +124,8 @@ def _small(model: onnx.ModelProto) -> onnx.ModelProto:
     return stored_small(model, weighty(model, ["Conv", *MATRICES]))
 
 
-def _dynamic(model: onnx.ModelProto, ready: Mapping[str, Product]) -> bytes:
-    return _finish(model, _small(_embeddings(quantised_products(model, ready))))
+def _dynamic(model: onnx.ModelProto, ready: Mapping[str, Product], worth: float) -> bytes:
+    return _finish(model, _small(_embeddings(quantised_products(model, ready, worth=worth))))
 
 
 def _static(model: onnx.ModelProto, batches: Batches, nodes: Sequence[str]) -> bytes:
