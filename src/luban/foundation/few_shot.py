@@ -112,7 +112,7 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
     solver = optimizer(work)
     state.learning_mode(network)
     step = bad = 0
-    sums = [0.0, 0.0]
+    sums = [0.0, 0.0, 0.0]
     begun = time.monotonic()
     for turn in range(turns):
         generator = np.random.default_rng([work.effort.seed, 5, turn])
@@ -122,8 +122,9 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
             if progress >= 1.0 or not clock.has_room(steps, reserve):
                 break
             started = time.perf_counter()
+            rate = work.rate * factor(progress + 1.0 / total, work.training.warm_up)
             for group in solver.param_groups:
-                group["lr"] = work.rate * group["scale"] * factor(progress + 1.0 / total, work.training.warm_up)
+                group["lr"] = group["scale"] * rate
             tensors = work.place.put(rows.batch(chosen, turn=(turn, number, 0)))
             with arithmetic(work.place.device, used):
                 encoded = network.encode(tensors)
@@ -133,7 +134,7 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
             norm = float(torch.nn.utils.clip_grad_norm_(work.applied.parameters.values(), work.training.clip))
             if math.isfinite(norm):
                 solver.step()
-                sums = [sums[0] + float(loss.detach()), sums[1] + 1.0]
+                sums = [sums[0] + float(loss.detach()), sums[1] + 1.0, sums[2] + rate]
             else:
                 bad += 1
             solver.zero_grad(set_to_none=True)
@@ -142,10 +143,10 @@ def contrast(work: Work, *, pairs: int, batch: int) -> None:
         if sums[1]:
             seconds = max(time.monotonic() - begun, 1e-9)
             speed = step * batch / seconds
-            mean = sums[0] / sums[1]
-            rate = solver.param_groups[0]["lr"]
+            # The mean rate: that of the last step of all is none.
+            mean, rate = sums[0] / sums[1], sums[2] / sums[1]
             work.history.append(Point(step=step, epoch=turn + 1.0, training=mean, rate=rate, speed=speed))
-            sums = [0.0, 0.0]
+            sums = [0.0, 0.0, 0.0]
     if bad:
         work.notes.append(f"{bad} of {step} steps were left out: their gradient was no number")
     network.eval()
