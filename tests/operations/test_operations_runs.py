@@ -231,3 +231,15 @@ def test_exporters_are_plug_ins(
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(MissingExtra, match=r"luban\[wandb\]"):
         luban.runs.export(tracked, output=tmp_path / "x", to="wandb", workspace=workspace)
+
+
+def test_runs_are_sorted_by_a_metric_that_there_is(workspace: Workspace) -> None:
+    """A metric that no run has is refused with the nearest names; before, the order was silently another one."""
+    for value in (0.5, 0.75):
+        with luban.track("one", workspace=workspace) as run:
+            run.log({"accuracy": value})
+    listed = luban.runs.list(order_by="accuracy", workspace=workspace)
+    assert [run.scores["accuracy"] for run in listed.runs] == [0.75, 0.5]
+    assert len(luban.runs.list(order_by="ended", workspace=workspace).runs) == 2
+    with pytest.raises(NotFound, match=r"no metric is named 'acuracy'\. Did you mean: accuracy\?"):
+        luban.runs.list(order_by="acuracy", workspace=workspace)

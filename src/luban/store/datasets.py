@@ -15,7 +15,7 @@ from luban.core.serial import from_json, to_json
 from luban.store import audit, unnamed
 from luban.store.clock import now
 from luban.store.deleted import deleted
-from luban.store.names import Reference, parse_reference, valid_name
+from luban.store.names import Reference, numbered, parse_reference, valid_name
 from luban.store.processes import is_gone, this_process
 from luban.store.run_values import set_tags
 from luban.store.tables import datasets, deleted_datasets, deployments, models, run_tags, runs
@@ -248,9 +248,10 @@ def _not_found(connection: Connection, name: str, reference: str) -> NotFound:
         return gone
     if name not in known:
         return NotFound.named("data set", name, known)
-    last = connection.scalar(select(func.max(datasets.c.version)).where(datasets.c.name == name))
+    there = connection.scalars(select(datasets.c.version).where(datasets.c.name == name).order_by(datasets.c.version))
+    numbers = there.all()
     return NotFound(
         f"no version of a data set is named {reference!r}",
-        seen=f"{name} has the versions 1 to {last}",
-        remedy=f"Write it as {name}/{last}.",
+        seen=f"{name} has {numbered(numbers)}",
+        remedy=f"Write it as {name}/{numbers[-1]}.",
     )

@@ -145,3 +145,13 @@ def steps_of(connection: Connection, runs: Sequence[str]) -> dict[str, dict[str,
     for run, metric, step in connection.execute(query):
         found[run][metric] = step
     return found
+
+
+def has(connection: Connection, name: str) -> bool:
+    """Return whether any run has a metric of this name."""
+    return connection.scalar(select(latest.c.metric).where(latest.c.metric == name).limit(1)) is not None
+
+
+def names(connection: Connection) -> list[str]:
+    """Return the names of the metrics of all runs, by name."""
+    return list(connection.scalars(select(latest.c.metric).distinct().order_by(latest.c.metric)))

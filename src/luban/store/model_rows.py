@@ -12,7 +12,7 @@ from luban.core.recipe import Recipe
 from luban.core.serial import from_json, to_json
 from luban.core.task import Task
 from luban.store.digests import canonical_json, digest_of
-from luban.store.names import parse_reference
+from luban.store.names import numbered, parse_reference
 from luban.store.tables import aliases, deleted_models, model_reports, models
 
 if TYPE_CHECKING:
@@ -93,10 +93,9 @@ def not_found(connection: Connection, name: str, reference: str) -> NotFound:
     if name not in known:
         return NotFound.named("model", name, known)
     there = connection.scalars(select(models.c.version).where(models.c.name == name).order_by(models.c.version)).all()
-    counted = len(there) == there[-1] - there[0] + 1 > 2
     return NotFound(
         f"no model version is named {reference!r}",
-        seen=f"{name} has the versions {f'{there[0]} to {there[-1]}' if counted else ', '.join(map(str, there[-20:]))}",
+        seen=f"{name} has {numbered(there)}",
         remedy=f"Write it as {name}/{there[-1]}.",
     )
 

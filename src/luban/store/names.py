@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from luban.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LONGEST = 100
 _NAME = re.compile(r"\w[\w.-]*")
@@ -32,6 +36,20 @@ def valid_name(what: str, name: str) -> str:
             f"and at most {LONGEST} long.",
         )
     return plain
+
+
+def numbered(versions: Sequence[int]) -> str:
+    """Return the numbers of versions in words, the last twenty where there are gaps.
+
+    Examples
+    --------
+    >>> numbered([1]), numbered([1, 2, 3]), numbered([1, 3])
+    ('version 1', 'the versions 1 to 3', 'the versions 1, 3')
+    """
+    if len(versions) == 1:
+        return f"version {versions[0]}"
+    counted = len(versions) == versions[-1] - versions[0] + 1
+    return f"the versions {f'{versions[0]} to {versions[-1]}' if counted else ', '.join(map(str, versions[-20:]))}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,6 +119,18 @@ class RecordedRuns:
         with self._database.reading() as connection:
             return metrics.steps_of(connection, ids)
 
+    def has_metric(self, name: str) -> bool:
+        """Return whether any run has a metric of this name."""
+        self._recorder.flush()
+        with self._database.reading() as connection:
+            return metrics.has(connection, name)
+
+    def metric_names(self) -> list[str]:
+        """Return the names of all metrics of all runs."""
+        self._recorder.flush()
+        with self._database.reading() as connection:
+            return metrics.names(connection)
+
     def _check_known(self, id: str) -> None:  # noqa: A002
         if id in self._known:
             return

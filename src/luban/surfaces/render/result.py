@@ -105,7 +105,7 @@ def table(title: str, records: Sequence[Any], console: Console, *, short: bool =
     if not records:
         console.print("none")
         return
-    rows = [_row(record) for record in records[:MOST_ROWS]]
+    rows = [as_row(record) for record in records[:MOST_ROWS]]
     columns = [name for name in rows[0] if any(row.get(name) not in (None, "", (), {}) for row in rows)]
     if len(columns) > WIDEST and len(rows) <= WIDEST:
         # Few wide rows are easier to read downwards.
@@ -186,7 +186,9 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _row(record: Any) -> Mapping[str, Any]:
+@singledispatch
+def as_row(record: Any) -> Mapping[str, Any]:
+    """Return the columns of a record in a table; a record that is read better otherwise registers a function."""
     if isinstance(record, Mapping):
         return record
     return {field.name: getattr(record, field.name) for field in fields(record)}
@@ -208,6 +210,6 @@ def words(value: Any) -> str:
         separator = "\n" if any(isinstance(item, str) and len(item) > 40 for item in value) else ", "
         return separator.join(words(item) for item in value)
     if is_dataclass(value):
-        return words(_row(value))
+        return words(as_row(value))
     text = str(value)
     return text[:19] if _DIGEST.fullmatch(text) else text
