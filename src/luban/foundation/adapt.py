@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +75,14 @@ def adapt(
         If a parameter is unknown, or training diverged before anything was learnt.
     """
     chosen, options, settings, reading = choose(backbone, way, task, parameters)
+    # What only reads is done by one: to begin others takes longer than to read.
+    count = 1 if chosen.reads_only and settings.processes is None else settings.processes
     with (
         device.threads(effort.threads),
+        device.repeatable(device.processor(), wanted=math.isinf(effort.deadline)),
         processes.shared(
             processes.Job(backbone, way, task, tuple(columns), training, validation, parameters, effort, augmentation),
-            settings.processes,
+            count,
         ),
     ):
         setup = set_up(

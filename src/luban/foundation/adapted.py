@@ -121,9 +121,9 @@ class Adapted:
         from luban.foundation.training.evaluate import margins
         from luban.foundation.training.rows import Rows
 
-        place = device.Place(next(self.network.parameters()).device)
+        network, place = device.at_work(self.network)
         with device.threads(threads or torch.get_num_threads()):
-            found = margins(self.network, Rows(self.preparation, table), place, batch=batch, until=until)
+            found = margins(network, Rows(self.preparation, table), place, batch=batch, until=until)
         result: np.ndarray = found.double().numpy()
         return result
 

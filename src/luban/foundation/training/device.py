@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,6 +18,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+Module = TypeVar("Module", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,33 @@ def here() -> Place:
 
 
 def processor() -> torch.device:
-    """Return what networks compute on in this process: CUDA where there is one. Nothing else decides it."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return what networks compute on in this process: CUDA where there is one. Nothing else decides it.
+
+    What is computed there in float32 is computed in float32, convolutions too, so that a model answers as its graph
+    does on a processor; where speed is wanted, bfloat16 is asked for.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it products differ in their last bits
+    return torch.device("cuda")
+
+
+@contextmanager
+def repeatable(device: torch.device, *, wanted: bool) -> Iterator[None]:
+    """Let a device compute the same bits each time, as processors do, where that is wanted: it costs speed on CUDA.
+
+    Of an operation that CUDA has in no such form PyTorch warns.
+    """
+    if device.type == "cpu" or not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def where(network: torch.nn.Module) -> Place:
@@ -118,6 +145,15 @@ def on(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
         if network not in _copies:
             _copies[network] = deepcopy(network).to(device)
         return _copies[network]
+
+
+def at_work(network: Module) -> tuple[Module, Place]:
+    """Return a network that never changes, as it computes, and where: where it is, or a copy of it on `processor`."""
+    place = where(network)
+    if place.device.type == "cpu":
+        place = Place(processor())
+        network = cast("Module", on(network, place.device))
+    return network, place
 
 
 def wait(device: torch.device) -> None:

@@ -42,6 +42,7 @@ class Peak:
 
     def __enter__(self) -> Self:
         if self._cuda is not None:
+            torch.cuda.init()  # there is no figure before
             torch.cuda.reset_peak_memory_stats(self._cuda)
         elif not _set_back():
             self._watch = threading.Thread(target=self._look, daemon=True)

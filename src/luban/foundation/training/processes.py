@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from luban.core.budget import Effort
+from luban.core.errors import InputError
 from luban.core.protocols import Examples
 from luban.core.serial import from_json
 from luban.core.task import Task
@@ -57,11 +58,23 @@ def shared(job: Job, count: int | None) -> Iterator[None]:
     ----------
     count : int, optional
         Of processes; one a GPU by default, and one where there is none.
-    """
-    if count is None:
-        import torch
 
-        count = max(1, torch.cuda.device_count())
+    Raises
+    ------
+    InputError
+        If there are GPUs, and fewer than processes: each of them needs its own.
+    """
+    import torch
+
+    there = torch.cuda.device_count()
+    if count is None:
+        count = max(1, there)
+    if there and count > there and "WORLD_SIZE" not in os.environ:
+        raise InputError(
+            "each process of a training needs a GPU of its own",
+            seen=f"processes={count}, {there} GPU{'s' if there > 1 else ''}",
+            remedy=f"Give processes={there} at most, or none; CUDA_VISIBLE_DEVICES= (empty) trains on the processors.",
+        )
     if count == 1 or "WORLD_SIZE" in os.environ:
         yield
         return

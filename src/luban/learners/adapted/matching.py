@@ -138,11 +138,12 @@ class MatchingLearner:
         Texts differ in length from one set of rows to another by a hundred times, and answers from questions.
         """
         from luban.foundation.training import device
-        from luban.foundation.training.memory import Peak
+        from luban.foundation.training.memory import Peak, resident, room_beside_the_machine
 
         own = options(parameters, DEFAULTS)
         begun = time.monotonic()
-        with Peak(device.here().device) as peak:
+        place = device.here().device
+        with Peak(place) as peak:
             made = frozen.make(schema, training.table, backbone=choice.wanted(task, own), effort=effort)
             made.transform(training.table.slice(0, _WARMING), effort)  # the first call makes buffers
             loading = time.monotonic() - begun
@@ -152,10 +153,13 @@ class MatchingLearner:
             read = [frozen.within(made, one, effort, seconds=allowed) for one in tables]
         pace = [one.seconds / max(1, len(one.rows)) for one in read]
         seconds = sum(each * table.num_rows for each, table in zip(pace, tables, strict=True))
-        vectors = 4 * made.width * sum(table.num_rows for table in tables)
+        vectors = 2 * 4 * made.width * sum(table.num_rows for table in tables)
+        room = room_beside_the_machine(place)
         return Forecast(
             seconds=loading + seconds,
-            memory=int(peak.bytes + 2 * vectors),
+            memory=peak.bytes + (vectors if room is None else 0),
+            room=room,
+            host=0 if room is None else resident() + vectors,  # what was read comes back from the device
             note=f"a question takes {1e3 * pace[0]:.1f} ms and an answer {1e3 * pace[1]:.1f} ms, read on "
             f"{len(read[0].rows):,} and {len(read[1].rows):,}",
         )
