@@ -91,6 +91,15 @@ def lines(title: str, texts: Sequence[str], console: Console) -> None:
     console.print(grid)
 
 
+def following(commands: Sequence[str], console: Console) -> None:
+    """Write what to type next, each command on one line, so that it can be copied."""
+    from rich.text import Text
+
+    console.print(Text("\nNext", style="bold"))
+    for command in commands:
+        console.print(Text(f"  {command}"), soft_wrap=True)
+
+
 def _mark(verdict: str, plain: bool) -> str:
     return (_PLAIN_MARKS if plain else _MARKS)[verdict]
 
