@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from luban.core.run import Run
 
 MOST_LINES = 12
-REGISTERED = (registry, updating)
+REGISTERED = (fits, registry, updating)
 """Modules with more looks."""
 
 
