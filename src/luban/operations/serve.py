@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,7 @@ def answer(
 ) -> Served:
     """Serve from this process, as `serve` says; `place` is that of a worker."""
     from luban.operations.loading import deployed
+    from luban.operations.taking_labels import taken
     from luban.serving.access.gate import Rates
     from luban.serving.access.tls import certificate as checked
     from luban.serving.limits import Limits
@@ -119,6 +121,7 @@ def answer(
     files = checked(Path(certificate) if certificate else None, Path(key) if key else None)
     limits = Limits(seconds=timeout, rows=batch_rows, delay=batch_delay / 1000)
     with deployed(workspace, model, limits=limits, place=place) as served:
+        served.models.feedback = partial(taken, workspace)
         answered = run(
             served.models,
             host=host,

@@ -59,6 +59,10 @@ def application(
                 taken |= keys
                 routes.append(route)
 
+    if models.feedback is not None:
+        from luban.serving.feedback import feedback_routes
+
+        routes += feedback_routes(models, models.feedback)
     routes.sort(key=_busy)  # they are tried in order
 
     async def read_metrics(_request: Request) -> Response:

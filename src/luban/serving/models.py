@@ -71,6 +71,8 @@ class Models:
         Returns the last monitored window of each deployment, for metrics.
     repository : Repository, optional
         Loads and unloads models, where what is served may be changed by requests.
+    feedback : callable, optional
+        Stores labels that clients send, as `luban.serving.feedback` says; without it there is no route for them.
     admission : Admission
         Counts what is being answered.
     """
@@ -88,6 +90,7 @@ class Models:
         self.limits = limits or Limits()
         self.admission = Admission(self.limits)
         self.repository: Repository | None = None
+        self.feedback: Callable[[Mapping[str, Any], str | None], Any] | None = None
         self.stopping = False
         self.tell: Callable[..., None] = _nobody
         self.observer: Callable[[Observation], None] | None = None

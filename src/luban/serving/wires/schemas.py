@@ -53,3 +53,5 @@ INVOCATIONS = _object(
     params=_PARAMETERS,
 )  # fmt: skip
 INDEX = _object(ready={"type": "boolean"})
+_TEXT = {"type": "string"}
+FEEDBACK = _object(("name", "data"), name=_TEXT, data=ROWS, request_id=_TEXT, label=_TEXT, row=_TEXT)
