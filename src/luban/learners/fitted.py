@@ -61,18 +61,22 @@ class Fitted:
         """
         import numpy as np
 
+        from luban.data.blank import blank, told
         from luban.data.conform import conform
         from luban.data.words import WORDS, counts
 
-        conformed = conform(data, self.signature.inputs, missing=missing)
+        inputs = self.signature.inputs
+        conformed = conform(data, inputs, missing=missing)
+        empty = told(blank(conformed.table, inputs), conformed.table.num_rows, inputs)
+        notes = (*conformed.notes, empty) if empty else conformed.notes
         found = (values or self.model.predict)(conformed.table)
         codes = self.model.decide(found) if self.task.classes else None
         if self.task.kind != "tokens":
-            return of_values(self.task, found, codes, conformed.notes)
+            return of_values(self.task, found, codes, notes)
         words = counts(conformed.table[self.task.inputs[0]], WORDS)
         unread = int((np.isfinite(found).all(axis=2).sum(axis=1) < words).sum())
         note = f"{unread:,} texts are longer than the model reads; the words behind have no label."
-        notes = (*conformed.notes, note) if unread else conformed.notes
+        notes = (*notes, note) if unread else notes
         return of_values(self.task, found, codes, notes, words)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from luban.core.operation import operation
-from luban.core.report import Report, worst
+from luban.core.report import Finding, Report, worst
 from luban.core.schema import Schema
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def evaluate(workspace: Workspace, model: str, data: Any, *, bootstrap: int = 20
     seed
         Seed of the bootstrap.
     """
+    from luban.data.blank import blank, told
     from luban.data.conform import conform
     from luban.evaluation.evaluate import evaluate as judge
     from luban.operations.familiar import familiar
@@ -68,6 +69,11 @@ def evaluate(workspace: Workspace, model: str, data: Any, *, bootstrap: int = 20
         seed=seed,
         threshold=ready.threshold,
     )
+    columns = version.signature.inputs
+    empty = blank(inputs, columns)
+    if empty:
+        finding = Finding(what=told(empty, inputs.num_rows, columns).rstrip("."), value=sum(empty.values()))
+        report = replace(report, findings=(*report.findings, finding))
     seen = familiar(workspace, version, inputs, target)
     if seen is not None:
         findings = (seen.finding, *report.findings)
