@@ -60,8 +60,8 @@ def test_equal_content_has_an_equal_fingerprint_whatever_it_comes_from(workspace
 
 
 def test_chunks_do_not_depend_on_the_batches_they_come_in(workspace, monkeypatch):
-    monkeypatch.setattr(versions, "_MOST_ROWS", 100)
-    monkeypatch.setattr(versions, "_FEWEST_ROWS", 100)
+    monkeypatch.setattr("luban.data.chunks._MOST_ROWS", 100)
+    monkeypatch.setattr("luban.data.chunks._FEWEST_ROWS", 100)
     table = pa.table({"a": list(range(1050)), "b": [str(k) for k in range(1050)]})
     fingerprints = set()
     for size in (7, 100, 333, 2000):
@@ -75,8 +75,8 @@ def test_chunks_do_not_depend_on_the_batches_they_come_in(workspace, monkeypatch
 
 
 def test_appended_rows_share_the_chunks_before_them(workspace, monkeypatch):
-    monkeypatch.setattr(versions, "_MOST_ROWS", 100)
-    monkeypatch.setattr(versions, "_FEWEST_ROWS", 100)
+    monkeypatch.setattr("luban.data.chunks._MOST_ROWS", 100)
+    monkeypatch.setattr("luban.data.chunks._FEWEST_ROWS", 100)
     one = versions.import_data(workspace, pa.table({"a": list(range(500))}), name="t")
     two = versions.import_data(workspace, pa.table({"a": list(range(600))}), name="t")
     chunks = [[chunk["digest"] for chunk in workspace.datasets.manifest(dataset)["chunks"]] for dataset in (one, two)]

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from luban.core.errors import InputError, NotFound
 from luban.core.progress import Progress, tell
 from luban.data import read
+from luban.data.chunks import as_parquet, chunk_of, plain_schema, plain_table, regular
 from luban.data.infer import SAMPLE, infer
 from luban.data.media import marks
 from luban.data.media.endings import KINDS
@@ -21,7 +20,6 @@ from luban.data.media.keep import kept, resolved
 from luban.data.media.verify import MOST_LISTED, most_are_broken, told
 from luban.data.sources.location import is_path
 from luban.data.sources.remote import without_password
-from luban.data.storage import plain_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from luban.store import Workspace
 
 FORMAT = "luban-table/1"
-_CELLS = 2_000_000
-_MOST_ROWS, _FEWEST_ROWS = 65_536, 1_024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +158,7 @@ def batches(
     kinds = {one.name: one.kind for one in dataset.schema.columns if one.kind in KINDS}
     targets = [one.name for one in dataset.schema.columns if one.role == "target"]
     for chunk in manifest["chunks"]:
-        found = _chunk(workspace, chunk["digest"], columns)
+        found = chunk_of(workspace, chunk["digest"], columns)
         if kinds:
             found = resolved(workspace.blobs, found, kinds, manifest.get("broken", {}))
         if targets:
@@ -203,12 +199,12 @@ def write(workspace: Workspace, incoming: Iterable[pa.RecordBatch]) -> Written:
     arrow: pa.Schema | None = None
     choices: Mapping[str, Any] = {}
     rows = 0
-    for chunk in _regular(incoming):
+    for chunk in regular(incoming):
         if arrow is None:
             choices = read.reading(chunk.schema)
-            arrow = _plain(chunk.schema)
+            arrow = plain_schema(chunk.schema)
             known = {one.name: dict(marks.broken(one)) for one in arrow if marks.is_sound(one)}
-        chunk = _plain_table(chunk, arrow)  # noqa: PLW2901
+        chunk = plain_table(chunk, arrow)  # noqa: PLW2901
         if not chunk.num_rows:
             continue
         for name in _media(arrow):
@@ -217,7 +213,7 @@ def write(workspace: Workspace, incoming: Iterable[pa.RecordBatch]) -> Written:
         _add(broken, bad)
         nullable.update(name for name in arrow.names if chunk[name].null_count)
         sample.add(chunk)
-        chunks.append({"digest": workspace.blobs.put(_parquet(chunk)), "rows": chunk.num_rows})
+        chunks.append({"digest": workspace.blobs.put(as_parquet(chunk)), "rows": chunk.num_rows})
         rows += chunk.num_rows
         tell(Progress(stage="import", message=f"{rows:,} rows"))
     if arrow is None:
@@ -313,77 +309,6 @@ class _Sample:
         return pa.Table.from_arrays(pa.concat_tables(self.parts).columns, schema=schema)
 
 
-def _regular(incoming: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield tables of a fixed number of rows, so that the same rows make the same chunks."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    schema: pa.Schema | None = None
-    size = _MOST_ROWS
-    for batch in incoming:
-        if schema is None:
-            schema = batch.schema
-            size = max(_FEWEST_ROWS, min(_MOST_ROWS, _CELLS // max(1, len(schema))))
-        held.append(batch)
-        count += batch.num_rows
-        while count >= size:
-            whole = pa.Table.from_batches(held)
-            yield whole.slice(0, size)
-            held = whole.slice(size).to_batches()
-            count -= size
-    if schema is not None:
-        yield pa.Table.from_batches(held, schema=schema)
-
-
-def _plain(schema: pa.Schema) -> pa.Schema:
-    """Return the schema without what concerns storage only, so that equal rows from any source are equal bytes."""
-    return pa.schema(
-        [pa.field(field.name, _plain_kind(field.type), metadata=field.metadata) for field in schema],
-        metadata=schema.metadata,
-    )
-
-
-def _plain_kind(kind: pa.DataType) -> pa.DataType:
-    kind = plain_type(kind)
-    return pa.float64() if pa.types.is_decimal(kind) else kind
-
-
-def _plain_table(chunk: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = []
-    for field in schema:
-        values = chunk[field.name]
-        if values.type != field.type:
-            values = values.cast(field.type)
-        if pa.types.is_floating(field.type):  # one way to be missing
-            absent = pc.is_nan(values)
-            if pc.any(absent).as_py():
-                values = pc.if_else(absent, pa.scalar(None, field.type), values)
-        columns.append(values.combine_chunks())
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _parquet(chunk: pa.Table) -> bytes:
-    fields = [marks.marked(pa.field(one.name, one.type), marks.kind(one)) for one in chunk.schema]
-    chunk = pa.Table.from_arrays(chunk.columns, schema=pa.schema(fields))
-    sink = pa.BufferOutputStream()
-    try:
-        pq.write_table(
-            chunk, sink, compression="zstd", compression_level=3, row_group_size=chunk.num_rows, write_statistics=False
-        )
-    except pa.ArrowNotImplementedError as error:
-        raise InputError(
-            "a column cannot be kept", seen=str(error)[:300], remedy="Leave it out, or give it plain values."
-        ) from error
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def _chunk(workspace: Workspace, digest: str, columns: Sequence[str] | None) -> pa.Table:
-    with pq.ParquetFile(workspace.blobs.local(digest)) as file:
-        found = file.read(columns=list(columns) if columns is not None else None)
-    if columns is not None:
-        found = found.select(list(columns))
-    return found.combine_chunks()
-
-
 def _verified(workspace: Workspace, written: Written, schema: Schema) -> tuple[Schema, list[str]]:
     """Return the schema held against all rows, where it was inferred from a sample of them."""
     from luban.data.conform import conform
@@ -397,7 +322,7 @@ def _verified(workspace: Workspace, written: Written, schema: Schema) -> tuple[S
         doubtful = [place for place, column in enumerate(columns) if _parsed(column)]
         for chunk in written.manifest["chunks"]:
             for place in list(doubtful):
-                part = _chunk(workspace, chunk["digest"], [columns[place].name])
+                part = chunk_of(workspace, chunk["digest"], [columns[place].name])
                 try:
                     conform(part, [columns[place]], infinities="missing")
                 except InputError as error:
