@@ -502,19 +502,26 @@ def _labelled(workspace: Workspace, log: list[dict[str, Any]]) -> None:
     )
 
 
-def _asked(workspace: Workspace, url: str) -> list[dict[str, Any]]:
+def _asked(workspace: Workspace, url: str, step: int = 1) -> list[dict[str, Any]]:
     with httpx.Client(base_url=url, timeout=180) as client:
         for number in range(300):
-            ask(client, number, id=f"request {number}")
+            ask(client, step * number, id=f"request {number}")
         return until(lambda: _log(workspace, 300))
 
 
-def test_a_canary_that_labels_prove_wrong_is_rolled_back(folder: Path, workspace: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [(-40, "roc_auc was 0 "), pytest.param(1, "labelled predictions were wrong", marks=pytest.mark.long)],
+)
+def test_a_canary_that_labels_prove_wrong_is_rolled_back(
+    folder: Path, workspace: Workspace, step: int, why: str
+) -> None:
+    """By the metric that the model was made by, or where all rows are of one class by how many answers were wrong."""
     workspace.deployments.set("shop", {"small/6": 0.5, "small/5": 0.5})
     with deployment_server(folder, "shop") as (_, url):
-        _labelled(workspace, _asked(workspace, url))
+        _labelled(workspace, _asked(workspace, url, step))
         until(lambda: workspace.deployments.get("shop").traffic == {"small/6": 1.0})
-    assert "labelled predictions were wrong" in workspace.deployments.history("shop")[-1].detail["reason"]
+    assert why in workspace.deployments.history("shop")[-1].detail["reason"]
 
 
 @pytest.mark.long

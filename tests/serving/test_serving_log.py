@@ -170,7 +170,7 @@ def test_labels_of_every_kind_of_answer_are_counted(
         schema = pa.schema([*COLUMNS, ("output.prediction", answer)])
         workspace.predictions.append(pa.Table.from_pylist(rows, schema=schema))
         workspace.labels.add("shop", [str(place) for place in range(3)], None, pa.array(true, answer))
-        tally = labelled.wrong(workspace, deployment, began - MINUTE)["m/1"]
+        tally = labelled.wrong(task, "m/1", labelled.read(workspace, deployment, task, began - MINUTE))["m/1"]
     assert (tally.requests, tally.events) == (3, missed)
 
 

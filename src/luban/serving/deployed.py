@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from luban.core.errors import Conflict, InputError, LubanError
 from luban.execution.attempts import Attempts
-from luban.serving import labelled, watch
+from luban.serving import labelled, measured, watch
 from luban.serving.choice import Choice
 from luban.serving.counting import Counting
 from luban.serving.log.writer import LogWriter
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from luban.core.model import Deployment
     from luban.serving.arms import Arm
     from luban.serving.limits import Limits
+    from luban.serving.measured import Measured
     from luban.serving.rollout import Counts, Tally
     from luban.serving.runtime import Runtime
     from luban.serving.trials import Bench, Verdict
@@ -63,6 +64,7 @@ class _Labels:
     newest: int | None
     since: datetime
     until: float
+    measured: int = 0  # labelled rows that two versions had at least, when scores were computed last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,9 +333,20 @@ class Deployed:
             if newest != look.newest:
                 look.newest, look.until = newest, time.monotonic() + _SETTLED
             if newest is not None and time.monotonic() <= look.until:
-                wrong = labelled.wrong(self._workspace, arm.deployment, look.since)
-                self._bench.add(_seen(arm, {}, wrong))
+                self._bench.add(self._by_labels(arm, arm.deployment, look))
         self._next_labels = time.monotonic() + max(_LABELS, 10 * (time.monotonic() - started))
+
+    def _by_labels(self, arm: Arm, deployment: Deployment, look: _Labels) -> Seen:
+        """Return what labels say of the arms; their scores are computed when a test is due, not at each look."""
+        arms = list(self._watch.served[deployment.name].values())[-1].answering
+        task = arm.runtime.task
+        table = labelled.read(self._workspace, deployment, task, look.since)
+        wrong = labelled.wrong(task, arm.model, table)
+        rows = sorted(wrong[one.model].requests for one in arms if one.model in wrong)
+        if len(rows) < 2 or not measured.due(rows[-2], look.measured):
+            return _seen(arm, {}, wrong)
+        look.measured = rows[-2]
+        return _seen(arm, {}, wrong, labelled.measured(task, table, {one.model: one.runtime.threshold for one in arms}))
 
     def _retain(self) -> None:
         """Let the log forget what is older than the deployments say, once a day and when the server starts."""
@@ -358,7 +371,9 @@ class Deployed:
             self._next_sweep = time.monotonic() + _HOUR
 
 
-def _seen(arm: Arm, counts: Counts, wrong: dict[str, Tally] | None = None) -> Seen:
+def _seen(
+    arm: Arm, counts: Counts, wrong: dict[str, Tally] | None = None, scores: dict[str, Measured] | None = None
+) -> Seen:
     assert arm.deployment is not None
     return Seen(
         deployment=arm.deployment.name,
@@ -366,4 +381,5 @@ def _seen(arm: Arm, counts: Counts, wrong: dict[str, Tally] | None = None) -> Se
         traffic=arm.deployment.traffic,
         counts=counts,
         wrong=wrong,
+        scores=scores,
     )

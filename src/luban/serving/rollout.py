@@ -1,4 +1,4 @@
-"""Automatic rollback: a canary that fails, is slow or is wrong more often than the champion loses its share.
+"""Automatic rollback: a canary that fails, is slow or predicts worse than the champion loses its share.
 
 Three kinds of events are counted in both arms, and each is tested by `luban.serving.sequential` after every look:
 
@@ -6,7 +6,8 @@ Three kinds of events are counted in both arms, and each is tested by `luban.ser
 - slow answers: computed in more than twice the champion's median, and at least `NOTICEABLE` later (waiting for one's
   turn does not count: a slow canary makes the champion's requests wait too);
 - wrong predictions, as labels arrive: another class than the label or, for numbers, an error above the champion's
-  median error.
+  median error. They count only where the model's own metric cannot be had from the labelled rows of both arms;
+  where it can, that decides (`luban.serving.measured`).
 
 A canary goes when the evidence passes 1/`CHANCE`, it has answered `FEWEST` requests, and the difference of the rates
 is one that matters. A canary as good as the champion is rolled back with at most that chance by each test.
@@ -18,12 +19,14 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from luban.serving import measured as own
 from luban.serving.sequential import evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from luban.core.model import Deployment
+    from luban.serving.measured import Measured
 
 CHANCE = 0.001
 FEWEST = 30
@@ -89,6 +92,9 @@ class Trial:
 
     deployment: Deployment
     counts: Counts = field(default_factory=dict)
+    scores: dict[str, Measured] = field(default_factory=dict)
+    _tests: dict[str, tuple[int, int]] = field(default_factory=dict)  # of each canary: how many, and rows at the last
+    _found: dict[str, str] = field(default_factory=dict)  # why, of each canary whose score is worse
 
     def add(self, counts: Mapping[str, Mapping[str, Tally]]) -> None:
         """Add what was counted since the last look."""
@@ -107,14 +113,32 @@ class Trial:
         if sum(one.requests for one in wrong.values()) >= sum(one.requests for one in known.values()):
             self.counts["wrong"] = dict(wrong)
 
+    def measure(self, scores: Mapping[str, Measured]) -> None:
+        """Take the scores of labelled predictions by version, and test the canaries whose rows have grown enough."""
+        self.scores.update(scores)
+        its = self.scores.get(self.deployment.champion)
+        for canary in self.deployment.canaries:
+            theirs = self.scores.get(canary)
+            tests, before = self._tests.get(canary, (0, 0))
+            if its is None or theirs is None or not own.due(rows := min(theirs.rows, its.rows), before):
+                continue
+            self._tests[canary] = tests + 1, rows
+            if canary not in self._found and own.worse(theirs, its, tests + 1):
+                self._found[canary] = own.reason(canary, self.deployment.champion, theirs, its)
+
     def worse(self) -> tuple[str, str] | None:
         """Return (reference, reason) of a canary that is worse than the champion, or None."""
         champion, traffic = self.deployment.champion, self.deployment.traffic
         for canary in self.deployment.canaries:
             if not traffic[canary]:
                 continue
+            if canary in self._found:
+                return canary, self._found[canary]
             share = traffic[canary] / (traffic[canary] + traffic[champion])
+            measured = canary in self.scores and champion in self.scores
             for kind in DIFFERENCES:
+                if kind == "wrong" and measured:
+                    continue
                 tallies = self.counts.get(kind, {})
                 theirs, its = tallies.get(canary, Tally()), tallies.get(champion, Tally())
                 if judge(kind, theirs, its, share):

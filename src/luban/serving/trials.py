@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from luban.core.model import Deployment
+from luban.serving.measured import Measured  # noqa: TC001 - read at run time, from JSON
 from luban.serving.rollout import Tally, Trial
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Seen:
         By kind of event and version, what was added.
     wrong : mapping of str to Tally, optional
         By version, all labelled predictions, where they were read anew.
+    scores : mapping of str to Measured, optional
+        By version, the score of these by the model's own metric, where it was computed anew.
     """
 
     deployment: str
@@ -35,6 +38,7 @@ class Seen:
     traffic: Mapping[str, float]
     counts: Mapping[str, Mapping[str, Tally]]
     wrong: Mapping[str, Tally] | None = None
+    scores: Mapping[str, Measured] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +97,8 @@ class Trials:
             trial.add(seen.counts)
             if seen.wrong is not None:
                 trial.labelled(seen.wrong)
+            if seen.scores is not None:
+                trial.measure(seen.scores)
             if name not in self._decided:
                 worse = trial.worse()
                 if worse is None:
