@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import re
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from luban.core.report import Evidence
+from luban.foundation.attribution.unparted import UNPARTED, pairs, unparted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
 # A word, or one character of a script that puts no space between words.
-_WORD = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\\W_]+(?:'\\w+)?"
-)
+_WORD = re.compile(f"[{UNPARTED}]|[^\\W_{UNPARTED}]+(?:'[^\\W{UNPARTED}]+)?")
 _PARTED = re.compile(r"\S+")
 # Longer texts are covered in stretches of several words, so that there are no more variants than these.
 _MOST = 256
 _AT_ONCE = 32
 _LEAST = 1e-12
+
+Piece = tuple[int, int]
+"""Where a piece of a text begins and ends."""
 
 
 def covered_words(
@@ -35,6 +38,9 @@ def covered_words(
     instead: str = "",
 ) -> list[Evidence]:
     """Return what the score of a text loses as each of its words is left out; nothing for a text without words.
+
+    Characters of scripts that put no space between words are left out one by one, then those in pairs that speak alike,
+    see `luban.foundation.attribution.unparted.pairs`.
 
     Parameters
     ----------
@@ -51,22 +57,31 @@ def covered_words(
     together = -(-len(begins) // _MOST)
     begins = begins[::together]
     ends = [*begins[1:], len(text)]
-    variants = [
-        f"{text[:start]}{_covering(text[start:end], instead)} {text[end:]}"
-        for start, end in zip(begins, ends, strict=True)
-    ]
     whole = float(score([text])[0])
-    lost: list[float | None] = []
-    for start in range(0, len(variants), _AT_ONCE):
-        if start and time.monotonic() > deadline:
-            lost += [None] * (len(variants) - start)
-            break
-        lost += [whole - float(value) for value in score(variants[start : start + _AT_ONCE])]
-    largest = max(abs(value) for value in lost if value is not None)
+
+    def lost(pieces: Sequence[Piece]) -> list[float | None]:
+        variants = [f"{text[:start]}{_covering(text[start:end], instead)} {text[end:]}" for start, end in pieces]
+        found: list[float | None] = []
+        for start in range(0, len(variants), _AT_ONCE):
+            if start and time.monotonic() > deadline:
+                return found + [None] * (len(variants) - start)
+            found += [whole - float(value) for value in score(variants[start : start + _AT_ONCE])]
+        return found
+
+    pieces = list(zip(begins, ends, strict=True))
+    known = dict(zip(pieces, lost(pieces), strict=True))
+    if together == 1 and not instead and time.monotonic() < deadline:
+        chosen = [(pieces[place], pieces[place + 1]) for place in sorted(pairs(_alike(text, pieces, known)))]
+        both = [(first[0], second[1]) for first, second in chosen]
+        for (first, second), joined, value in zip(chosen, both, lost(both), strict=True):
+            if value is not None:
+                del known[first], known[second]
+                known[joined] = value
+    largest = max(abs(value) for value in known.values() if value is not None)
     rows: list[tuple[str, float | None]] = [(text[: begins[0]], 0.0)] if begins[0] else []
     rows += [
         (text[start:end], None if value is None else round(value / max(largest, _LEAST), 3))
-        for start, end, value in zip(begins, ends, lost, strict=True)
+        for (start, end), value in sorted(known.items())
     ]
     return [
         Evidence(
@@ -77,6 +92,17 @@ def covered_words(
             y=f"a weight of 1 is {largest:.3g} {unit}, which is lost without the piece",
         )
     ]
+
+
+def _alike(text: str, pieces: Sequence[Piece], known: Mapping[Piece, float | None]) -> dict[int, float]:
+    """Return by its first place what each two pieces weigh that are characters side by side and of one sign."""
+    found = {}
+    for place, (first, second) in enumerate(pairwise(pieces)):
+        one, other = known[first] or 0.0, known[second] or 0.0
+        beside = second[0] == first[0] + 1 and unparted(text[first[0]]) and unparted(text[second[0]])
+        if beside and one * other > 0:
+            found[place] = one + other
+    return found
 
 
 def _covering(piece: str, instead: str) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from luban.foundation.attribution.unparted import pairs, unparted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +27,9 @@ class _Word:
 def words(text: str, places: Sequence[Place], weights: np.ndarray, column: int) -> list[tuple[str, float | None]]:
     """Return the pieces of a text, which make it up again, each with its weight.
 
-    Tokens inside of a word are added up; characters of scripts that do not part words by spaces stay by themselves
-    where the tokens do. What stands between two words belongs to the piece before it. What the network has not read
-    has the weight None.
+    Tokens inside of a word are added up. Characters of scripts that do not part words by spaces, where the tokens part
+    them, are added up in pairs that speak alike. What stands between two words belongs to the piece before it. What the
+    network has not read has the weight None.
     """
     found: list[_Word] = []
     for place, weight in zip(places, weights, strict=True):
@@ -38,6 +41,7 @@ def words(text: str, places: Sequence[Place], weights: np.ndarray, column: int) 
             found[-1].weight += float(weight)
         else:
             found.append(_Word(start, place.end, float(weight)))
+    found = _paired(text, found)
     if not found:
         return [(text, None)] if text else []
     pieces: list[tuple[str, float | None]] = [(text[: found[0].start], 0.0)] if found[0].start else []
@@ -46,6 +50,23 @@ def words(text: str, places: Sequence[Place], weights: np.ndarray, column: int) 
         pieces.append((text[one.start : end], one.weight))
     rest = text[_end(text, found[-1].end) :]
     return [*pieces, (rest, None)] if rest else pieces
+
+
+def _paired(text: str, found: Sequence[_Word]) -> list[_Word]:
+    """Return the words with single characters of one script and one sign in pairs, see `unparted.pairs`."""
+
+    def alone(one: _Word) -> bool:
+        return one.end - one.start == 1 and unparted(text[one.start])
+
+    together = {
+        place: first.weight + second.weight
+        for place, (first, second) in enumerate(pairwise(found))
+        if first.end == second.start and alone(first) and alone(second) and first.weight * second.weight > 0
+    }
+    chosen = pairs(together)
+    joined = [_Word(found[place].start, found[place + 1].end, together[place]) for place in chosen]
+    rest = [one for place, one in enumerate(found) if not {place, place - 1} & chosen]
+    return sorted([*joined, *rest], key=lambda one: one.start)
 
 
 def _joined(text: str, end: int, start: int) -> bool:
