@@ -12,6 +12,8 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import cross_val_score
 
 import luban
+from luban.execution.inline import InlineExecutor
+from luban.execution.local import LocalExecutor
 from luban.sklearn import AutoClassifier, AutoRegressor
 
 if TYPE_CHECKING:
@@ -53,8 +55,10 @@ def test_what_cannot_be_learnt_is_a_value_error() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", [AutoClassifier, AutoRegressor])
-def test_passes_the_checks_that_scikit_learn_ships(kind: type) -> None:
+def test_passes_the_checks_that_scikit_learn_ships(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many fits, which need no process of their own each."""
     from sklearn.utils.estimator_checks import check_estimator
 
+    monkeypatch.setattr(LocalExecutor, "of_this_machine", classmethod(lambda cls: InlineExecutor()))
     reason = "a fitted model is kept by a workspace and read back byte for byte; it has no pickled form"
     check_estimator(kind(**QUICK), expected_failed_checks={"check_estimators_pickle": reason}, on_skip=None)
