@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +20,7 @@ from luban.core.alert import AlertRule, AlertState
 from luban.core.errors import InputError, LubanError, NotFound, Refused, Unavailable
 from luban.core.model import Signature
 from luban.core.schema import Column
+from luban.core.serial import to_json
 from luban.core.task import Task
 from luban.monitoring.alerts import address, channel, mail, webhook
 from luban.monitoring.alerts.look import look, step
@@ -186,6 +190,61 @@ def test_what_could_not_be_told_is_told_at_the_next_look(workspace: Workspace, a
         hook.code = 200
         assert look(workspace.alerts, "adult", off, NOON) == ("Recovered: moved on adult: drift.share > 0.3, now 0.1",)
         assert look(workspace.alerts, "adult", off, NOON) == ()
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from luban.monitoring.alerts import channel
+from luban.monitoring.alerts.look import look
+from luban.store import Workspace
+send = channel.send
+def killed(rule, notice):
+    if sys.argv[2] == "after":
+        send(rule, notice)
+    os.kill(os.getpid(), signal.SIGKILL)
+channel.send = killed
+with Workspace.open(sys.argv[1]) as workspace:
+    look(workspace.alerts, "adult", {"drift.share": float(sys.argv[3])}, datetime.fromisoformat(sys.argv[4]))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_while_telling_loses_no_notice(workspace: Workspace, allowed: None, when: str) -> None:
+    """The process dies before a notice is sent, or before that is noted: the next looks send it under the same id. The
+    alarm and its end come in their order, each at least once; another look while somebody tells sends nothing."""
+    with receiver() as hook:
+        alerts_add(workspace, "moved", "adult", "drift.share > 0.3", to=hook.url)
+        for place, share in enumerate((0.5, 0.1)):
+            moment = NOON + timedelta(hours=place)
+            told = len(hook.taken)
+            command = [sys.executable, "-c", KILLED, str(workspace.root), when, str(share), moment.isoformat()]
+            assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+            figures = {"drift.share": share}
+            assert look(workspace.alerts, "adult", figures, moment + timedelta(seconds=5)) == ()
+            line, *_ = look(workspace.alerts, "adult", figures, moment + timedelta(minutes=3))
+            assert line.startswith(("Alarm", "Recovered")[place])
+            assert look(workspace.alerts, "adult", figures, moment + timedelta(minutes=6)) == ()
+            mine = [json.loads(body) for _, _, body in hook.taken[told:]]
+            assert len(mine) == {"before": 1, "after": 2}[when]
+            assert {(one["id"], one["event"]) for one in mine} == {(mine[0]["id"], ("alarm", "recovery")[place])}
+
+
+def test_what_was_left_untold_waits_for_quiet_hours_and_receivers(workspace: Workspace, allowed: None) -> None:
+    """A notice that a killed process left: not in quiet hours, again and again until it is taken, then never more."""
+    with receiver(503) as hook:
+        alerts_add(workspace, "moved", "adult", "drift.share > 0.3", to=hook.url, quiet="22:00-07:00")
+        left = AlertState(since=NOON, told=NOON, value=0.5, notice=to_json(NOTICE), claimed=NOON)
+        assert workspace.alerts.move("moved", AlertState(), left)
+        on = {"drift.share": 0.5}
+        assert look(workspace.alerts, "adult", on, NOON.replace(hour=23)) == ()
+        morning = NOON + timedelta(days=1)
+        assert "Could not tell" in look(workspace.alerts, "adult", on, morning)[0]
+        hook.code = 200
+        assert look(workspace.alerts, "adult", on, morning) == (NOTICE.line,)
+        assert look(workspace.alerts, "adult", on, morning + timedelta(hours=1)) == ()
+    assert {json.loads(body)["id"] for _, _, body in hook.taken} == {NOTICE.id}
 
 
 def test_of_two_that_see_the_same_alarm_one_tells(workspace: Workspace) -> None:

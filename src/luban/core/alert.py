@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 Comparison = Literal[">", ">=", "<", "<="]
@@ -57,8 +58,14 @@ class AlertState:
         When somebody was last told of this alarm.
     value : float, optional
         The figure at the last look.
+    notice : mapping, optional
+        What is to be told, kept until it was: who is killed meanwhile leaves it to the next look.
+    claimed : datetime, optional
+        When somebody last set out to tell it.
     """
 
     since: datetime | None = None
     told: datetime | None = None
     value: float | None = None
+    notice: Mapping[str, Any] | None = None
+    claimed: datetime | None = None

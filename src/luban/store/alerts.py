@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from luban.store.database import Database
 
 _RULE = ("name", "deployment", "figure", "comparison", "limit", "to", "secret", "quiet", "repeat")
+_STATE = ("since", "told", "value", "notice", "claimed")
 
 
 class Alerts:
@@ -73,13 +74,13 @@ class Alerts:
     def move(self, name: str, before: AlertState, after: AlertState) -> bool:
         """Let a rule stand as `after` where it still stands as `before`; return whether it did.
 
-        Of two processes that see the same alarm one moves it, and that one tells.
+        Of two processes that see the same alarm, or an untold notice, one moves it, and that one tells.
         """
         with self._database.writing(lock=f"alert/{name}") as connection:
             row = _find(connection, name)
-            if row is None or (row.since, row.told) != (before.since, before.told):
+            if row is None or (row.since, row.told, row.claimed) != (before.since, before.told, before.claimed):
                 return False
-            values: dict[str, Any] = {"since": after.since, "told": after.told, "value": after.value}
+            values: dict[str, Any] = {key: getattr(after, key) for key in _STATE}
             connection.execute(update(alerts).where(alerts.c.name == name).values(**values))
         return True
 
@@ -93,4 +94,4 @@ def _rule(row: Row[Any]) -> AlertRule:
 
 
 def _state(row: Row[Any]) -> AlertState:
-    return AlertState(since=row.since, told=row.told, value=row.value)
+    return AlertState(**{key: row._mapping[key] for key in _STATE})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from luban.core.alert import AlertState
 from luban.core.errors import LubanError
+from luban.core.serial import from_json, to_json
 from luban.monitoring.alerts import channel
 from luban.monitoring.alerts.notice import Notice
 from luban.monitoring.alerts.quiet import is_quiet
@@ -22,25 +23,32 @@ if TYPE_CHECKING:
 Event = Literal["alarm", "reminder", "recovery"]
 
 
+PATIENCE = timedelta(minutes=2)
+"""For how long somebody who set out to tell a notice is left to do so; after that they were killed."""
+
+
 def look(alerts: Alerts, deployment: str, figures: Mapping[str, float], moment: datetime) -> tuple[str, ...]:
     """Return what was told, or could not be, in a line each.
 
     An alarm is told once, again after the rule's `repeat`, and when it is over. In quiet hours nothing is told: what
-    still holds after them is told then. What could not be told is tried again at the next look.
+    still holds after them is told then. What could not be told is tried again at the next look. What is to be told is
+    kept before it is sent, and forgotten after: a kill in between lets it be sent once more, under the same id.
 
     Parameters
     ----------
     figures : mapping of str to float
         As `luban.monitoring.alerts.figures.figures` gives them; a rule about a figure that is not there rests.
     """
-    lines = []
-    for rule, state in alerts.list(deployment):
-        found = crossed(rule, figures)
-        if found is None:
+    lines: list[str] = []
+    for rule, known in alerts.list(deployment):
+        state = known if known.notice is None else _again(alerts, rule, known, moment, lines)
+        found = None if state is None else crossed(rule, figures)
+        if state is None or found is None:
             continue
         name, value, on = found
         event, after = step(rule, state, value, on=on, moment=moment)
-        if not alerts.move(rule.name, state, after) or event is None:
+        if event is None:
+            alerts.move(rule.name, state, after)
             continue
         notice = Notice(
             event=event,
@@ -53,15 +61,35 @@ def look(alerts: Alerts, deployment: str, figures: Mapping[str, float], moment: 
             moment=moment,
             since=state.since or after.since,
         )
-        try:
-            channel.send(rule, notice)
-            lines.append(notice.line)
-        except LubanError as error:
-            lines.append(f"Could not tell {channel.shown(rule.to)} of {rule.name}: {error}")
-            # As it was before, so that the next look tells it: a recovery too.
+        meant = replace(after, notice=to_json(notice), claimed=moment)
+        if alerts.move(rule.name, state, meant):
+            # Where it cannot be told it is as before, so that the next look tells it: a recovery too.
             untold = replace(after, since=state.since or after.since, told=state.told)
-            alerts.move(rule.name, after, untold)
+            alerts.move(rule.name, meant, after if _told(rule, notice, lines) else untold)
     return tuple(lines)
+
+
+def _again(alerts: Alerts, rule: AlertRule, state: AlertState, moment: datetime, lines: list[str]) -> AlertState | None:
+    """Tell what somebody set out to tell and perhaps did not; return how the rule stands, None where it has to wait."""
+    busy = state.claimed is not None and timedelta(0) <= moment - state.claimed < PATIENCE
+    if busy or is_quiet(rule.quiet, moment):
+        return None
+    mine = replace(state, claimed=moment)
+    if not alerts.move(rule.name, state, mine):
+        return None
+    told = _told(rule, from_json(Notice, state.notice), lines)
+    after = replace(mine, claimed=None, notice=None if told else state.notice)
+    return after if alerts.move(rule.name, mine, after) and told else None
+
+
+def _told(rule: AlertRule, notice: Notice, lines: list[str]) -> bool:
+    try:
+        channel.send(rule, notice)
+    except LubanError as error:
+        lines.append(f"Could not tell {channel.shown(rule.to)} of {rule.name}: {error}")
+        return False
+    lines.append(notice.line)
+    return True
 
 
 def step(

@@ -49,6 +49,7 @@ def send(recipient: str, notice: Notice) -> None:
     message["Subject"] = f"[luban] {notice.line}".replace("\r", " ").replace("\n", " ")
     message["From"] = os.environ.get(SENDER) or f"luban@{parts.hostname}"
     message["To"] = recipient
+    message["Message-ID"] = f"<{notice.id}@luban.invalid>"  # sent twice it is one mail
     since = f"\nSince: {notice.since.isoformat()}" if notice.since else ""
     message.set_content(f"{notice.line}\n\nSeen: {notice.moment.isoformat()}{since}\n")
     context = ssl.create_default_context()

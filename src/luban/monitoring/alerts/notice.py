@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from datetime import datetime
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - read at run time, from JSON
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +19,8 @@ class Notice:
         The figure that crossed the limit (of a pattern the one furthest over it).
     since : datetime, optional
         When the alarm came on.
+    id : str
+        Its own; one that comes twice is told once by a receiver that remembers it.
     """
 
     event: Literal["alarm", "reminder", "recovery", "test"]
@@ -31,6 +32,7 @@ class Notice:
     limit: float
     moment: datetime
     since: datetime | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def line(self) -> str:

@@ -99,7 +99,7 @@ class _Rules:
         return lease is not None
 
     def _goes_on(self, name: str) -> bool:
-        return any(state.since or state.told for _, state in self._workspace.alerts.list(name))
+        return any(state.since or state.told or state.notice for _, state in self._workspace.alerts.list(name))
 
     def _process(self, names: list[str]) -> dict[str, Any] | None:
         """Return what came of a look by name; None where the server stops."""

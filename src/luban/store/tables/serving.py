@@ -92,5 +92,7 @@ alerts = Table(
     Column("value", Double),
     Column("created", Moment, nullable=False),
     Column("actor", Text, nullable=False),
+    Column("notice", JSON(none_as_null=True)),
+    Column("claimed", Moment),
     Index("alerts_by_deployment", "deployment"),
 )
