@@ -80,7 +80,7 @@ def _planned(line: PlanLine) -> dict[str, Any]:
         "backbone": line.backbone or None,
         "about s": None if line.seconds is None else round(line.seconds, 1),
         "memory GB": None if line.memory is None else round(line.memory / 1e9, 2),
-        "": line.parameters,
+        "": "" if line.parameters == f"way={line.way}" else line.parameters,
     }
 
 

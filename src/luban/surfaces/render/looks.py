@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from luban.core.run import Run
 
-MOST_LINES = 12
 REGISTERED = (fits, registry, updating)
 """Modules with more looks."""
 
