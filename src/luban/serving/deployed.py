@@ -282,7 +282,7 @@ class Deployed:
     # --- the store --------------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        while not self._closing.wait(watch.INTERVAL):
+        while not self._watch.wait(self._closing):
             for work in (
                 self._record,
                 self._watch.look,

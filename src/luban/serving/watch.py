@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 INTERVAL = 0.25
 """Seconds between two looks."""
 
+GLANCE = 0.02
+"""Seconds after which it is seen whether anything was written at all, where that costs next to nothing."""
+
 _LONGEST = 10.0  # seconds until what could not be loaded is tried again, at most
 
 Served = dict[str, dict[str, Arms]]
@@ -87,6 +90,7 @@ class Watch:
         self._waiting: dict[str, Runtime] = {}  # loaded for names of which another version cannot be
         self._wanted: tuple[_Wanted, ...] = ()
         self._head: tuple[int, str] | None = None
+        self._stamp = workspace.stamp()
         self._failing: dict[str, str] = {}
         self._again, self._wait = 0.0, INTERVAL
         self._overruled: dict[str, tuple[_Wanted, Deployment]] = {}
@@ -117,6 +121,29 @@ class Watch:
         self.served, self._runtimes = self._build(self._wanted, loaded)
         self._waiting = _others(loaded, self._runtimes)
         return self.served
+
+    def wait(self, closing: threading.Event) -> bool:
+        """Wait until the next look is due, or there is something for it to see; return whether `closing` was set."""
+        if self._stamp is None:
+            return closing.wait(INTERVAL)
+        due = time.monotonic() + INTERVAL
+        while (left := due - time.monotonic()) > 0:
+            if closing.wait(min(GLANCE, left)):
+                return True
+            if self._is_moved():
+                return False
+        return closing.is_set()
+
+    def _is_moved(self) -> bool:
+        """Return whether the audit chain has another end; it is read where anything was written to the store."""
+        stamp = self._workspace.stamp()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            return self._workspace.audit.head() != self._head
+        except LubanError:  # the look that is due tells
+            return False
 
     def look(self) -> None:
         """Follow the store where it has changed; where it does not answer all stays as it is."""

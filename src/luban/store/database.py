@@ -80,6 +80,20 @@ class Database:
         """``"sqlite"`` or ``"postgresql"``."""
         return self._engine.dialect.name
 
+    def stamp(self) -> tuple[int, ...] | None:
+        """Return what is another after a write of any process, for some microseconds; None where only asking tells.
+
+        Of SQLite it is the log's size and last change: every write goes there first. Two writes within a tick of the
+        file system's clock, of which the second begins the log anew, may have the same.
+        """
+        if self.dialect != "sqlite":
+            return None
+        try:
+            log = Path(f"{self._url.database}-wal").stat()
+        except OSError:  # nobody has it open
+            return ()
+        return log.st_ino, log.st_size, log.st_mtime_ns
+
     def prepare(self) -> None:
         """Do once, before there are tables, what a new database needs."""
         if self.dialect == "sqlite":

@@ -133,6 +133,10 @@ class Workspace:
         """The kind of database that holds the rows: ``"sqlite"`` or ``"postgresql"``."""
         return self._database.dialect
 
+    def stamp(self) -> tuple[int, ...] | None:
+        """Return what is another after a write to the rows, be it by another process; None where only asking tells."""
+        return self._database.stamp()
+
     @cached_property
     def predictions(self) -> Predictions:
         """The prediction log (made when asked for: it needs pyarrow, which most commands do not)."""
