@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from luban.core.errors import Conflict, Unavailable
-from luban.store import Workspace, chunks, media
+from luban.store import Blobs, Workspace, chunks, media
 from luban.store.digests import digest_of
 from luban.store.predictions import COLUMNS
 
@@ -144,6 +145,44 @@ def test_a_claim_that_is_too_old_stores_no_row(workspace: Workspace, monkeypatch
     assert there(workspace, b"late")
 
 
+def test_content_that_is_written_after_its_claim_has_ended_goes(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that stood still for an hour in the middle of writing: no row names what it wrote then."""
+    put = type(workspace.blobs).put
+
+    def late(self: Blobs, content: bytes) -> str:
+        if content == b"late":
+            with monkeypatch.context() as patch:
+                patch.setattr(media, "CLAIMED", timedelta(0))
+                workspace.predictions.media.sweep()
+        return put(self, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(workspace.blobs), "put", late)
+        with pytest.raises(Conflict):
+            keep(workspace, "a", b"late")
+    assert workspace.predictions.media.blobs.has(digest_of(b"late"))
+    workspace.predictions.media.sweep()
+    assert not there(workspace, b"late")
+
+
+def test_what_was_half_written_goes_a_day_later_though_nothing_is_written_any_more(store: Path) -> None:
+    """A killed writer leaves part of somebody's picture in a file that nothing names."""
+    with Workspace.open(store) as workspace:
+        keep(workspace, "a", b"whole")
+    half = store / "blobs" / media.PLACE / "incoming" / "half"
+    half.write_bytes(b"wh")
+    with Workspace.open(store) as workspace:
+        workspace.predictions.media.sweep()
+        assert half.exists(), "its writer may be at it"
+    os.utime(half, times=(0, 0))
+    with Workspace.open(store) as workspace:
+        workspace.predictions.media.sweep()
+        assert not half.exists()
+        assert there(workspace, b"whole")
+
+
 def test_what_a_killed_writer_left_is_swept_when_its_claim_ends(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +273,9 @@ def test_an_object_store_keeps_them_and_copies_go(
         assert place.path(digest).read_bytes() == b"far away"
         assert place.path(digest).is_relative_to(tmp_path / "copies")
         assert not list((tmp_path / ".luban").rglob(digest[-62:]))
+        killed = workspace.predictions.media.at(tmp_path / ".luban" / "cache" / "asked" / "bars")
+        assert killed.local(digest).exists()  # as a killed update leaves it
         workspace.predictions.erase("alice")
         assert not there(workspace, b"far away")
         assert not place.has(digest)
+        assert not list((tmp_path / ".luban").rglob(digest[-62:]))

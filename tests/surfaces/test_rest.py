@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from rest_server import answering
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from luban.core import plugins
 from luban.core.errors import Refused
 from luban.serving.hosts import is_loopback
 from luban.store import Workspace
-from luban.surfaces.rest import application, serve, words
+from luban.surfaces.rest import application, refusals, serve, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,6 +260,15 @@ def test_wrong_routes_and_hosts_get_objects_too(client: httpx.Client) -> None:
     }
     assert client.get("/", headers={"host": "[bad"}).status_code == 403
     assert client.post("/api/predict", json={}, headers={"origin": "null"}).status_code == 403
+
+
+@pytest.mark.parametrize("status", [400, 403, 418, 503])
+def test_what_http_itself_refuses_keeps_its_number(status: int) -> None:
+    """Not everything that is no answer is a route that is not there."""
+    asked = Request({"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"x")], "query_string": b""})
+    refused, headers = refusals.told(asked, HTTPException(status, "No Such Luck", headers={"retry-after": "7"}))
+    assert (refused.status, refused.happened, headers) == (status, "no such luck", {"retry-after": "7"})
+    assert refused.code == {403: "refused", 503: "unavailable"}.get(status, "bad-input")
 
 
 def test_of_a_path_with_several_routes_all_methods_are_told(client: httpx.Client) -> None:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEAD = 64 * 1024
-"""Bytes of a request's address, names and values of headers at most: a token with a person's many groups has 8 KB."""
+"""Bytes of the lines of a request's head at most: a token with a person's many groups has 8 KB."""
+
+_LINE = len(b": \r\n")
+"""What a line of a head has beside a name and a value, as clients write it; of the first line's parts it is less."""
 
 _LOG = logging.getLogger(__name__)
 _LOG.setLevel(logging.ERROR)  # uvicorn warns of each request that is none, in plain words among the lines of the log
@@ -78,7 +81,7 @@ class _Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._heading, self._unread = False, 0
         self._end_wait()
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD:
+        if len(self.url) + sum(len(name) + len(value) + _LINE for name, value in self.headers) > HEAD:
             self._too_large = True
             raise ValueError("the head of a request is too large")  # which ends the parsing with what follows here
         super().on_headers_complete()

@@ -87,6 +87,17 @@ class Blobs:
         self._place.remove(valid_digest(digest))
         self._cache.remove(digest)
 
+    def copies(self) -> list[Folder]:
+        """Return the folders below the local cache in which others (see `below`) have copies of remote content."""
+        if isinstance(self._place, Folder) or not self._cache.root.is_dir():
+            return []
+        return [Folder(one) for one in sorted(self._cache.root.iterdir()) if (one / "sha256").is_dir()]
+
+    def tidy(self) -> None:
+        """Remove what killed writers left half written, once it is a day old; in an object store they leave nothing."""
+        if isinstance(self._place, Folder):
+            self._place.tidy()
+
     def path(self, digest: str) -> Path:
         """Return where `local` puts the content; nothing is looked for."""
         return (self._place if isinstance(self._place, Folder) else self._cache).path(valid_digest(digest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 import time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STALE = 24 * 3600.0
+_HOUR = 3600.0
 
 
 class Folder:
@@ -35,7 +37,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._swept = False
+        self._next = -math.inf
 
     def path(self, digest: str) -> Path:
         """Return where the content of this digest is, or would be."""
@@ -85,7 +87,7 @@ class Folder:
             if digest is not None and self.intact(digest):
                 return digest
             incoming.mkdir(parents=True, exist_ok=True)
-            self._sweep(incoming)
+            self.tidy()
             handle, name = tempfile.mkstemp(dir=incoming)
             try:
                 found = _fill(handle, content)
@@ -113,14 +115,16 @@ class Folder:
         os.replace(name, target)  # noqa: PTH105
         _sync_folder(target.parent)
 
-    def _sweep(self, incoming: Path) -> None:
-        if self._swept:
+    def tidy(self) -> None:
+        """Remove what killed writers left, once it is a day old; looked for by the hour at most."""
+        if time.monotonic() < self._next:
             return
-        self._swept = True
-        for left in incoming.iterdir():
-            with suppress(FileNotFoundError):  # another process sweeps too
-                if time.time() - left.stat().st_mtime > STALE:
-                    left.unlink()
+        self._next = time.monotonic() + _HOUR
+        with suppress(FileNotFoundError):  # nothing was ever written, or another process tidies up too
+            for left in (self.root / "incoming").iterdir():
+                with suppress(FileNotFoundError):
+                    if time.time() - left.stat().st_mtime > STALE:
+                        left.unlink()
 
 
 def missing(digest: str, where: object) -> NotFound:

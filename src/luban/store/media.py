@@ -77,6 +77,7 @@ class Media:
         except LubanError:
             with suppress(LubanError), self._database.writing(lock=LOCK) as connection:  # else it ends by itself
                 drop(connection, [claim])
+                _condemn(connection, contents)  # a sweep may have ended the claim before all of it was written
             raise
 
     def kept(self, digests: Collection[str]) -> set[str]:
@@ -99,13 +100,20 @@ class Media:
                 digests = connection.scalars(query).all()
             if not digests:
                 break
-            with self._database.writing(lock=LOCK) as connection:
-                for digest in set(digests) - _named(connection, digests):
-                    self.blobs.remove(digest)
+            with self._database.writing(lock=LOCK) as connection, ThreadPoolExecutor(WRITERS) as pool:
+                for _ in pool.map(self._erase, set(digests) - _named(connection, digests)):
+                    pass
                 gone = media.c.digest.in_(digests) & (media.c.chunk == NOBODY)
                 connection.execute(delete(media).where(gone))
             swept += len(digests)
+        self.blobs.tidy()
         return swept
+
+    def _erase(self, digest: str) -> None:
+        """Erase content, and the copies of it that a killed update of this workspace has left here."""
+        self.blobs.remove(digest)
+        for copies in self.blobs.copies():
+            copies.remove(digest)
 
     def _end_claims(self) -> None:
         old = (media.c.chunk < NOBODY) & (media.c.moment < now() - CLAIMED)
@@ -147,7 +155,13 @@ def drop(connection: Connection, holders: Sequence[int], *, left: Collection[str
     staying = sorted(before & set(left))
     if staying:
         connection.execute(insert(media), [{"digest": one, "chunk": to, "moment": moment} for one in staying])
-    for part in _parts(sorted(before - set(staying))):
+    _condemn(connection, before - set(staying))
+
+
+def _condemn(connection: Connection, digests: Collection[str]) -> None:
+    """Note what nothing names, to be erased by `Media.sweep`."""
+    moment = now()
+    for part in _parts(sorted(digests)):
         gone = sorted(set(part) - _named(connection, part))
         rows = [{"digest": one, "chunk": NOBODY, "moment": moment} for one in gone]
         upsert_many(connection, media, ["digest", "chunk"], rows)

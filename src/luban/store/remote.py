@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import LubanError, MissingExtra, Unavailable
@@ -84,9 +84,8 @@ class Remote:
 
     def remove(self, digest: str) -> None:
         """Erase the content where it is there."""
-        if self.has(digest):
-            with self._reaching():
-                self._files.rm_file(self._key(digest))
+        with self._reaching(), suppress(FileNotFoundError):
+            self._files.rm_file(self._key(digest))
 
     def _key(self, digest: str) -> str:
         plain = digest.removeprefix(PREFIX)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from starlette.routing import Match
 
-from luban.core.errors import LubanError, NotFound
+from luban.core.errors import Conflict, InputError, LubanError, NotFound, Refused, Unavailable, Unsupported
 
 if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
@@ -20,10 +20,17 @@ class NotAllowed(LubanError):
     status: ClassVar[int] = 405
 
 
+_KINDS: dict[int, type[LubanError]] = {one.status: one for one in (InputError, Refused, Conflict, Unsupported)}
+
+
 def told(request: Request, error: HTTPException) -> tuple[LubanError, dict[str, str]]:
     """Return what a request gets that no route took, and the headers of the answer."""
     seen = f"{request.method} {request.url.path}"
-    if error.status_code != NotAllowed.status:
+    if error.status_code not in (NotFound.status, NotAllowed.status):
+        kind = _KINDS.get(error.status_code, InputError if error.status_code < 500 else Unavailable)
+        exact = type(kind.__name__, (kind,), {"status": error.status_code})
+        return exact(error.detail.lower(), seen=seen), dict(error.headers or {})
+    if error.status_code == NotFound.status:
         remedy = "The routes: /docs. A model answers once it is deployed: luban deploy NAME MODEL."
         return NotFound(error.detail.lower(), seen=seen, remedy=remedy), {}
     allowed = _methods(request) or (error.headers or {}).get("Allow", "").split(", ")
