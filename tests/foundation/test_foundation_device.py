@@ -6,6 +6,7 @@ No GPU is needed: a device that holds no numbers (``meta``) tells by its tensors
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +111,23 @@ def test_a_network_that_was_loaded_answers_where_training_computes(monkeypatch: 
     assert (place.device, copy.weight.device, network.weight.device.type) == (META, META, "cpu")
     assert device.at_work(network)[0] is copy
     assert device.at_work(copy)[0] is copy
+
+
+def test_what_helps_is_said_where_a_gpu_has_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's own words are a page of figures; the first of them stays."""
+    task, training = problem("text", "binary", 12)
+    words = (
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which none is free."
+    )
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError(words)
+
+    monkeypatch.setattr(import_module("luban.foundation.adapt"), "set_up", full)
+    with pytest.raises(
+        InputError, match=r"memory of the GPU does not suffice; seen: CUDA out of memory\. Use a smaller"
+    ):
+        adapt(backbone("text"), "full", task, task.inputs, training, None, parameters={}, effort=Effort())
 
 
 def test_a_checkpoint_of_another_device_is_gone_on_from(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def adapt(
     count = 1 if chosen.reads_only and settings.processes is None else settings.processes
     with (
         device.threads(effort.threads),
+        device.room_told(),
         device.repeatable(device.processor(), wanted=math.isinf(effort.deadline)),
         processes.shared(
             processes.Job(backbone, way, task, tuple(columns), training, validation, parameters, effort, augmentation),

@@ -81,7 +81,7 @@ def forecast(
     begun = time.monotonic()
     rows = len(training.table)
     sample = _sample(training, effort.seed)
-    with device.threads(effort.threads):
+    with device.threads(effort.threads), device.room_told():
         with Peak(device.here().device) as peak:
             setup = set_up(
                 backbone,

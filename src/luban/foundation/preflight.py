@@ -88,7 +88,7 @@ def preflight(
         found += _cut_words(preparation, few)
     if any(one.verdict == "block" for one in found) or time.monotonic() - begun > SECONDS:
         return _worst_first(found)
-    with device.threads(effort.threads):
+    with device.threads(effort.threads), device.room_told():
         setup = set_up(
             backbone,
             chosen,

@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from luban.core.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
@@ -122,6 +124,26 @@ def repeatable(device: torch.device, *, wanted: bool) -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+@contextmanager
+def room_told() -> Iterator[None]:
+    """Say what helps where the memory of a GPU does not suffice.
+
+    Raises
+    ------
+    InputError
+        In place of PyTorch's own error, which is a page of figures.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            "the memory of the GPU does not suffice",
+            seen=str(error).partition(". ")[0],
+            remedy="Use a smaller batch, accumulate=4, checkpointing=true, a smaller max_length, or a way that trains "
+            "fewer weights, such as lora or linear_probe; or end what else computes there.",
+        ) from error
 
 
 def where(network: torch.nn.Module) -> Place:
