@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -35,6 +36,7 @@ _to_text = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_
 
 
 _open: WeakSet[Database] = WeakSet()
+_inherited: list[sqlite3.Connection | None] = []  # a forked child keeps what is its parent's: closing it does harm
 
 
 def _let_go() -> None:
@@ -68,6 +70,9 @@ class Database:
         self._url = _read_url(url)
         self._pid = os.getpid()
         self._engine = self._connect()
+        self._glance: sqlite3.Connection | None = None
+        self._glances = 0  # how often it was opened: two connections count each for itself
+        self._glancing = threading.Lock()
         _open.add(self)
 
     @property
@@ -80,19 +85,22 @@ class Database:
         """``"sqlite"`` or ``"postgresql"``."""
         return self._engine.dialect.name
 
-    def stamp(self) -> tuple[int, ...] | None:
-        """Return what is another after a write of any process, for some microseconds; None where only asking tells.
+    def stamp(self) -> tuple[int, int] | None:
+        """Return what is another as soon as a write of any process can be seen; None where only asking tells.
 
-        Of SQLite it is the log's size and last change: every write goes there first. Two writes within a tick of the
-        file system's clock, of which the second begins the log anew, may have the same.
+        Of SQLite it is the counter that a connection of its own keeps in memory that all processes share: it costs some
+        microseconds, and no file is read.
         """
-        if self.dialect != "sqlite":
+        if self._alive().dialect.name != "sqlite":
             return None
-        try:
-            log = Path(f"{self._url.database}-wal").stat()
-        except OSError:  # nobody has it open
-            return ()
-        return log.st_ino, log.st_size, log.st_mtime_ns
+        with self._glancing:
+            try:
+                if self._glance is None:
+                    self._glance, self._glances = _sqlite_connection(self._url, timeout=0.0), self._glances + 1
+                ((version,),) = self._glance.execute("PRAGMA data_version").fetchall()
+            except sqlite3.Error:  # whoever asks for rows is told
+                return self._glances, -1
+        return self._glances, version
 
     def prepare(self) -> None:
         """Do once, before there are tables, what a new database needs."""
@@ -143,10 +151,18 @@ class Database:
 
     def close(self) -> None:
         """Close the connections that are idle; others are closed when they come back."""
+        with self._glancing:
+            if self._pid != os.getpid():
+                _inherited.append(self._glance)
+            elif self._glance is not None:
+                self._glance.close()
+            self._glance = None
         self._engine.dispose(close=self._pid == os.getpid())
 
     def _alive(self) -> Engine:
         if self._pid != os.getpid():
+            _inherited.append(self._glance)
+            self._glance, self._glancing = None, threading.Lock()
             self._engine.dispose(close=False)
             self._engine, self._pid = self._connect(), os.getpid()
         return self._engine
@@ -200,18 +216,7 @@ def _read_url(address: str | URL) -> URL:
 
 
 def _sqlite_engine(url: URL, common: dict[str, Any]) -> Engine:
-    path = Path(url.database or "")
-
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"file:{quote(str(path))}?{_access(path)}",
-            uri=True,
-            timeout=PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-
-    engine = create_engine(url, creator=connect, **common)
+    engine = create_engine(url, creator=partial(_sqlite_connection, url), **common)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
@@ -228,6 +233,17 @@ def _sqlite_engine(url: URL, common: dict[str, Any]) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _sqlite_connection(url: URL, timeout: float = PATIENCE) -> sqlite3.Connection:
+    path = Path(url.database or "")
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?{_access(path)}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
 
 def _access(path: Path) -> str:

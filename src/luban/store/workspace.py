@@ -133,7 +133,7 @@ class Workspace:
         """The kind of database that holds the rows: ``"sqlite"`` or ``"postgresql"``."""
         return self._database.dialect
 
-    def stamp(self) -> tuple[int, ...] | None:
+    def stamp(self) -> tuple[int, int] | None:
         """Return what is another after a write to the rows, be it by another process; None where only asking tells."""
         return self._database.stamp()
 
