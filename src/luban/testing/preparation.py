@@ -47,6 +47,7 @@ def check_preparation(preparation: Preparation, table: pa.Table) -> None:
         _check_cut(preparation, found)
     if isinstance(preparation, Inspecting):
         assert all(one.what for one in preparation.inspect(rows)), "a finding says nothing"
+        assert all(one.what for one in preparation.inspect(rows, seconds=0.0)), "a hurried finding says nothing"
     if isinstance(preparation, Glancing):
         assert all(one.what for one in preparation.glance(rows)), "a finding by heads says nothing"
 
