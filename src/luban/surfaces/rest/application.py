@@ -7,7 +7,6 @@ a JSON object. A long one answers 202 with the address of its job.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,8 +146,7 @@ def _endpoint(
         arguments_for(operation, given)  # what is wrong with the request is told at once, and by no job
         arguments = _arguments(operation, given, workspace, uploads)
         if operation.long:
-            context = copy_context()  # what who asks may do holds in the job's thread too
-            work = jobs.start(operation.name, lambda: context.run(_called, operation, workspace, arguments, actor))
+            work = jobs.start(operation.name, partial(_called, operation, workspace, arguments, actor))
             where = f"/api/jobs/{work.id}"
             return JSONResponse({"job": work.id, "url": where}, status_code=202, headers={"Location": where})
         result = await run_in_threadpool(_called, operation, workspace, arguments, actor)

@@ -6,6 +6,7 @@ import logging
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ class Jobs:
         self._works[work.id] = work
         for old in [one.id for one in self._works.values() if one.ended.is_set()][:-KEPT]:
             del self._works[old]
-        self._pool.submit(self._run, work, call)
+        # What who asks may do holds in the work's thread too; what the work tells and hears is set within.
+        self._pool.submit(copy_context().run, self._run, work, call)
         return work
 
     def get(self, name: str) -> Work:
