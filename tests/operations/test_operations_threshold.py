@@ -18,8 +18,9 @@ from luban.operations.evaluate import evaluate
 from luban.operations.export import export
 from luban.operations.fit import Fit, fit
 from luban.operations.loading import fitted
+from luban.operations.models.compare import models_compare
 from luban.operations.models.threshold import models_threshold
-from luban.operations.monitoring.baselines import out_of_fold
+from luban.operations.monitoring.baselines import baseline_of, out_of_fold
 from luban.operations.predict import predict
 from luban.operations.update import update
 
@@ -77,12 +78,19 @@ def test_another_threshold_is_another_version_and_every_way_to_decide_agrees(
     assert judged.metrics["accuracy"] == np.mean(np.array(decided) == np.array(given["rare"].to_pylist()))
     assert judged.metrics["roc_auc"] == evaluate(workspace, "rare/1", given, bootstrap=0).metrics["roc_auc"]
 
+    beside = models_compare(workspace, "rare/1", "rare/2", given, bootstrap=10).report
+    assert beside is not None
+    assert beside.figures["accuracy"]["second"] == judged.metrics["accuracy"] != beside.figures["accuracy"]["first"]
+    assert beside.figures["roc_auc"]["difference"] == 0
     first, second = workspace.models.get("rare/1"), workspace.models.get("rare/2")
     assert workspace.models.get("rare").reference == "rare/1", "no alias moves by itself"
     assert second.scores["roc_auc"] == first.scores["roc_auc"]
     assert second.scores["f1"] == pytest.approx(moved.scores["f1"]) != first.scores["f1"]
     assert {"model:rare/1", "model:rare/2"} <= {node.id for node in workspace.lineage.of("rare/2").nodes}
     assert out_of_fold(workspace, second) is not None, "what the fit kept is found from the new version too"
+    due = baseline_of(workspace, second).expected
+    assert due is not None
+    assert due.metrics["f1"] == pytest.approx(moved.scores["f1"]), "labels will tell of what is decided"
     with pytest.raises(InputError, match=r"decides from 0\.2 on already"):
         models_threshold(workspace, "rare/2", 0.2)
 

@@ -81,7 +81,7 @@ def bootstrap(
     predictions: Sequence[np.ndarray],
     *,
     weight: np.ndarray | None = None,
-    threshold: float | None = None,
+    threshold: float | Sequence[float | None] | None = None,
     count: int = 200,
     seed: int = 0,
 ) -> Bootstrap:
@@ -93,8 +93,8 @@ def bootstrap(
         P predictions of the same rows.
     weight : numpy.ndarray, optional
         Shape (n,).
-    threshold : float, optional
-        Where metrics of decisions draw the line in a binary task.
+    threshold : float or sequence of float, optional
+        Where metrics of decisions draw the line in a binary or multilabel task, for all predictions or for each.
     count : int
         B, the number of resamples.
 
@@ -104,7 +104,11 @@ def bootstrap(
     part of m rows and their spread is shrunk by sqrt(m / n), the rate at which it falls with the
     rows (Politis and Romano 1994).
     """
-    judged = [[as_judged(one, task, prediction, threshold) for prediction in predictions] for one in metrics]
+    lines = [threshold] * len(predictions) if threshold is None or isinstance(threshold, float | int) else threshold
+    judged = [
+        [as_judged(one, task, prediction, line) for prediction, line in zip(predictions, lines, strict=True)]
+        for one in metrics
+    ]
     values = np.array(
         [
             [one(task, target, prediction, weight) for prediction in shown]

@@ -22,6 +22,7 @@ def compare(
     second: np.ndarray,
     *,
     names: tuple[str, str] = ("first", "second"),
+    thresholds: tuple[float | None, float | None] = (None, None),
     draws: int = 1000,
     seed: int = 0,
 ) -> Report:
@@ -33,6 +34,8 @@ def compare(
         Predictions of the one in place and of its challenger.
     names : tuple of str
         What to call them.
+    thresholds : tuple of float
+        From which probability on each decides, as its model has it.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def compare(
     """
     metric(task.metric, task)
     judged = fitting(task)
-    drawn = bootstrap(judged, task, target, [first, second], count=draws, seed=seed)
+    drawn = bootstrap(judged, task, target, [first, second], threshold=thresholds, count=draws, seed=seed)
     figures, rows = {}, []
     for place, one in enumerate(judged):
         gap = drawn.difference(place, 0, 1)

@@ -54,16 +54,18 @@ class Expected:
     typical: float = 0.0
 
 
-def expected(task: Task, target: np.ndarray, prediction: np.ndarray) -> Expected:
+def expected(task: Task, target: np.ndarray, prediction: np.ndarray, *, threshold: float | None = None) -> Expected:
     """Return what to expect of a model, from predictions of rows that it had not learnt from.
 
     Parameters
     ----------
     target, prediction : numpy.ndarray
         As `luban.core.protocols` has them; predictions as `luban.learners.logged.shortened` gives them.
+    threshold : float, optional
+        From which probability on the model decides.
     """
     judged, _ = judging(task)
-    drawn = bootstrap(judged, task, target, [prediction], count=_DRAWS)
+    drawn = bootstrap(judged, task, target, [prediction], threshold=threshold, count=_DRAWS)
     intervals = {one.name: drawn.interval(place) for place, one in enumerate(judged)}
     scores = {name: one for name, one in intervals.items() if np.isfinite(one.value)}
     said: list[tuple[float, ...]] = []

@@ -110,17 +110,21 @@ def _on_rows(
             remedy="Compare them without rows.",
         )
     table, target = labelled(first.task, read_table(workspace, data), first.signature.inputs)
-    answers = [_answers(workspace, one, table) for one in (first, second)]
+    (one, at), (another, at_another) = (_answers(workspace, version, table) for version in (first, second))
     names = (first.reference, second.reference)
-    return len(target), compare(first.task, target, *answers, names=names, draws=bootstrap, seed=seed)
+    report = compare(
+        first.task, target, one, another, names=names, thresholds=(at, at_another), draws=bootstrap, seed=seed
+    )
+    return len(target), report
 
 
-def _answers(workspace: Workspace, version: ModelVersion, table: pa.Table) -> np.ndarray:
+def _answers(workspace: Workspace, version: ModelVersion, table: pa.Table) -> tuple[np.ndarray, float | None]:
+    """Return what a version predicts, and from which probability on it decides."""
     from luban.data.conform import conform
     from luban.operations.loading import runtime
 
     ready = runtime(workspace, version.reference)
-    return ready.values(conform(table, version.signature.inputs).table)
+    return ready.values(conform(table, version.signature.inputs).table), ready.threshold
 
 
 def _question(version: ModelVersion) -> str:

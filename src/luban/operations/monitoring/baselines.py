@@ -77,7 +77,7 @@ def baseline_of_window(
         rows=log.num_rows,
         inputs=column_baselines(columns, inputs),
         outputs=column_baselines(answers, outputs) if outputs.num_rows else (),
-        expected=_expected(version, out_of_fold(workspace, version)),
+        expected=_expected(workspace, version, out_of_fold(workspace, version)),
     )
 
 
@@ -194,7 +194,7 @@ def _made(workspace: Workspace, version: ModelVersion, seed: int) -> Baseline:
         rows=rows,
         inputs=column_baselines(columns, inputs),
         outputs=outputs,
-        expected=_expected(version, known),
+        expected=_expected(workspace, version, known),
         notes=tuple(notes),
     )
 
@@ -205,7 +205,11 @@ _UNKNOWN = (
 )
 
 
-def _expected(version: ModelVersion, known: tuple[np.ndarray, np.ndarray] | None) -> Any:
+def _expected(workspace: Workspace, version: ModelVersion, known: tuple[np.ndarray, np.ndarray] | None) -> Any:
+    """Return the quality to expect of what the model decides, as labels will tell it."""
     from luban.monitoring.expected import expected
+    from luban.operations.monitoring.rows import threshold_of
 
-    return None if known is None else expected(version.task, *known)
+    if known is None:
+        return None
+    return expected(version.task, *known, threshold=threshold_of(workspace, version))
