@@ -19,13 +19,14 @@ from luban.operations.deploy import deploy
 from luban.operations.feedback import feedback
 from luban.operations.loading import deployed, fitted
 from luban.operations.predictions.erase import predictions_erase
+from luban.operations.predictions.learnt import learnt_from
 from luban.operations.update import update
 from luban.operations.updates.set import updates_set
 from luban.operations.updating.asked import folder
 from luban.operations.updating.material import at_hand, of_log
 from luban.operations.updating.subject import subject
 from luban.serving.server import running
-from luban.store import Workspace
+from luban.store import Blobs, Workspace
 from luban.store.digests import digest_of, digest_of_file
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 PORTION = 10
+LATE = {"x-request-id": "late", "x-luban-subject": "person late"}
 
 
 def ask(url: str, files: list[Path]) -> list[dict[str, Any]]:
@@ -134,10 +136,10 @@ def test_rows_whose_content_is_not_there_are_left_out_and_broken_content_is_miss
     is stored elsewhere is copied for the update, and the copies go with it."""
     monkeypatch.setenv("LUBAN_BLOBS", f"memory://{uuid.uuid4().hex}")
     with Workspace.open(tmp_path / ".luban", actor="ada") as workspace:
-        _left_out(workspace, tmp_path)
+        _left_out(workspace, tmp_path, monkeypatch)
 
 
-def _left_out(workspace: Workspace, tmp_path: Path) -> None:
+def _left_out(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     champion(workspace, pictures(tmp_path / "old", 40, seed=1), "constant", {})
     deploy(workspace, "bars", "bars")
     files = sorted(pictures(tmp_path / "asked", 40, seed=2).rglob("*.png"))
@@ -148,7 +150,7 @@ def _left_out(workspace: Workspace, tmp_path: Path) -> None:
     with deployed(workspace, ["bars"]) as served, running(served.models) as url, httpx.Client(timeout=180) as client:
         pairs = [[base64.b64encode(one.read_bytes()).decode() for one in files[30 + n : 32 + n]] for n in range(4)]
         rows = [{"image": one} for one in (*pairs[0], base64.b64encode(files[0].read_bytes()[:70]).decode())]
-        answer = client.post(f"{url}/models/bars/predict", json={"rows": rows}, headers={"x-request-id": "late"})
+        answer = client.post(f"{url}/models/bars/predict", json={"rows": rows}, headers=LATE)
         assert answer.status_code == 200, answer.text
         stored(served, 3)
     late = [{"request_id": "late", "row": row, "label": "lies"} for row in range(3)]
@@ -165,3 +167,23 @@ def _left_out(workspace: Workspace, tmp_path: Path) -> None:
     assert Path(whole[0]).is_relative_to(folder(workspace, "bars"))
     assert update(workspace, "bars", on="labels").outcome == "waiting"
     assert not folder(workspace, "bars").exists()
+    _told_without_a_look(workspace, files[30:32], monkeypatch)
+
+
+def _told_without_a_look(workspace: Workspace, learnt: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who erases is told what has learnt from pictures by their digests: none is fetched, here or of the data set."""
+    table = pa.table({"image": list(map(str, learnt)), "label": ["lies", "lies"]})
+    schema = workspace.datasets.get("bars").schema
+    versions.add_version(workspace, table.to_batches(), name="bars.update", schema=schema)
+    local = type(workspace.blobs).local
+    read: set[str] = set()
+
+    def noted(self: Blobs, digest: str) -> Path:
+        read.add(digest)
+        return local(self, digest)
+
+    monkeypatch.setattr(type(workspace.blobs), "local", noted)
+    (found,) = learnt_from(workspace, "person late")
+    assert (found.dataset, found.rows) == ("bars.update/1", 2)
+    manifest = workspace.datasets.manifest(workspace.datasets.get("bars.update/1"))
+    assert read == {one["digest"] for one in manifest["chunks"]}

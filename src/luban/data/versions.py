@@ -133,17 +133,20 @@ def add_version(
     )
 
 
-def table(workspace: Workspace, dataset: Dataset | str, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return all rows of a version, of these columns only where they are given."""
-    return pa.Table.from_batches(list(batches(workspace, dataset, columns=columns)))
+def table(
+    workspace: Workspace, dataset: Dataset | str, *, columns: Sequence[str] | None = None, fetch: bool = True
+) -> pa.Table:
+    """Return all rows of a version, of these columns only where they are given; `fetch` as in `batches`."""
+    return pa.Table.from_batches(list(batches(workspace, dataset, columns=columns, fetch=fetch)))
 
 
 def batches(
-    workspace: Workspace, dataset: Dataset | str, *, columns: Sequence[str] | None = None
+    workspace: Workspace, dataset: Dataset | str, *, columns: Sequence[str] | None = None, fetch: bool = True
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a version chunk by chunk; each chunk is verified against its digest.
 
-    Columns of pictures and sounds hold the paths of their verified content.
+    Columns of pictures and sounds hold the paths of their verified content; without `fetch` of content that need not be
+    there, for whoever looks at the digests in the paths alone.
 
     Raises
     ------
@@ -160,7 +163,7 @@ def batches(
     for chunk in manifest["chunks"]:
         found = chunk_of(workspace, chunk["digest"], columns)
         if kinds:
-            found = resolved(workspace.blobs, found, kinds, manifest.get("broken", {}))
+            found = resolved(workspace.blobs, found, kinds, manifest.get("broken", {}), fetch=fetch)
         if targets:
             found = found.replace_schema_metadata(marks.with_target(found.schema, targets[0]).metadata)
         yield from found.to_batches()

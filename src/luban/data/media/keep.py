@@ -45,7 +45,9 @@ def kept(blobs: Blobs, chunk: pa.Table) -> tuple[pa.Table, dict[str, dict[str, A
     return chunk, broken
 
 
-def resolved(blobs: Blobs, chunk: pa.Table, kinds: Mapping[str, str], broken: Mapping[str, Any]) -> pa.Table:
+def resolved(
+    blobs: Blobs, chunk: pa.Table, kinds: Mapping[str, str], broken: Mapping[str, Any], *, fetch: bool = True
+) -> pa.Table:
     """Return a stored chunk with the paths of local, verified copies in place of digests.
 
     Parameters
@@ -54,10 +56,12 @@ def resolved(blobs: Blobs, chunk: pa.Table, kinds: Mapping[str, str], broken: Ma
         The columns that hold digests.
     broken : mapping
         What could not be read when they were imported, by column.
+    fetch : bool
+        Whether content is fetched and verified; else nothing need be where the paths lead.
     """
 
     def path(digest: str) -> str:
-        return str(blobs.local(digest))
+        return str(blobs.local(digest) if fetch else blobs.path(digest))
 
     for place, field in enumerate(chunk.schema):
         if field.name not in kinds:

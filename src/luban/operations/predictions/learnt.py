@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
+
     from luban.core.dataset import Dataset
     from luban.core.model import ModelVersion
     from luban.operations.updating.rows import Rows
@@ -46,10 +51,10 @@ def learnt_from(workspace: Workspace, subject: str) -> tuple[Learnt, ...]:
             found[one.reference] += _named(workspace, one, subject)
     with tempfile.TemporaryDirectory(prefix="luban-") as copies:
         for deployment in workspace.predictions.about(subject):
-            for model, rows in _theirs(workspace, deployment, subject, Path(copies)):
-                for name in dict.fromkeys((f"{deployment}.update", f"{model.name}.update")):
+            for theirs in _theirs(workspace, deployment, subject, Path(copies)):
+                for name in dict.fromkeys((f"{deployment}.update", f"{theirs.model.name}.update")):
                     for one in _versions(workspace, name):
-                        found[one.reference] = max(found[one.reference], _equal(workspace, model, one, rows))
+                        found[one.reference] = max(found[one.reference], _equal(workspace, theirs, one))
     versions = [each for one in workspace.models.list() for each in workspace.models.versions(one.name)]
     return tuple(
         Learnt(dataset=reference, rows=rows, models=_made_of(reference, versions))
@@ -68,13 +73,26 @@ def _named(workspace: Workspace, dataset: Dataset, subject: str) -> int:
     return [str(one) for one in versions.table(workspace, dataset, columns=[key])[key].to_pylist()].count(subject)
 
 
-def _theirs(workspace: Workspace, deployment: str, subject: str, copies: Path) -> list[tuple[ModelVersion, Rows]]:
-    """Return the labelled predictions about a person as rows to learn from, by the version that predicted."""
+@dataclass(frozen=True, kw_only=True)
+class _Theirs:
+    """Labelled predictions about a person as rows to learn from, and the version that predicted.
+
+    Pictures and sounds are paths with their digests; what of them cannot be read is known to `whole` alone, which
+    fetches them.
+    """
+
+    model: ModelVersion
+    rows: Rows
+    whole: Callable[[], Rows]
+
+
+def _theirs(workspace: Workspace, deployment: str, subject: str, copies: Path) -> list[_Theirs]:
+    """Return the labelled predictions about a person, by the version that predicted."""
     import pyarrow.compute as pc
 
     from luban.data.conform import conform
-    from luban.operations.updating.asked import fetched, referred
-    from luban.operations.updating.rows import learnable, without
+    from luban.operations.updating.asked import referred
+    from luban.operations.updating.rows import learnable
 
     log = workspace.labels.joined(deployment)
     log = log.filter(pc.fill_null(pc.equal(log["subject"], subject), False))
@@ -95,8 +113,16 @@ def _theirs(workspace: Workspace, deployment: str, subject: str, copies: Path) -
             rows = learnable(version.task, table, mine["label"])[0]
         except InputError:  # none of the labels is one that is learnt from
             continue
-        found.append((version, without(rows, fetched(workspace, asked, copies))))
+        whole = partial(_readable, workspace, rows, asked, copies)
+        found.append(_Theirs(model=version, rows=rows, whole=whole))
     return found
+
+
+def _readable(workspace: Workspace, rows: Rows, asked: Mapping[str, str], copies: Path) -> Rows:
+    from luban.operations.updating.asked import fetched
+    from luban.operations.updating.rows import without
+
+    return without(rows, fetched(workspace, asked, copies))
 
 
 def _versions(workspace: Workspace, name: str) -> list[Dataset]:
@@ -106,15 +132,44 @@ def _versions(workspace: Workspace, name: str) -> list[Dataset]:
         return []
 
 
-def _equal(workspace: Workspace, model: ModelVersion, dataset: Dataset, theirs: Rows) -> int:
+def _equal(workspace: Workspace, theirs: _Theirs, dataset: Dataset) -> int:
     """Return how many rows of a data set are equal to theirs."""
+    from luban.data import versions
+    from luban.data.conform import conform
     from luban.operations.updating.continued import keys
-    from luban.operations.updating.material import base_rows
+    from luban.operations.updating.rows import learnable
 
+    model = theirs.model
     if not {*(column.name for column in model.signature.inputs), model.task.target} <= set(dataset.schema.names):
         return 0
-    wanted = set(keys(theirs))
-    return sum(one in wanted for one in keys(base_rows(workspace, model, dataset.reference)))
+    table = versions.table(workspace, dataset, fetch=False)
+    inputs = conform(table, model.signature.inputs, infinities="missing").table
+    rows = learnable(model.task, inputs, table[model.task.target])[0]
+    wanted = set(keys(_by_digest(theirs.rows)))
+    if _some_media_are_missing(rows.table):  # as those of broken files are
+        wanted |= set(keys(_by_digest(theirs.whole())))
+    return sum(one in wanted for one in keys(_by_digest(rows)))
+
+
+def _some_media_are_missing(table: pa.Table) -> bool:
+    from luban.data.media import marks
+
+    return any(table[field.name].null_count for field in table.schema if marks.kind(field) is not None)
+
+
+def _by_digest(rows: Rows) -> Rows:
+    """Return rows with the digests of pictures and sounds, by which stored content is named, in place of its paths."""
+    import pyarrow as pa
+
+    from luban.data.media import marks
+
+    table = rows.table
+    for place, field in enumerate(table.schema):
+        if marks.kind(field) is not None:
+            paths = [None if one is None else Path(one).parts[-2:] for one in table[field.name].to_pylist()]
+            digests = pa.array([None if one is None else "".join(one) for one in paths], pa.string())
+            table = table.set_column(place, pa.field(field.name, pa.string()), digests)
+    return replace(rows, table=table)
 
 
 def _made_of(reference: str, versions: list[ModelVersion]) -> tuple[str, ...]:
