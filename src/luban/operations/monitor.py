@@ -87,6 +87,9 @@ def monitor(
 
 def _watched(workspace: Workspace, name: str, settings: dict[str, Any], seconds: float) -> Monitored:
     """Look again and again until stopped, and return the last window; what fails on the way is told and tried again."""
+    from luban.operations.monitoring.remembered import Remembered
+
+    settings = {**settings, "remembered": Remembered()}
     done: Monitored | None = None
     failed: LubanError | None = None
     while True:

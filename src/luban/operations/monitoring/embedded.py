@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from luban.monitoring.baseline import Baseline
     from luban.monitoring.vectors import Embedded
     from luban.operations.monitoring.embedding import Embeddings
+    from luban.operations.monitoring.remembered import Remembered
     from luban.store import Workspace
 
 CHECK = "baseline_embeddings"
@@ -64,11 +67,13 @@ def beside(
     *,
     before: pa.Table | None = None,
     logged: bool = False,
+    remembered: Remembered | None = None,
     seed: int = 0,
 ) -> Beside:
     """Return the baseline with embeddings beside those of a window, for columns of which both have enough values.
 
-    Vectors of what was asked go into no cache: they would outlive the rows of the log.
+    Vectors of what was asked go into no cache: they would outlive the rows of the log. Of windows that overlap mostly
+    the same values are drawn.
 
     Parameters
     ----------
@@ -78,6 +83,8 @@ def beside(
         The window before, of the log, instead of what the model learnt from.
     logged : bool
         Whether the window is of the log.
+    remembered : Remembered, optional
+        The vectors of looks before this one, of the log.
     """
     from luban.execution.local import LocalExecutor
 
@@ -96,11 +103,12 @@ def beside(
             try:
                 values = _values(workspace, column, window, ROWS, seed + 1, logged=logged)
                 if before is not None:
-                    old = _embedded(_of(executor, column, _values(workspace, column, before, KEPT, seed, logged=True)))
+                    past = _values(workspace, column, before, KEPT, seed, logged=True)
+                    old = _embedded(_of(executor, column, past, remembered=remembered))
                 else:
                     old = _learnt(workspace, version, executor, column, seed)
                 cache = None if logged else _cache(workspace)
-                new = _of(executor, column, values, backbone=old.backbone, cache=cache)
+                new = _of(executor, column, values, backbone=old.backbone, cache=cache, remembered=remembered)
                 if new.digest != old.digest:  # another version of the backbone is installed by now
                     old = _learnt(workspace, version, executor, column, seed, instead=new)
             except (InputError, NotFound, Unavailable) as reason:
@@ -177,6 +185,7 @@ def _of(
     *,
     backbone: str | None = None,
     cache: str | None = None,
+    remembered: Remembered | None = None,
 ) -> Embeddings:
     """Return the vectors of values, by the backbone that the zoo offers where none is named."""
     from luban.foundation import zoo
@@ -186,7 +195,10 @@ def _of(
         values = list(values) if MEANINGS[column.kind].prose else values
         sample = values if isinstance(values, list) else ()
         backbone = zoo.default(column.kind, sample).card().name
-    made = embeddings(executor, values, backbone=backbone, cache=cache)
+    if remembered is not None:
+        made = remembered.embeddings(executor, values, backbone=backbone)
+    else:
+        made = embeddings(executor, values, backbone=backbone, cache=cache)
     if len(made.vectors) < FEWEST:
         raise InputError(f"only {len(made.vectors):,} values can be read, and {FEWEST} are needed")
     return made
@@ -210,8 +222,10 @@ def _values(
     assert isinstance(held, pa.Array)  # neither numbers nor dates
     if len(held) < FEWEST:
         raise InputError(f"there are {len(held):,} values, and {FEWEST} are needed")
-    if not logged or not MEANINGS[column.kind].file:
+    if not logged:
         return list(held.take(_places(len(held), most, seed)).to_pylist())
+    if not MEANINGS[column.kind].file:
+        return _drawn(held.to_pylist(), most, seed)
     digests = held.to_pylist()
     kept = workspace.predictions.media.kept(set(digests))
     there = [one for one in digests if one in kept]
@@ -220,7 +234,7 @@ def _values(
             f"the log keeps the content of {len(there):,} of {len(digests):,} values, and {FEWEST} are needed",
             remedy="Let it keep them from now on: luban deploy NAME --media keep.",
         )
-    return _contents(workspace, [there[place] for place in _places(len(there), most, seed).to_pylist()])
+    return _contents(workspace, _drawn(there, most, seed))
 
 
 def _contents(workspace: Workspace, digests: list[str]) -> Iterator[bytes]:
@@ -229,6 +243,22 @@ def _contents(workspace: Workspace, digests: list[str]) -> Iterator[bytes]:
             yield workspace.predictions.media.blobs.get(one)
         except NotFound:  # erased since: its row goes too
             continue
+
+
+def _drawn(values: list[str], most: int, seed: int) -> list[str]:
+    """Return at most so many values, as if drawn at random, and of windows that overlap mostly the same.
+
+    Those of the least hashes, of the value and of how often it came before in the window: each row has the same chance.
+    """
+    if len(values) <= most:
+        return values
+    times: Counter[str] = Counter()
+    hashes = []
+    for place, value in enumerate(values):
+        text = f"{seed}/{times[value]}/{value}".encode("utf-8", "surrogatepass")
+        hashes.append((hashlib.blake2b(text, digest_size=8).digest(), place))
+        times[value] += 1
+    return [values[place] for _, place in sorted(hashes)[:most]]
 
 
 def _places(count: int, most: int, seed: int) -> pa.Array:

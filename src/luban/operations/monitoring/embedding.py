@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EMBED = f"{__name__}:embed"
 """The job."""
 
-_VALUES, _VECTORS, _VALUE = "values.parquet", "vectors.npy", "value"
+_VALUES, _VECTORS, _PRESENT, _VALUE = "values.parquet", "vectors.npy", "present.npy", "value"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,14 @@ class Embeddings:
         Its name in the zoo, and of its weights and preparation.
     vectors : numpy.ndarray
         float32, shape (n, d), each of length 1; values that cannot be read have none.
+    present : numpy.ndarray
+        Bool, one a value: whether it has a vector.
     """
 
     backbone: str
     digest: str
     vectors: np.ndarray
+    present: np.ndarray
 
 
 def embeddings(
@@ -78,7 +81,8 @@ def embeddings(
             )
         )
         digest = _done(executor, job, backbone, len(references))
-        return Embeddings(backbone=backbone, digest=digest, vectors=np.load(folder / _VECTORS, allow_pickle=False))
+        vectors, present = (np.load(folder / one, allow_pickle=False) for one in (_VECTORS, _PRESENT))
+        return Embeddings(backbone=backbone, digest=digest, vectors=vectors, present=present)
 
 
 def embed(report: Callable[[Any], bool], folder: str, backbone: str, cache: str | None, threads: int) -> str:
@@ -102,6 +106,7 @@ def embed(report: Callable[[Any], bool], folder: str, backbone: str, cache: str 
         progress=told,
     )
     np.save(Path(folder) / _VECTORS, unit(found.values[found.present]).astype(np.float32))
+    np.save(Path(folder) / _PRESENT, found.present)
     return loaded.digest
 
 

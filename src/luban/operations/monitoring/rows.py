@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from luban.core.model import Deployment, ModelVersion
     from luban.core.report import Report
     from luban.monitoring.quality import Labelled
+    from luban.operations.monitoring.remembered import Remembered
     from luban.store import Workspace
 
 LAST = 1000
@@ -40,6 +41,7 @@ def of_log(
     window: float | None = None,
     last: int | None = None,
     against: str = "baseline",
+    remembered: Remembered | None = None,
     seed: int = 0,
 ) -> tuple[str, str, Report]:
     """Return (subject, model, report) of the newest rows of a deployment's prediction log."""
@@ -74,7 +76,7 @@ def of_log(
         past = None
         base = baseline_of(workspace, version, seed=seed)
     found = _window(workspace, deployment, version, chosen)
-    both = beside(workspace, version, base, found.inputs, before=past, logged=True, seed=seed)
+    both = beside(workspace, version, base, found.inputs, before=past, logged=True, remembered=remembered, seed=seed)
     made = report(
         version.task,
         version.signature.inputs,
