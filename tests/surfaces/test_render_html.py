@@ -295,3 +295,31 @@ def listening() -> Iterator[tuple[int, Callable[[], list[bytes]]]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=listen, daemon=True).start()
         yield server.getsockname()[1], asked
+
+
+def test_distributions_stand_side_by_side_and_counts_upon_each_other() -> None:
+    """Shares of two wholes, before and now, are compared bin by bin: none begins where the other ends."""
+
+    def bars(rows: tuple[tuple[float, ...], ...]) -> list[tuple[float, float]]:
+        drawn = Evidence(title="age", columns=("from", "to", "before", "now"), rows=rows, drawing="histogram")
+        report = Report(
+            check="drift", subject="d", verdict="info", findings=(Finding(what="age has moved", evidence=(drawn,)),)
+        )
+        found = re.findall(r'<rect[^>]*class="bar[^>]*>', html.render(report))
+        return [
+            (float(_attribute(one, "x")), float(_attribute(one, "y")) + float(_attribute(one, "height")))
+            for one in found
+        ]
+
+    shares = bars(((0, 1, 0.4, 0.7), (1, 2, 0.6, 0.3)))
+    assert len({x for x, _ in shares}) == 4
+    assert len({round(foot, 2) for _, foot in shares}) == 1
+    counts = bars(((0, 1, 4, 7), (1, 2, 6, 3)))
+    assert len({x for x, _ in counts}) == 2
+    assert len({round(foot, 2) for _, foot in counts}) > 1
+
+
+def _attribute(tag: str, name: str) -> str:
+    found = re.search(rf'\b{name}="([^"]+)"', tag)
+    assert found is not None, tag
+    return found[1]

@@ -159,7 +159,8 @@ def _drift(columns: Sequence[Compared], figures: dict[str, Any]) -> list[Finding
             )
         ]
     if moved:
-        what = f"{len(moved)} of {len(columns)} input columns have moved, most of all {moved[0].name!r}"
+        have = "has" if len(moved) == 1 else "have"
+        what = f"{len(moved)} of {len(columns)} input columns {have} moved, most of all {moved[0].name!r}"
         what = f"The input {moved[0].name!r} has moved" if len(columns) == 1 else what
     else:
         what = f"None of {len(tested)} input columns has moved"

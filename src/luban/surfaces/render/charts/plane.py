@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 300.0
 _MARKED = 25
+_WHOLE = 0.02  # by which rounded shares of a whole may miss 1
 
 
 def draw_lines(evidence: Evidence, key: str) -> Markup | None:
@@ -83,14 +84,16 @@ def draw_points(evidence: Evidence, key: str) -> Markup | None:
 
 
 def draw_histogram(evidence: Evidence, key: str) -> Markup | None:
-    """Return bars over their bins, the series upon each other."""
+    """Return bars over their bins: counts upon each other, shares of wholes of their own side by side."""
     lows, highs = series(evidence, 0), series(evidence, 1)
     names = series_names(evidence, 2)
     columns = [series(evidence, i + 2) for i in range(len(names))]
     edges = [(a, b) for a, b in zip(lows, highs, strict=True) if a is not None and b is not None]
     if not edges or not names:
         return None
-    totals = [sum(column[i] or 0.0 for column in columns) for i in range(len(lows))]
+    apart = len(columns) > 1 and all(abs(sum(one or 0.0 for one in column) - 1) < _WHOLE for column in columns)
+    together = max if apart else sum
+    totals = [together(column[i] or 0.0 for column in columns) for i in range(len(lows))]
     along = across(evidence)
     along = type(along)([edges[0][0], edges[-1][1]], [0, 0], None)
     classes = [svg.colour(i) for i in range(len(names))]
@@ -100,7 +103,9 @@ def draw_histogram(evidence: Evidence, key: str) -> Markup | None:
         if low is None or high is None:
             continue
         below = 0.0
-        for column, class_, name in zip(columns, classes, names, strict=True):
+        step = (x(high) - x(low)) / len(columns) if apart else 0.0
+        room = step if apart else x(high) - x(low)
+        for place, (column, class_, name) in enumerate(zip(columns, classes, names, strict=True)):
             count = column[i] or 0.0
             if count <= 0:
                 continue
@@ -108,14 +113,14 @@ def draw_histogram(evidence: Evidence, key: str) -> Markup | None:
                 svg.tag(
                     "rect",
                     svg.tag("title", f"{name}: {shown(count)} from {shown(low)} to {shown(high)}"),
-                    x=x(low) + 0.5,
+                    x=x(low) + place * step + 0.5,
                     y=y(below + count),
-                    width=max(0.5, x(high) - x(low) - 1),
+                    width=max(0.5, room - 1),
                     height=max(0.0, y(below) - y(below + count)),
                     class_=f"bar {class_}",
                 )
             )
-            below += count
+            below += 0.0 if apart else count
     said = f"Histogram over {clean(evidence.x or evidence.columns[0])}: {summary(names, columns)}."
     return svg.drawing(evidence, key, HEIGHT, said, *frame, *drawn)
 
