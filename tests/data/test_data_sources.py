@@ -271,3 +271,14 @@ def test_files_that_are_no_table_are_refused(tmp_path, name, content, word):
 def test_gzip_is_read(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n"))
     assert read.table(tmp_path / "t.csv.gz").to_pylist() == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+
+
+def test_nested_values_of_many_shapes_stay_nested(tmp_path):
+    """As text they would pass for words, and a model would learn from their spelling."""
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(json.dumps({"a": {"x": [1, {"z": i}]}, "b": i}) for i in range(20)))
+    table = read.table(path)
+    assert pa.types.is_nested(table.schema.field("a").type)
+    assert table["b"].to_pylist() == list(range(20))
+    assert pa.types.is_nested(read.table([{"a": {"x": 1}}, {"a": "none"}]).schema.field("a").type)
+    assert read.table([{"a": 1}, {"a": "none"}])["a"].to_pylist() == ["1", "none"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 from luban.data.media.objects import embedded, is_object, is_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
 
 _FIRST = 100
@@ -42,6 +43,8 @@ def text(value: Any) -> str | None:
 def column(values: Sequence[Any], *, number: bool = False) -> pa.Array:
     """Return an Arrow array of the values; a mixture becomes numbers where all are numbers, text otherwise.
 
+    Objects with names stay nested values, whatever shapes they have, so that they are told as such.
+
     Truth values among numbers are a mixture, whichever comes first; where `number` says that numbers are wanted they
     are 1 and 0, as one of them alone is. Pictures and sounds become references that hold their content, see
     `luban.data.media.objects`.
@@ -56,6 +59,8 @@ def column(values: Sequence[Any], *, number: bool = False) -> pa.Array:
         present = [one for one in values if one is not None]
         if all(isinstance(one, int | float | Decimal) and not isinstance(one, bool) for one in present):
             array = pa.array([None if one is None else float(one) for one in values], pa.float64(), from_pandas=True)
+        elif any(map(_is_nested, present)):  # of many shapes: as text it would pass for words
+            array = pa.array([None if one is None else {"value": str(one)} for one in values])
         else:
             array = pa.array([text(one) for one in values], pa.string())
     else:
@@ -65,6 +70,11 @@ def column(values: Sequence[Any], *, number: bool = False) -> pa.Array:
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
     return array
+
+
+def _is_nested(value: Any) -> bool:
+    """Return whether a value is an object with names, or a list that holds one."""
+    return isinstance(value, Mapping) or (isinstance(value, list | tuple) and any(map(_is_nested, value)))
 
 
 def _has_truth(values: Sequence[Any]) -> bool:
