@@ -282,3 +282,13 @@ def test_nested_values_of_many_shapes_stay_nested(tmp_path):
     assert table["b"].to_pylist() == list(range(20))
     assert pa.types.is_nested(read.table([{"a": {"x": 1}}, {"a": "none"}]).schema.field("a").type)
     assert read.table([{"a": 1}, {"a": "none"}])["a"].to_pylist() == ["1", "none"]
+
+
+def test_objects_of_other_shapes_in_later_blocks_stay_nested(tmp_path, monkeypatch):
+    monkeypatch.setattr("luban.data.sources.jsonl._BLOCK", 400)
+    path = tmp_path / "t.jsonl"
+    lines = [{"a": {"x": i}, "b": {"x": i}} for i in range(20)] + [{"a": {"x": i, "y": "n"}, "b": 1} for i in range(20)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    table = read.table(path)
+    assert table.num_rows == 40
+    assert all(pa.types.is_struct(field.type) for field in table.schema)

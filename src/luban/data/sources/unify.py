@@ -5,6 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+# Objects of many shapes, or objects among other values: as text they would pass for words.
+SHAPES = pa.struct([("value", pa.string())])
+
 
 def agreed(one: pa.Schema | None, other: pa.Schema) -> pa.Schema:
     """Return the schema that both fit into: all columns, each in the narrowest type that holds both."""
@@ -29,7 +32,7 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
         return pa.list_(_wider(one.value_type, other.value_type))
     if pa.types.is_temporal(one) and pa.types.is_temporal(other) and not pa.types.is_time(one):
         return pa.timestamp("us")
-    return pa.string()
+    return SHAPES if pa.types.is_struct(one) or pa.types.is_struct(other) else pa.string()
 
 
 def fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -46,6 +49,9 @@ def fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _cast(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     if values.type == kind:
         return values
+    if kind == SHAPES:
+        found = [None if one is None else {"value": str(one)} for one in values.to_pylist()]
+        return pa.chunked_array([pa.array(found, kind)])
     if pa.types.is_string(kind) and pa.types.is_floating(values.type):
         # Whole numbers bare, as everywhere else: 3 and not 3.0.
         whole = pc.if_else(pc.equal(pc.floor(values), values), pc.cast(values, pa.int64(), safe=False), None)

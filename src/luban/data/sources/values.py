@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from luban.data.media.objects import embedded, is_object, is_stack
+from luban.data.sources.unify import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -60,7 +61,7 @@ def column(values: Sequence[Any], *, number: bool = False) -> pa.Array:
         if all(isinstance(one, int | float | Decimal) and not isinstance(one, bool) for one in present):
             array = pa.array([None if one is None else float(one) for one in values], pa.float64(), from_pandas=True)
         elif any(map(_is_nested, present)):  # of many shapes: as text it would pass for words
-            array = pa.array([None if one is None else {"value": str(one)} for one in values])
+            array = pa.array([None if one is None else {"value": str(one)} for one in values], SHAPES)
         else:
             array = pa.array([text(one) for one in values], pa.string())
     else:
