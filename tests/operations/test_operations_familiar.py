@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,6 @@ from luban.store import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KNOWN = turning.rows(400, turned=False, seed=1)
 NEW = turning.rows(300, turned=False, seed=2)
@@ -67,6 +67,15 @@ def test_what_a_version_went_on_from_was_learnt_from_too(workspace: Workspace) -
     assert evaluate(workspace, "weather/2", KNOWN, bootstrap=0).learnt == 400
     _learn_from(workspace, NEW, Step(component="continue", name="continue", parameters={"from": "weather/9"}))
     assert evaluate(workspace, "weather/3", KNOWN, bootstrap=0).learnt == 0, "what is deleted is known no more"
+
+
+def test_data_that_are_damaged_keep_no_model_from_its_evaluation(workspace: Workspace) -> None:
+    """The model is whole; of the rows it learnt from nothing is known any more."""
+    (chunk,) = workspace.datasets.manifest(workspace.datasets.get("weather/1"))["chunks"]
+    kept = Path(workspace.blobs.local(chunk["digest"]))
+    kept.chmod(0o600)
+    kept.write_bytes(b"other bytes")
+    assert evaluate(workspace, "weather", KNOWN, bootstrap=0).learnt == 0
 
 
 def test_of_large_data_a_part_is_compared(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from luban.core.errors import NotFound
+from luban.core.errors import NotFound, Tampered
 from luban.core.report import Finding
 
 if TYPE_CHECKING:
@@ -53,10 +53,16 @@ def familiar(workspace: Workspace, version: ModelVersion, table: pa.Table, targe
 
     most = _most(table)
     asked = np.array(keys(Rows(table=table, target=target).part(0, most)), dtype=np.uint64)
-    learnt = [np.array(keys(part), dtype=np.uint64) for part in _learnt(workspace, version, most)]
+    learnt = []
+    for one in (version, *_before(workspace, version)):
+        try:
+            rows_of_one = _rows(workspace, one, most)
+            learnt += [] if rows_of_one is None else keys(rows_of_one)
+        except (NotFound, Tampered):  # data that are gone or damaged tell nothing, and the model needs them no more
+            continue
     if not learnt:
         return None
-    known = np.concatenate(learnt)
+    known = np.array(learnt, dtype=np.uint64)
     _, counts = np.unique(known, return_counts=True)
     by_chance = counts[counts > 1].sum() / max(1, len(known))
     found = int(np.isin(asked, known).sum())
@@ -84,14 +90,6 @@ def _most(table: pa.Table) -> int:
     return max(1, most)
 
 
-def _learnt(workspace: Workspace, version: ModelVersion, most: int) -> Iterator[Rows]:
-    """Yield the rows that a version learnt from, and those before of the versions that it went on from."""
-    for one in (version, *_before(workspace, version)):
-        rows = _rows(workspace, one, most)
-        if rows is not None:
-            yield rows
-
-
 def _before(workspace: Workspace, version: ModelVersion) -> Iterator[ModelVersion]:
     """Yield the versions that one went on learning from, while they are there."""
     steps = () if version.recipe is None else version.recipe.steps
@@ -104,7 +102,7 @@ def _before(workspace: Workspace, version: ModelVersion) -> Iterator[ModelVersio
 
 
 def _rows(workspace: Workspace, version: ModelVersion, most: int) -> Rows | None:
-    """Return the first rows that a version learnt from; None where its data set is not known or not there any more."""
+    """Return the first rows that a version learnt from; None where its data set is not known."""
     import numpy as np
     import pyarrow as pa
 
@@ -118,14 +116,11 @@ def _rows(workspace: Workspace, version: ModelVersion, most: int) -> Rows | None
     names = [*(column.name for column in version.signature.inputs), version.task.target]
     seen = 0
     batches = []
-    try:
-        for batch in versions.batches(workspace, version.dataset, columns=names):
-            batches.append(batch)
-            seen += batch.num_rows
-            if seen >= most:
-                break
-    except NotFound:
-        return None
+    for batch in versions.batches(workspace, version.dataset, columns=names):
+        batches.append(batch)
+        seen += batch.num_rows
+        if seen >= most:
+            break
     whole = pa.Table.from_batches(batches).slice(0, most)
     inputs = conform(whole.select(names[:-1]), version.signature.inputs, infinities="missing").table
     rows = learnable(version.task, inputs, whole[version.task.target])[0]
