@@ -19,6 +19,7 @@ from luban.operations.export import export
 from luban.operations.fit import Fit, fit
 from luban.operations.loading import fitted
 from luban.operations.models.compare import models_compare
+from luban.operations.models.show import models_show
 from luban.operations.models.threshold import models_threshold
 from luban.operations.monitoring.baselines import baseline_of, out_of_fold
 from luban.operations.predict import predict
@@ -82,6 +83,7 @@ def test_another_threshold_is_another_version_and_every_way_to_decide_agrees(
     assert beside is not None
     assert beside.figures["accuracy"]["second"] == judged.metrics["accuracy"] != beside.figures["accuracy"]["first"]
     assert beside.figures["roc_auc"]["difference"] == 0
+    assert [models_show(workspace, one).threshold for one in ("rare/1", "rare/2")] == [0.5, 0.2]
     first, second = workspace.models.get("rare/1"), workspace.models.get("rare/2")
     assert workspace.models.get("rare").reference == "rare/1", "no alias moves by itself"
     assert second.scores["roc_auc"] == first.scores["roc_auc"]

@@ -50,6 +50,13 @@ def usual(task: Task) -> float:
     return 0.0 if task.kind == "matching" else 0.5
 
 
+def in_force(task: Task, threshold: float | None) -> float | None:
+    """Return from which probability on a model decides; None where its task has no threshold."""
+    if task.kind not in _GIVEN:
+        return None
+    return usual(task) if threshold is None else threshold
+
+
 def names(task: Task | None = None) -> tuple[str, ...]:
     """Return the metrics that a threshold changes, of one kind of task or of any."""
     from luban.core import plugins

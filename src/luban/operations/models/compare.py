@@ -156,6 +156,7 @@ def _lines(first: Facts, second: Facts) -> tuple[Beside, ...]:
         beside("environment", what, (first.environment or {}).get(what), (second.environment or {}).get(what))
     _packages(first.environment, second.environment, beside)
     beside("model", "learners", _learners(first), _learners(second))
+    beside("model", "decides from", first.threshold, second.threshold)
     beside("model", "files", first.payloads, second.payloads)
     beside("model", "bytes", first.size, second.size)
     beside("model", "ONNX graph", first.graph, second.graph)

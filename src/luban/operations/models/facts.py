@@ -29,6 +29,8 @@ class Facts:
         Whether it has an ONNX graph.
     parity : float, optional
         Largest difference between the graph and the model.
+    threshold : float, optional
+        From which probability on it decides; None where its task has no threshold.
     signatures : tuple of mappings
         ``key``, ``name``, ``state``, ``created``, ``actor``.
     trouble : tuple of str
@@ -43,6 +45,7 @@ class Facts:
     size: int | None
     graph: bool
     parity: float | None
+    threshold: float | None
     signatures: tuple[Mapping[str, Any], ...]
     trouble: tuple[str, ...]
 
@@ -50,12 +53,14 @@ class Facts:
 def facts(workspace: Workspace, version: ModelVersion) -> Facts:
     """Return what the record of a version says; what is damaged or may not be read is told, not raised."""
     from luban.learners import artifact
+    from luban.operations.deciding import in_force
 
     trouble: list[str] = []
-    manifest = None
+    manifest = threshold = None
     try:
         workspace.signatures.check(version)
         manifest = artifact.read_manifest(workspace.blobs, version.artifact)
+        threshold = in_force(version.task, artifact.threshold(workspace.blobs, version.artifact))
     except LubanError as error:
         trouble.append(str(error))
     payloads = {**manifest.payloads, **manifest.extra} if manifest is not None else None
@@ -68,6 +73,7 @@ def facts(workspace: Workspace, version: ModelVersion) -> Facts:
         size=None if payloads is None else sum(payload.size for payload in payloads.values()),
         graph=manifest is not None and any(name.endswith(".onnx") for name in manifest.extra),
         parity=None if manifest is None else manifest.parity,
+        threshold=threshold,
         signatures=tuple(vars(one) for one in workspace.signatures.states(version)),
         trouble=tuple(trouble),
     )

@@ -21,6 +21,8 @@ class ModelShown:
 
     Attributes
     ----------
+    threshold : float, optional
+        From which probability on it decides; None where its task has no threshold.
     learners : mapping of str to float
         Members of the ensemble and their weights.
     size : int, optional
@@ -45,6 +47,7 @@ class ModelShown:
     size: int | None
     graph: bool
     parity: float | None
+    threshold: float | None
     signatures: tuple[Mapping[str, Any], ...]
     code: Mapping[str, Any] | None
     environment: Mapping[str, Any] | None
@@ -80,6 +83,7 @@ def models_show(workspace: Workspace, model: str, *, diff: bool = False) -> Mode
         size=found.size,
         graph=found.graph,
         parity=found.parity,
+        threshold=found.threshold,
         signatures=found.signatures,
         code=found.code,
         environment=found.environment,

@@ -47,6 +47,7 @@ def _shown(result: ModelShown, console: Console) -> None:
         [
             ("created", words(version.created)),
             ("learners", ", ".join(f"{name} {weight:.2f}" for name, weight in result.learners.items())),
+            ("decides from", "" if result.threshold is None else f"a probability of {words(result.threshold)} on"),
             ("size", ", ".join(size)),
             ("run", version.run),
             ("data", version.dataset),
