@@ -223,3 +223,18 @@ def test_a_run_that_is_put_again_is_as_it_was_put(workspace: Workspace) -> None:
     assert [value for _, value, _ in workspace.runs.history(run.id, "loss")] == [2.0]
     newer = workspace.runs.start("track", {})
     assert [one.id for one in workspace.runs.list()] == [newer.id, run.id]
+
+
+def test_many_values_at_once_are_the_same_as_few(workspace: Workspace) -> None:
+    """From some hundred values on PostgreSQL takes them as a stream: names of any printable sign, NaN and infinity."""
+    name = 'back\\slash \\t \\N, "é" 学'
+    run = workspace.runs.start("work", {})
+    rows = [(name, step, step * 0.5) for step in range(500)]
+    rows += [("odd", 0, math.nan), ("odd", 1, math.inf), ("odd", 2, -math.inf)]
+    workspace.runs.log_many(run.id, rows)
+    found = workspace.runs.history(run.id, name)
+    assert [(step, value) for step, value, _ in found] == [(step, step * 0.5) for step in range(500)]
+    odd = [value for _, value, _ in workspace.runs.history(run.id, "odd")]
+    assert math.isnan(odd[0])
+    assert odd[1:] == [math.inf, -math.inf]
+    assert workspace.runs.get(run.id).scores["odd"] == -math.inf

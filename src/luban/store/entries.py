@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, update
 from luban.store import metrics
 from luban.store.metrics import Value
 from luban.store.tables import artifacts, run_params, run_tags, runs
-from luban.store.upsert import upsert_many
+from luban.store.upsert import one_or_all, upsert_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def write(connection: Connection, entries: Sequence[Entry]) -> None:
         else:
             ended.append({"which": one.run, **one.columns})
     if begun:
-        connection.execute(insert(runs), list(begun.values()))
+        connection.execute(insert(runs), one_or_all(list(begun.values())))
     for table, kind in ((run_params, Param), (run_tags, Tag)):
         last = {(one.run, one.key): one.value for one in kinds[kind]}
         # In one order, so that two writers never wait for each other.
@@ -85,7 +85,7 @@ def write(connection: Connection, entries: Sequence[Entry]) -> None:
     files = {(one.row["run"], one.row["path"]): one.row for one in kinds[Kept]}
     upsert_many(connection, artifacts, ("run", "path"), [files[key] for key in sorted(files)])
     if ended:
-        connection.execute(_END, ended)
+        connection.execute(_END, one_or_all(ended))
 
 
 def _first(pair: tuple[tuple[str, str], Any]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select
 
 from luban.core.errors import InputError
+from luban.store.postgresql import copy_rows
 from luban.store.tables import latest, metrics
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ _NEWER = (
     " ON CONFLICT (run, metric) DO UPDATE SET value = excluded.value, step = excluded.step "
     "WHERE excluded.step >= latest_metrics.step"
 )
+_COPY = "COPY metrics (run, metric, step, value, moment) FROM STDIN"
+_MANY = 200
+"""Values from which on PostgreSQL takes them as a stream: arrays are one answer to wait for less, but slow to write."""
+
 # Whole columns as arrays: one statement however many rows.
 _HISTORY_COLUMNS = "SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::double precision[], %s::bigint[])"
 _LATEST_COLUMNS = "SELECT * FROM unnest(%s::text[], %s::text[], %s::double precision[], %s::bigint[])"
@@ -91,16 +96,19 @@ def _write_sqlite(connection: Connection, values: Sequence[Value], newest: Seque
 
 
 def _write_postgresql(connection: Connection, values: Sequence[Value], newest: Sequence[Value]) -> None:
-    connection.exec_driver_sql(
-        _HISTORY + _HISTORY_COLUMNS,
-        (
-            [one.run for one in values],
-            [one.metric for one in values],
-            [one.step for one in values],
-            [_kept(one.value) for one in values],
-            [one.moment for one in values],
-        ),
-    )
+    if len(values) >= _MANY:
+        copy_rows(connection, _COPY, [(*one[:3], _kept(one.value), one.moment) for one in values])
+    else:
+        connection.exec_driver_sql(
+            _HISTORY + _HISTORY_COLUMNS,
+            (
+                [one.run for one in values],
+                [one.metric for one in values],
+                [one.step for one in values],
+                [_kept(one.value) for one in values],
+                [one.moment for one in values],
+            ),
+        )
     connection.exec_driver_sql(
         _LATEST + _LATEST_COLUMNS + _NEWER,
         (
