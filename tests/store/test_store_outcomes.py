@@ -29,10 +29,10 @@ def test_counts_of_a_minute_add_up_whoever_writes(workspace: Workspace) -> None:
     assert workspace.outcomes.newest("nobody") is None
 
 
-def test_old_counts_are_forgotten_of_one_deployment_alone(workspace: Workspace) -> None:
-    for name in ("shop", "other"):
-        workspace.outcomes.add(name, {"failed": 1}, NOON)
+def test_old_counts_are_forgotten_of_what_is_deployed_no_more_too(workspace: Workspace) -> None:
+    for name in ("shop", "removed"):
+        workspace.outcomes.add(name, {"failed": 1}, NOON - timedelta(days=300))
         workspace.outcomes.add(name, {"failed": 2})
-    workspace.outcomes.forget("shop")
-    assert [one.counts for one in workspace.outcomes.read("shop")] == [{"failed": 2}]
-    assert len(workspace.outcomes.read("other")) == 2
+    workspace.outcomes.forget()
+    for name in ("shop", "removed"):
+        assert [one.counts for one in workspace.outcomes.read(name)] == [{"failed": 2}]

@@ -352,8 +352,8 @@ class Deployed:
         """Let the log forget what is older than the deployments say, once a day and when the server starts."""
         if time.monotonic() < self._next_retention:
             return
+        self._workspace.outcomes.forget()
         for deployment in self._workspace.deployments.list():
-            self._workspace.outcomes.forget(deployment.name)
             if deployment.keep is not None and deployment.name in self._watch.served:
                 self._workspace.predictions.retain(deployment.name, deployment.keep)
                 self._next_sweep = 0.0

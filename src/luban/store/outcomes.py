@@ -79,10 +79,7 @@ class Outcomes:
             row = connection.execute(query).first()
         return None if row is None else (row[0], int(row[1]))
 
-    def forget(self, deployment: str, before: datetime | None = None) -> None:
-        """Forget the counts of minutes before a moment, by default of those older than `KEPT`."""
-        old = (outcomes.c.deployment == valid_name("deployment", deployment)) & (
-            outcomes.c.minute < (before or now() - KEPT)
-        )
+    def forget(self, before: datetime | None = None) -> None:
+        """Forget the counts of minutes before a moment, by default of those older than `KEPT`; of all deployments."""
         with self._database.writing() as connection:
-            connection.execute(delete(outcomes).where(old))
+            connection.execute(delete(outcomes).where(outcomes.c.minute < (before or now() - KEPT)))
