@@ -56,7 +56,7 @@ def test_minilm(shared_data: Callable[[str], Path]) -> None:
     """All dynamic forms have at most 0.27 times the size; rows of many lengths keep their directions."""
     texts = pq.read_table(shared_data("sst2") / "data.parquet")["text"].cast(pa.string())
     graph, columns = exported("minilm", "text", {})
-    rows = pa.table({"value": texts.slice(0, 200)})
+    rows = pa.table({"value": texts.slice(0, 80)})
     expected = vectors(graph, columns, rows)
     seen = batches(graph, columns, pa.table({"value": texts.slice(1000, 128)}))
     cosines = {}
