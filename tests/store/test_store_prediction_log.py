@@ -332,6 +332,16 @@ def test_a_log_that_is_kept_can_be_erased_later(workspace: Workspace) -> None:
     assert workspace.deployments.removed() == []
 
 
+def test_a_log_whose_removal_was_never_noted_can_be_erased(workspace: Workspace) -> None:
+    """Earlier releases removed deployments without a note, and left their logs."""
+    workspace.predictions.append(rows("a", "b", deployment="old"))
+    with pytest.raises(NotFound):
+        workspace.deployments.remove("old", log="keep")
+    workspace.deployments.remove("old", log="erase")
+    assert workspace.predictions.clear("old") == (2, 0)
+    assert [one.erased for one in workspace.deployments.removed()] == [True]
+
+
 def test_rows_that_are_stored_while_their_log_is_erased_do_not_outlive_it(workspace: Workspace) -> None:
     """Writers and who removes take turns: what was stored before is erased, what comes after is not stored."""
     register(workspace)

@@ -125,10 +125,11 @@ class Deployments:
         name = valid_name("deployment", name)
         with self._database.writing(lock=[f"deployment/{name}", removals.turn(name)]) as connection:
             before = _find(connection, name)
-            gone = [one.name for one in removals.gone(connection)]
-            if before is None and (log != "erase" or name not in gone):
-                raise removals.not_found(connection, name)
             held = removals.logged(connection, name)
+            # Logs of deployments that were removed before their removals were noted are left too.
+            known = held > 0 or name in [one.name for one in removals.gone(connection)]
+            if before is None and (log != "erase" or not known):
+                raise removals.not_found(connection, name)
             if held and log is None:
                 raise Conflict(
                     f"the log of {name!r} holds {held:,} rows and labels, so it must be said what becomes of them",
