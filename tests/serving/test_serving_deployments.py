@@ -19,7 +19,7 @@ import pytest
 from served_deployments import deployment_server, load, register
 
 import servers
-from luban.core.errors import Conflict, NotFound
+from luban.core.errors import Conflict, NotFound, Unavailable
 from luban.store import Workspace
 from luban.store.predictions import COLUMNS
 from waiting import until
@@ -277,6 +277,27 @@ def test_servers_see_to_the_logs_of_deployments_that_were_removed(workspace: Wor
     server._retain()
     server._log.close()
     assert (workspace.predictions.count("erased"), workspace.predictions.count("kept")) == (0, 1)
+
+
+def test_what_cannot_be_forgotten_is_not_tried_at_every_look(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look comes four times a second; each try would write to a store that has trouble already."""
+    from luban.serving.deployed import Deployed
+    from luban.store.outcomes import Outcomes
+
+    tried: list[int] = []
+
+    def away(_outcomes: Outcomes, before: datetime | None = None) -> None:
+        tried.append(1)
+        raise Unavailable("the database does not answer")
+
+    monkeypatch.setattr(Outcomes, "forget", away)
+    server = Deployed(workspace, ["shop"], load)
+    for _ in range(3):
+        server._attempt(server._retain)
+    server._log.close()
+    assert tried == [1]
 
 
 @pytest.mark.long

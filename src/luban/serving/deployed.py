@@ -54,6 +54,7 @@ _SETTLED = 3.0  # seconds for which labels are looked at again: a prediction may
 _DAY = 86_400.0
 _SWEPT = 32  # pictures and sounds that are erased between two looks at the store
 _HOUR = 3_600.0
+_MINUTE = 60.0
 
 
 @dataclass(kw_only=True)
@@ -352,6 +353,7 @@ class Deployed:
         """Let the log forget what is older than the deployments say, once a day and when the server starts."""
         if time.monotonic() < self._next_retention:
             return
+        self._next_retention = time.monotonic() + _MINUTE  # where a part of it fails it is not tried at every look
         self._workspace.outcomes.forget()
         for deployment in self._workspace.deployments.list():
             if deployment.keep is not None and deployment.name in self._watch.served:
