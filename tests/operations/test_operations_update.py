@@ -36,6 +36,7 @@ from luban.operations.updating.rows import Rows, joined
 from luban.operations.updating.subject import subject
 from luban.operations.updating.window import windows
 from luban.store import Workspace
+from luban.store.processes import this_process
 from luban.surfaces.rest.openapi import need
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def test_a_better_challenger_takes_over_and_never_learnt_from_what_judged_it(wor
     assert shown.report == report
     (child,) = workspace.runs.list(parent=line.run)
     assert (child.operation, child.state, workspace.runs.tags(child.id)["model"]) == ("fit", "finished", "weather/2")
+    told = workspace.runs.tags(child.id)
+    assert (told["dataset"], told["process"]) == (made.dataset, this_process()), "killed, it holds its data no more"
     assert workspace.audit.verify() > 0
 
 

@@ -215,7 +215,7 @@ class _Maker:
             "update": self.left["way"],
         }
         run = self.workspace.runs.start("fit", request, parent=self.parent.id, environment=environment())
-        self.workspace.runs.set_tag(run.id, "dataset", dataset.reference)
+        self.workspace.datasets.hold(dataset.reference, run.id)
         return run
 
     @property
