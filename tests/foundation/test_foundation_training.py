@@ -68,9 +68,8 @@ def run(
     return process.wait()
 
 
-@pytest.mark.parametrize(
-    "way", ["full", pytest.param("lora", marks=pytest.mark.long), pytest.param("adalora", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["full", "lora", "adalora"])
 def test_a_killed_training_goes_on_to_the_same_bits(tmp_path: Path, way: str) -> None:
     learn(None, str(tmp_path / "whole.bin"), way)
     assert run(tmp_path / "cut", tmp_path / "cut.bin", way, kill_after=9, pause=0.02) == -signal.SIGKILL

@@ -133,6 +133,7 @@ def test_what_was_saved_answers_the_same(
     assert model.predict(table.slice(0, 0)).shape == (0, 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("learner", "columns", "parameters"), CASES)
 def test_the_graph_answers_as_the_model(
     learner: str, columns: tuple[Column, ...], parameters: dict[str, object], tmp_path: Path

@@ -87,7 +87,7 @@ CASES: list[Any] = [
     ("multilabel", "text_ngrams", {}),
     pytest.param("multilabel", "linear_probe", {"strength": 1.0}, marks=pytest.mark.long),
     pytest.param("multilabel", "fine_tune", FINE, marks=pytest.mark.long),
-    ("tokens", "fine_tune", FINE),
+    pytest.param("tokens", "fine_tune", FINE, marks=pytest.mark.long),
     ("matching", "matching", {}),
     ("matching", "constant", {}),
 ]

@@ -138,6 +138,7 @@ def held(workspace: Workspace) -> tuple[Any, Any]:
     return fitted(workspace, made.model), runtime(workspace, made.model)
 
 
+@pytest.mark.long
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

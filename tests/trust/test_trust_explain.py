@@ -296,6 +296,7 @@ def test_several_outputs(kind: str) -> None:
     assert report.figures["additivity"] < 1e-2
 
 
+@pytest.mark.long
 def test_the_budget_holds_for_a_slow_model() -> None:
     """A model that needs 1 ms a row is explained in about the time given, on fewer rows, and the report says so."""
     table = formula_rows(5000)
