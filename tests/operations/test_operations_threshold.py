@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from luban.operations.loading import fitted
 from luban.operations.models.compare import models_compare
 from luban.operations.models.show import models_show
 from luban.operations.models.threshold import models_threshold
-from luban.operations.monitoring.baselines import baseline_of, out_of_fold
+from luban.operations.monitoring.baselines import CHECK, baseline_of, out_of_fold
 from luban.operations.predict import predict
 from luban.operations.update import update
 
@@ -93,6 +94,10 @@ def test_another_threshold_is_another_version_and_every_way_to_decide_agrees(
     due = baseline_of(workspace, second).expected
     assert due is not None
     assert due.metrics["f1"] == pytest.approx(moved.scores["f1"]), "labels will tell of what is decided"
+    (kept,) = workspace.reports.list(subject="rare/2", check=CHECK)
+    old = workspace.reports.get(kept.digest)
+    workspace.reports.add(replace(old, figures={"form": 1, "baseline": {}}))
+    assert baseline_of(workspace, second).expected == due, "what an earlier release kept is not taken for it"
     with pytest.raises(InputError, match=r"decides from 0\.2 on already"):
         models_threshold(workspace, "rare/2", 0.2)
 

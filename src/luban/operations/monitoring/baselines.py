@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 CHECK = "baseline"
 """Name of the check under which baselines are kept."""
 
-FORM = 1
-"""Form of what is kept; another one is made anew."""
+FORM = 2
+"""Form of what is kept; another one is made anew. Since 2 the quality is that of what the model decides."""
 
 OUT_OF_FOLD = "out_of_fold"
 """Tag of a fit's run: the blob with predictions of rows that were not learnt from."""
