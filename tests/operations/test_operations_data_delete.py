@@ -8,6 +8,7 @@ import pytest
 
 from luban.core.errors import Conflict
 from luban.operations.data.delete import data_delete
+from luban.operations.predictions.learnt import _made_of
 from luban.testing.store import SCHEMA, SIGNATURE, TASK
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def test_what_the_next_update_of_a_model_begins_with_stays(workspace: Workspace)
     workspace.models.register(name="weather", **common)
     with pytest.raises(Conflict, match=r"weather/2 is not deleted.*weather/1.*models delete weather/1"):
         data_delete(workspace, "weather/2")
+    assert _made_of("weather/2", workspace.models.versions("weather")) == ("weather/1",), "an erasure names it first"
     workspace.models.delete("weather/1")
     done = data_delete(workspace, "weather/2", reason="a person asked")
     assert (done.dataset, done.rows, done.removed) == ("weather/2", 2, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from luban.core.errors import InputError, NotFound
+from luban.operations.updating.subject import TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ class Learnt:
     rows : int
         Rows that bear the person's name as their key, or are equal to labelled predictions about the person.
     models : tuple of str
-        Versions that learnt from it, or went on from one that did.
+        Versions that learnt from it, or whose next update would, and those that went on from them.
     """
 
     dataset: str
@@ -173,8 +174,8 @@ def _by_digest(rows: Rows) -> Rows:
 
 
 def _made_of(reference: str, versions: list[ModelVersion]) -> tuple[str, ...]:
-    """Return the versions that learnt from a data set, and those that went on from them, by their recipes."""
-    found = {one.reference for one in versions if one.dataset == reference}
+    """Return the versions that learnt from a data set, or will in an update, and those that went on from them."""
+    found = {one.reference for one in versions if reference in (one.dataset, (one.tags.get(TAG) or {}).get("base"))}
     for one in versions:  # a version comes after the one that it goes on from
         if _before(one) & found:
             found.add(one.reference)
