@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import luban
-from luban.core.errors import Unsupported
+from luban.core.errors import InputError, Unsupported
 from luban.core.model import Signature
 from luban.core.task import Task
 from luban.learners.artifact import read_manifest
@@ -101,6 +102,23 @@ def test_what_changed_in_the_store_follows_and_what_changed_here_stays(workspace
     assert workspace.models.get("iris@old").version == 3
     assert [one.version for one in workspace.models.versions("iris")] == [3]
     assert any("was deleted here" in note for note in last.notes)
+
+
+def test_folders_of_a_store_that_are_links_to_others_are_not_read(
+    workspace: Workspace, store: Path, tmp_path: Path
+) -> None:
+    """A store names its places itself: whoever made it could name any folder of this machine."""
+    put(tmp_path / "private/key", "hidden")
+    files = store / f"7/{RUN}/artifacts"
+    shutil.rmtree(files)
+    files.symlink_to(tmp_path / "private")
+    found = luban.runs.import_(str(store), workspace=workspace)
+    assert (found.files, found.versions) == (0, 0)
+    assert any("private" in note for note in found.notes)
+    (store / f"7/{RUN}/tags").symlink_to(tmp_path / "private")
+    with pytest.raises(InputError, match="leads out of it"):
+        luban.runs.import_(str(store), workspace=workspace)
+    assert not any(b"hidden" in path.read_bytes() for path in workspace.root.rglob("*") if path.is_file())
 
 
 def test_names_that_are_taken_or_cannot_be_are_changed_and_told(workspace: Workspace, store: Path) -> None:

@@ -135,7 +135,11 @@ def _metrics(folder: Path) -> list[tuple[str, int, float, Any]]:
 def _files(folder: Path) -> list[tuple[str, Path]]:
     from luban.store.artifacts import files_of
 
-    return files_of(folder) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    if not folder.resolve().is_relative_to(folder.parent.resolve()):
+        raise InputError("a link in the store leads out of it", seen=str(folder))
+    return files_of(folder)
 
 
 def _read(path: Path) -> str:

@@ -41,7 +41,8 @@ class Places:
             Where files would be without an address.
         """
         if own is not None and own.is_dir():
-            return own, None
+            inside = own.resolve().is_relative_to(own.parent.resolve()) or self._may_be_read(own.resolve())
+            return (own, None) if inside else (None, str(own.resolve()))
         if not address:
             return None, None
         parts = urlsplit(address)
@@ -52,7 +53,7 @@ class Places:
         else:
             return None, address
         real = folder.resolve()
-        if not any(real.is_relative_to(place.resolve()) for place in (self.home, self.served)):
+        if not self._may_be_read(real):
             return None, address
         return (real, None) if real.is_dir() else (None, None)
 
@@ -71,6 +72,9 @@ class Places:
         root = run.artefacts.resolve()
         inner = (root / unquote(rest)).resolve()
         return (inner, None) if inner.is_relative_to(root) and inner.is_dir() else (None, None)
+
+    def _may_be_read(self, real: Path) -> bool:
+        return any(real.is_relative_to(place.resolve()) for place in (self.home, self.served))
 
 
 def _kept(address: str, runs: Mapping[str, ForeignRun]) -> tuple[ForeignRun, str] | None:
