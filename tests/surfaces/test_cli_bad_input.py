@@ -64,7 +64,7 @@ def nothing_kept(luban: CommandLine) -> None:
     assert not (luban.folder / ".luban").exists()
     assert luban("models", "list", "--json").json == {"models": []}
     assert luban("data", "list", "--json").json == {"datasets": []}
-    assert luban("runs", "list", "--json").json == {"runs": []}
+    assert luban("runs", "list", "--json").json["runs"] == []
 
 
 @pytest.mark.parametrize("what", FILES)
