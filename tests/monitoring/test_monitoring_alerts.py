@@ -192,6 +192,26 @@ def test_what_could_not_be_told_is_told_at_the_next_look(workspace: Workspace, a
         assert look(workspace.alerts, "adult", off, NOON) == ()
 
 
+@pytest.mark.long
+def test_what_was_taken_but_not_acknowledged_comes_again_under_the_same_id(workspace: Workspace, allowed: None) -> None:
+    """At each look until the receiver says that it has it; an alarm that is over by then is told, and then its end."""
+    with receiver(503) as hook:
+        alerts_add(workspace, "moved", "adult", "drift.share > 0.3", to=hook.url)
+        for share in (0.5, 0.6, 0.1):
+            assert "Could not tell" in look(workspace.alerts, "adult", {"drift.share": share}, NOON)[0]
+            (one,) = alerts_list(workspace).alerts
+            assert one.told is None
+        hook.code = 200
+        later = NOON + timedelta(minutes=1)
+        told = look(workspace.alerts, "adult", {"drift.share": 0.1}, later)
+        assert [line.partition(":")[0] for line in told] == ["Alarm", "Recovered"]
+        assert look(workspace.alerts, "adult", {"drift.share": 0.1}, later) == ()
+        *alarms, recovery = [json.loads(body) for _, _, body in hook.taken]
+        assert len(alarms) == 4
+        assert alarms == [alarms[0]] * 4
+        assert (recovery["event"], recovery["id"] == alarms[0]["id"]) == ("recovery", False)
+
+
 KILLED = """
 import os, signal, sys
 from datetime import datetime

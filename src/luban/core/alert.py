@@ -59,7 +59,7 @@ class AlertState:
     value : float, optional
         The figure at the last look.
     notice : mapping, optional
-        What is to be told, kept until it was: who is killed meanwhile leaves it to the next look.
+        What is to be told, kept until it was: who fails or is killed meanwhile leaves it to the next look.
     claimed : datetime, optional
         When somebody last set out to tell it.
     """

@@ -78,7 +78,7 @@ class Alerts:
         """
         with self._database.writing(lock=f"alert/{name}") as connection:
             row = _find(connection, name)
-            if row is None or (row.since, row.told, row.claimed) != (before.since, before.told, before.claimed):
+            if row is None or _standing(_state(row)) != _standing(before):
                 return False
             values: dict[str, Any] = {key: getattr(after, key) for key in _STATE}
             connection.execute(update(alerts).where(alerts.c.name == name).values(**values))
@@ -87,6 +87,10 @@ class Alerts:
 
 def _find(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(select(alerts).where(alerts.c.name == name)).first()
+
+
+def _standing(state: AlertState) -> tuple[Any, ...]:
+    return state.since, state.told, state.claimed, None if state.notice is None else state.notice["id"]
 
 
 def _rule(row: Row[Any]) -> AlertRule:

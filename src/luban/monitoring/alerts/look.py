@@ -31,8 +31,9 @@ def look(alerts: Alerts, deployment: str, figures: Mapping[str, float], moment: 
     """Return what was told, or could not be, in a line each.
 
     An alarm is told once, again after the rule's `repeat`, and when it is over. In quiet hours nothing is told: what
-    still holds after them is told then. What could not be told is tried again at the next look. What is to be told is
-    kept before it is sent, and forgotten after: a kill in between lets it be sent once more, under the same id.
+    still holds after them is told then. What is to be told is kept before it is sent, and forgotten after: where that
+    fails, or somebody is killed in between, a later look sends it once more as it was, under the same id, before
+    anything that has come since.
 
     Parameters
     ----------
@@ -63,23 +64,26 @@ def look(alerts: Alerts, deployment: str, figures: Mapping[str, float], moment: 
         )
         meant = replace(after, notice=to_json(notice), claimed=moment)
         if alerts.move(rule.name, state, meant):
-            # Where it cannot be told it is as before, so that the next look tells it: a recovery too.
-            untold = replace(after, since=state.since or after.since, told=state.told)
+            # A receiver may take it and not say so in time: the next look sends it again under the id that it knows.
+            untold = replace(meant, claimed=None, told=state.told)
             alerts.move(rule.name, meant, after if _told(rule, notice, lines) else untold)
     return tuple(lines)
 
 
 def _again(alerts: Alerts, rule: AlertRule, state: AlertState, moment: datetime, lines: list[str]) -> AlertState | None:
-    """Tell what somebody set out to tell and perhaps did not; return how the rule stands, None where it has to wait."""
+    """Tell what perhaps was not told; return how the rule stands then, None where it has to wait."""
     busy = state.claimed is not None and timedelta(0) <= moment - state.claimed < PATIENCE
     if busy or is_quiet(rule.quiet, moment):
         return None
     mine = replace(state, claimed=moment)
     if not alerts.move(rule.name, state, mine):
         return None
-    told = _told(rule, from_json(Notice, state.notice), lines)
-    after = replace(mine, claimed=None, notice=None if told else state.notice)
-    return after if alerts.move(rule.name, mine, after) and told else None
+    notice = from_json(Notice, state.notice)
+    if not _told(rule, notice, lines):
+        alerts.move(rule.name, mine, replace(mine, claimed=None))
+        return None
+    after = replace(mine, claimed=None, notice=None, told=None if notice.event == "recovery" else moment)
+    return after if alerts.move(rule.name, mine, after) else None
 
 
 def _told(rule: AlertRule, notice: Notice, lines: list[str]) -> bool:
