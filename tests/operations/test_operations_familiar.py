@@ -15,6 +15,7 @@ from luban.core.schema import Column, Schema
 from luban.data import versions
 from luban.operations import familiar
 from luban.operations.evaluate import Evaluated, evaluate
+from luban.operations.fitting import kept_out
 from luban.store import Workspace
 
 if TYPE_CHECKING:
@@ -85,13 +86,31 @@ def test_of_large_data_a_part_is_compared(workspace: Workspace, monkeypatch: pyt
     assert "the first 50 were looked at" in said(found)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("most", [200, 1000])
+def test_rows_that_a_fit_kept_out_are_none_that_it_learnt_from_in_a_part_of_large_data_too(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """They are known again by the whole target, of which a part alone is compared; by another target they are not, and
+    then nothing is claimed."""
+    monkeypatch.setattr(familiar, "_ROWS", most)
+    goals = (np.array(KNOWN["goal"].to_pylist()) == "yes").astype(np.int64)
+    run = workspace.runs.start("fit", {})
+    kept_out.keep(workspace, run.id, np.arange(100), goals)
+    _learn_from(workspace, KNOWN, run=run.id)
+    assert evaluate(workspace, "weather", KNOWN.slice(0, 100), bootstrap=0).learnt == 0
+    assert evaluate(workspace, "weather", KNOWN, bootstrap=0).learnt == min(most, 400) - 100
+    kept_out.keep(workspace, run.id, np.arange(100), 1 - goals)
+    assert evaluate(workspace, "weather", KNOWN, bootstrap=0).learnt == 0
+
+
 def _coarse(seed: int) -> pa.Table:
     random = np.random.default_rng(seed)
     x, y = random.integers(-3, 4, size=(2, 400)).astype(float)
     return pa.table({"x": x, "y": y, "goal": np.where(random.random(400) < 0.5, "yes", "no")})
 
 
-def _learn_from(workspace: Workspace, rows: pa.Table, *steps: Step) -> None:
+def _learn_from(workspace: Workspace, rows: pa.Table, *steps: Step, run: str | None = None) -> None:
     """Register the same model once more, as one that learnt from other rows."""
     columns = (*turning.SCHEMA.columns, Column(name="goal", kind="category"))
     kept = versions.add_version(
@@ -104,6 +123,7 @@ def _learn_from(workspace: Workspace, rows: pa.Table, *steps: Step) -> None:
         signature=first.signature,
         task=first.task,
         dataset=kept.reference,
+        run=run,
         recipe=Recipe(steps=steps, seed=0),
     )
     workspace.models.set_alias("weather", "champion", version.version)

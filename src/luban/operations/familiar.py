@@ -102,13 +102,13 @@ def _before(workspace: Workspace, version: ModelVersion) -> Iterator[ModelVersio
 
 
 def _rows(workspace: Workspace, version: ModelVersion, most: int) -> Rows | None:
-    """Return the first rows that a version learnt from; None where its data set is not known."""
+    """Return the first rows that a version learnt from; None where it is not known which these are."""
     import numpy as np
     import pyarrow as pa
 
     from luban.data import versions
     from luban.data.conform import conform
-    from luban.operations.fitting.kept_out import kept_out
+    from luban.operations.fitting.kept_out import kept_out, some_kept_out
     from luban.operations.updating.rows import learnable
 
     if version.dataset is None:
@@ -124,8 +124,28 @@ def _rows(workspace: Workspace, version: ModelVersion, most: int) -> Rows | None
     whole = pa.Table.from_batches(batches).slice(0, most)
     inputs = conform(whole.select(names[:-1]), version.signature.inputs, infinities="missing").table
     rows = learnable(version.task, inputs, whole[version.task.target])[0]
-    kept = kept_out(workspace, version, rows.target)
-    if kept is None:
+    if not some_kept_out(workspace, version):
         return rows
+    kept = kept_out(workspace, version, rows.target if seen < most else _target(workspace, version))
+    if kept is None:  # some rows were kept out, and any may be one of them
+        return None
     others = np.setdiff1d(np.arange(len(rows)), kept)
     return type(rows)(table=rows.table.take(pa.array(others)), target=rows.target[others])
+
+
+def _target(workspace: Workspace, version: ModelVersion) -> np.ndarray:
+    """Return all known targets of a version's data set, by which the rows that were kept out are known again."""
+    import pyarrow as pa
+
+    from luban.data import versions
+    from luban.data.conform import conform
+    from luban.data.target import labelled_rows
+
+    assert version.dataset is not None
+    task = version.task
+    texts = [one for one in version.signature.inputs if task.kind == "tokens" and one.name == task.inputs[0]]
+    names = [*(one.name for one in texts), task.target]
+    read = versions.batches(workspace, version.dataset, columns=names, fetch=False)
+    whole = pa.Table.from_batches(list(read))
+    words = conform(whole.select(names[:-1]), texts, infinities="missing").table[task.inputs[0]] if texts else None
+    return labelled_rows(task, whole[task.target], words)[1]

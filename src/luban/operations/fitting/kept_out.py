@@ -33,6 +33,11 @@ def keep(workspace: Workspace, run: str, rows: np.ndarray, target: np.ndarray) -
         workspace.runs.set_tag(run, KEPT_OUT, workspace.blobs.put_json(known))
 
 
+def some_kept_out(workspace: Workspace, version: ModelVersion) -> bool:
+    """Return whether there are rows of its data set that a version did not learn from, as its fit tells."""
+    return version.run is not None and KEPT_OUT in workspace.runs.tags(version.run)
+
+
 def kept_out(workspace: Workspace, version: ModelVersion, target: np.ndarray) -> np.ndarray | None:
     """Return the numbers of the rows that a version did not learn from, None where there are none or it is not known.
 
