@@ -181,6 +181,31 @@ def test_who_erases_a_person_is_told_what_has_learnt_from_their_rows(workspace: 
 
 
 @pytest.mark.long
+def test_where_the_next_update_would_begin_with_rows_of_the_person_they_are_told_to_fit_anew(
+    workspace: Workspace,
+) -> None:
+    """An update from files leaves the data set that the next one begins with: to learn anew from it is no remedy."""
+    known = turning.rows(30, turned=False, seed=9).append_column("who", pa.array(["alice", *["carol"] * 29]))
+    data_import(workspace, known, name="weather.update", key="who")
+    first = workspace.models.get("weather/1")
+    for base, anew in (
+        ("weather/1", "luban update weather --way retrain"),
+        ("weather.update/1", "luban fit DATA_WITHOUT_THEM --name weather"),
+    ):
+        workspace.models.register(
+            name="weather",
+            artifact=first.artifact,
+            signature=first.signature,
+            task=first.task,
+            dataset="weather.update/1",
+            tags={"update": {"base": base}},
+        )
+        erased = predictions_erase(workspace, "alice")
+        assert [one.dataset for one in erased.learnt] == ["weather.update/1"]
+        assert erased.remedy[:2] == (anew, "luban models delete weather/2")
+
+
+@pytest.mark.long
 def test_a_person_is_asked_and_decides(workspace: Workspace) -> None:
     """Until the yes nothing moves and nobody is asked twice; then alias and deployment move with the answer."""
     deploy(workspace, "weather", "weather")

@@ -56,14 +56,18 @@ def predictions_erase(workspace: Workspace, subject: str) -> PredictionsErased:
     except LubanError as error:  # a damaged data set is no reason to keep what must go
         unknown = str(error)
     gone = workspace.predictions.erase(subject)
-    return PredictionsErased(predictions=gone, learnt=learnt, remedy=_remedy(learnt), unknown=unknown)
+    return PredictionsErased(predictions=gone, learnt=learnt, remedy=_remedy(workspace, learnt), unknown=unknown)
 
 
-def _remedy(learnt: tuple[Learnt, ...]) -> tuple[str, ...]:
-    """Return commands: what an update made is learnt anew from what is left of the log, then the old versions go."""
+def _remedy(workspace: Workspace, learnt: tuple[Learnt, ...]) -> tuple[str, ...]:
+    """Return commands: what an update made is learnt anew from what is left of the log, then the old versions go.
+
+    Where the next update would begin with rows of the person the model is fitted anew, on other data.
+    """
     models = tuple(dict.fromkeys(model for one in learnt for model in one.models))
     made = [one for one in learnt if one.dataset.partition("/")[0].endswith(".update")]
     updated = {model.partition("/")[0] for one in made for model in one.models}
+    updated -= _relearning(workspace, models, {one.dataset for one in learnt})
     names = dict.fromkeys(model.partition("/")[0] for model in models)
     anew = [
         f"luban update {name} --way retrain" if name in updated else f"luban fit DATA_WITHOUT_THEM --name {name}"
@@ -71,3 +75,11 @@ def _remedy(learnt: tuple[Learnt, ...]) -> tuple[str, ...]:
     ]
     deleted = [f"luban models delete {model}" for model in models]
     return (*anew, *deleted, *(f"luban data delete {one.dataset}" for one in learnt))
+
+
+def _relearning(workspace: Workspace, models: tuple[str, ...], held: set[str]) -> set[str]:
+    """Return the names of which the next update may begin with one of these data sets."""
+    from luban.operations.updating.subject import TAG
+
+    versions = [workspace.models.get(model) for model in models]
+    return {one.name for one in versions if ((one.tags.get(TAG) or {}).get("base") or one.dataset) in held}
