@@ -20,10 +20,11 @@ from starlette.routing import Mount, Route
 
 import small_models as small
 from certificates import make_certificate
+from luban.core.access import approves
 from luban.core.errors import InputError, NotFound, Refused, Unavailable
 from luban.serving import app as serving_app
 from luban.serving.access.buckets import Buckets
-from luban.serving.access.declare import OPEN, needs, walk
+from luban.serving.access.declare import OPEN, Declared, needs, walk
 from luban.serving.access.gate import WRONG_AT_ONCE, Access, Gate, Rates, _Guarded, address_of, guarded
 from luban.serving.access.principal import ANYBODY, NOBODY, Principal, permit
 from luban.serving.access.tls import certificate
@@ -488,3 +489,17 @@ def test_grants_are_held_against_what_is_needed() -> None:
     with pytest.raises(Refused):
         permit({"luban.principal": some}, "c", need="infer")
     permit({"luban.principal": some}, "a", need="infer")
+
+
+def test_who_approves_some_models_says_yes_to_those() -> None:
+    """A route that changes something asks for each version, not for a scope on all models, which such a token lacks."""
+    said: list[bool] = []
+
+    async def endpoint(*_: Any) -> None:
+        said.extend(approves(reference) for reference in ("house/2", "house/3", "barn/2"))
+
+    some = Principal(actor="x", grants=(grant(["write"], []), grant(["approve"], ["house"])))
+    one = _Guarded(endpoint, Declared(need="write"))
+    asyncio.run(one({"type": "http", "luban.principal": some}, None, None))  # type: ignore[arg-type]
+    assert said == [True, True, False]
+    assert approves("barn/2"), "at the machine itself"

@@ -254,9 +254,10 @@ def test_who_asked_does_not_let_it_answer_by_hand(workspace: Workspace) -> None:
     ada.approvals.reject(question.id)
     with pytest.raises(Refused, match=r"got no yes \(rejected\), and who asked does not"):
         ada.models.set_alias("house", "champion", 2)
-    with approving(False), pytest.raises(Refused, match="a token without the scope approve"):
+    with approving("barn/2".__eq__), pytest.raises(Refused, match="a token without the scope approve"):
         bob.models.set_alias("house", "champion", 2)
-    bob.models.set_alias("house", "champion", 2)
+    with approving("house/2".__eq__):
+        bob.models.set_alias("house", "champion", 2)
 
 
 def test_what_the_loop_asks_is_asked_by_no_person() -> None:

@@ -9,19 +9,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_approves: ContextVar[bool] = ContextVar("luban_approves", default=True)
+_approves: ContextVar[Callable[[str], bool] | None] = ContextVar("luban_approves", default=None)
 
 
-def approves() -> bool:
-    """Return whether who asks may say yes to what waits for it; at the machine itself everybody may."""
-    return _approves.get()
+def approves(reference: str) -> bool:
+    """Return whether who asks may say yes to this version; at the machine itself everybody may."""
+    allowed = _approves.get()
+    return allowed is None or allowed(reference)
 
 
 @contextmanager
-def approving(allowed: bool) -> Iterator[None]:
-    """Let the enclosed work, and the jobs that it submits, say yes to what waits for it only where this is allowed."""
+def approving(allowed: Callable[[str], bool]) -> Iterator[None]:
+    """Let the enclosed work, and the jobs that it submits, say yes only to the versions for which this is true."""
     token = _approves.set(allowed)
     try:
         yield

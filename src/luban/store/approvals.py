@@ -131,7 +131,7 @@ def check_unasked(connection: Connection, actor: str, references: Iterable[str])
         if one is None or one.state == "approved" or not _controlled(connection):
             continue
         own = person(actor) == person(one.asker)
-        if own or not approves():
+        if own or not approves(one.reference):
             waits = f"{one.reference} waits for a person's yes"
             got_none = f"{one.reference} was asked about and got no yes ({one.state})"
             who = "who asked does" if own else "a token without the scope approve does"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from luban.core.access import approving
@@ -201,7 +202,7 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         check(scope, self._declared)
         if self._changes:
-            with approving(principal_of(scope).may("approve")):  # whatever it is that the route changes
+            with approving(partial(_approves, principal_of(scope))):  # whatever it is that the route changes
                 await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -224,6 +225,10 @@ def address_of(scope: Scope) -> str:
         return str(ipaddress.ip_network((address.split("%", 1)[0], 64), strict=False))
     except ValueError:
         return address
+
+
+def _approves(principal: Principal, reference: str) -> bool:
+    return principal.may("approve", [reference])
 
 
 def _bearer(scope: Scope) -> str:
