@@ -114,7 +114,8 @@ def test_every_learner_of_tables_answers_the_same(name: str, kind: str, tmp_path
     (expected,) = session.run([output], feeds)
     found = saved.ask(tmp_path / "saved", feeds, output)
     assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * float(np.abs(expected).max()))
+    # Sums of float32 in another order: the networks of tables differ most, on huge numbers.
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * float(np.abs(expected).max()))
 
 
 @needs_tensorflow
