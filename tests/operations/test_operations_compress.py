@@ -21,12 +21,14 @@ from luban.export.onnx.build import build
 from luban.learners import artifact
 from luban.learners.composite import Composite
 from luban.learners.fitted import fitted as make_fitted
+from luban.operations import registering
 from luban.operations.compress import _rows, _said, compress
 from luban.operations.evaluate import evaluate
 from luban.operations.explain import explain
 from luban.operations.export import export
 from luban.operations.fitting import kept_out
 from luban.operations.loading import GRAPH, runtime
+from luban.operations.models.threshold import models_threshold
 from luban.operations.models.verify import models_verify
 from luban.operations.predict import predict
 from luban.operations.reading import labelled
@@ -195,6 +197,25 @@ def test_where_all_lose_too_much_nothing_is_made(source: Workspace, monkeypatch:
     assert "weights loses 0.5" in str(caught.value)
     assert [one.version for one in source.models.versions("letters")] == [1]
     assert [run.state for run in source.runs.list(operation="compress")] == ["failed"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("error", "state"), [(OSError("no space left"), "failed"), (KeyboardInterrupt(), "interrupted")]
+)
+def test_where_the_new_version_cannot_be_registered_the_run_has_ended(
+    source: Workspace, monkeypatch: pytest.MonkeyPatch, error: BaseException, state: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(registering, "register", broken)
+    with pytest.raises(type(error)):
+        compress(source, "letters/1")
+    with pytest.raises(type(error)):
+        models_threshold(source, "letters/1", 0.4)
+    ended = [(run.operation, run.state) for run in source.runs.list()]
+    assert sorted(ended) == [("compress", state), ("threshold", state)]
 
 
 def test_what_int8_makes_no_smaller_is_refused(source: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

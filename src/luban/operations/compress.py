@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import InputError, LubanError, Unsupported
+from luban.core.errors import InputError, Unsupported
 from luban.core.operation import operation
 from luban.core.progress import Progress, tell
 from luban.core.report import Finding, Report
+from luban.operations.recorded import recorded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +122,7 @@ def compress(
         "seed": seed,
     }
     run = workspace.runs.start("compress", request, environment=origin.of_run())
-    try:
+    with recorded(workspace, run):
         pressed = press(
             ready,
             graph,
@@ -133,33 +134,27 @@ def compress(
             static=static,
             source=version.reference,
         )
-    except KeyboardInterrupt:
-        workspace.runs.finish(run.id, "interrupted")
-        raise
-    except LubanError as error:
-        workspace.runs.finish(run.id, "failed", error=error.to_dict())
-        raise
-    report = pressed.report if data is not None else _said(pressed.report, learnt=rows.learnt)
-    figures = report.figures
-    digest = artifact.write(workspace.blobs, pressed.fitted, extra={GRAPH: pressed.graph}, parity=0.0)
-    scores = {version.task.metric: figures["score"]["after"]}
-    made = register(
-        workspace,
-        origin,
-        sign=sign,
-        name=version.name,
-        artifact=digest,
-        signature=version.signature,
-        task=version.task,
-        recipe=version.recipe,
-        dataset=version.dataset,
-        run=run.id,
-        reports={report.check: workspace.blobs.put_json(to_json(report))},
-        scores=scores,
-        tags={**version.tags, "source": version.reference, "form": f"int8, {pressed.form}"},
-    )
-    workspace.runs.set_tag(run.id, "model", made.reference)
-    workspace.runs.finish(run.id, "finished", scores=scores)
+        report = pressed.report if data is not None else _said(pressed.report, learnt=rows.learnt)
+        figures = report.figures
+        digest = artifact.write(workspace.blobs, pressed.fitted, extra={GRAPH: pressed.graph}, parity=0.0)
+        scores = {version.task.metric: figures["score"]["after"]}
+        made = register(
+            workspace,
+            origin,
+            sign=sign,
+            name=version.name,
+            artifact=digest,
+            signature=version.signature,
+            task=version.task,
+            recipe=version.recipe,
+            dataset=version.dataset,
+            run=run.id,
+            reports={report.check: workspace.blobs.put_json(to_json(report))},
+            scores=scores,
+            tags={**version.tags, "source": version.reference, "form": f"int8, {pressed.form}"},
+        )
+        workspace.runs.set_tag(run.id, "model", made.reference)
+        workspace.runs.finish(run.id, "finished", scores=scores)
     return Compressed(
         model=made.reference,
         source=version.reference,

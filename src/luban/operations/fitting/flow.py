@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from luban.core.errors import Conflict, InputError, LubanError
+from luban.core.errors import Conflict, InputError
 from luban.core.progress import Progress, asked_to_stop, tell
 from luban.core.serial import from_json, to_json
+from luban.operations.recorded import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from luban.core.budget import Duration
     from luban.core.model import ModelVersion
@@ -69,7 +69,7 @@ def begin(workspace: Workspace, data: Any, request: Request, *, began: float) ->
         prepared = prepare(workspace, data, name=name, target=request.target, options=asdict(request))
         registered = partial(register, workspace, origin, sign=signer(workspace))
         run = workspace.runs.start("fit", to_json(request), environment=origin.of_run())
-        with alone(workspace, run), _recorded(workspace, run):
+        with alone(workspace, run), recorded(workspace, run):
             workspace.datasets.hold(prepared.dataset.reference, run.id)
             workspace.runs.set_tag(run.id, "name", name)
             return _search(workspace, prepared, request, run, name, executor, registered, began=began, resume=False)
@@ -111,30 +111,12 @@ def go_on(workspace: Workspace, run_id: str, *, budget: Duration | None, began: 
         )
         with alone(workspace, run):
             workspace.runs.reopen(run.id)
-            with _recorded(workspace, run):
+            with recorded(workspace, run):
                 workspace.datasets.hold(prepared.dataset.reference, run.id)
                 name = tags["name"]
                 return _search(workspace, prepared, request, run, name, executor, registered, began=began, resume=True)
     finally:
         executor.close()
-
-
-@contextmanager
-def _recorded(workspace: Workspace, run: Run) -> Iterator[None]:
-    """Record how a run ended where it did not end with a model."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        workspace.runs.finish(run.id, "interrupted")
-        raise
-    except LubanError as error:
-        workspace.runs.finish(run.id, "failed", error=error.to_dict())
-        raise
-    except Exception as error:
-        workspace.runs.finish(
-            run.id, "failed", error={"code": "defect", "happened": f"{type(error).__name__}: {error}"}
-        )
-        raise
 
 
 def _executor() -> Any:

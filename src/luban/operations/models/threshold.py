@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from luban.core.errors import InputError
 from luban.core.operation import operation
 from luban.core.progress import Progress, tell
+from luban.operations.recorded import recorded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,24 +98,25 @@ def models_threshold(
     artifact = _written(workspace, ready, made)
     scores, reports = _on_record(workspace, version, kept, found, seed)
     run = workspace.runs.start(OPERATION, _request(workspace, version, asked), environment=origin.of_run())
-    reference = register(
-        workspace,
-        origin,
-        sign=sign,
-        name=version.name,
-        artifact=artifact,
-        signature=version.signature,
-        task=task,
-        recipe=version.recipe,
-        dataset=version.dataset,
-        run=run.id,
-        reports=reports,
-        scores=scores,
-        tags={**version.tags, "source": version.reference, deciding.TAG: asked},
-    ).reference
-    _pass_on(workspace, version, run.id)
-    workspace.runs.set_tag(run.id, "model", reference)
-    workspace.runs.finish(run.id, "finished", scores=scores)
+    with recorded(workspace, run):
+        reference = register(
+            workspace,
+            origin,
+            sign=sign,
+            name=version.name,
+            artifact=artifact,
+            signature=version.signature,
+            task=task,
+            recipe=version.recipe,
+            dataset=version.dataset,
+            run=run.id,
+            reports=reports,
+            scores=scores,
+            tags={**version.tags, "source": version.reference, deciding.TAG: asked},
+        ).reference
+        _pass_on(workspace, version, run.id)
+        workspace.runs.set_tag(run.id, "model", reference)
+        workspace.runs.finish(run.id, "finished", scores=scores)
     return ThresholdMoved(
         model=reference,
         source=version.reference,
