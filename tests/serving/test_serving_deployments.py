@@ -279,6 +279,31 @@ def test_servers_see_to_the_logs_of_deployments_that_were_removed(workspace: Wor
     assert (workspace.predictions.count("erased"), workspace.predictions.count("kept")) == (0, 1)
 
 
+@pytest.mark.long
+def test_a_damaged_log_keeps_no_other_from_forgetting(workspace: Workspace) -> None:
+    """What is wrong is told, with whose log it is; the logs of later deployments forget all the same."""
+    from luban.serving.deployed import Deployed
+
+    old = datetime.now(UTC) - timedelta(days=40)
+    for name in ("garden", "shop"):
+        workspace.deployments.set(name, {"small/2": 1.0}, keep=30)
+        before = {one for one in (workspace.root / "blobs").rglob("*") if one.is_file()}
+        row = dict.fromkeys(COLUMNS.names) | {"request_id": name, "moment": old, "deployment": name}
+        workspace.predictions.append(pa.Table.from_pylist([row], schema=COLUMNS))
+        if name == "garden":
+            (chunk,) = {one for one in (workspace.root / "blobs").rglob("*") if one.is_file()} - before
+            chunk.chmod(0o600)
+            chunk.write_bytes(b"damaged")
+    told: list[tuple[str, object]] = []
+    server = Deployed(workspace, ["garden", "shop"], load)
+    server.models.tell = lambda event, **details: told.append((event, details["deployment"]))
+    for _ in range(2):
+        server._attempt(server._retain)
+    server._log.close()
+    assert told == [("retention-failed", "garden")]
+    assert (workspace.predictions.count("garden"), workspace.predictions.count("shop")) == (1, 0)
+
+
 def test_what_cannot_be_forgotten_is_not_tried_at_every_look(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -355,17 +355,38 @@ class Deployed:
             return
         self._next_retention = time.monotonic() + _MINUTE  # where a part of it fails it is not tried at every look
         self._workspace.outcomes.forget()
+        works: list[tuple[str, Callable[[], object]]] = []
         for deployment in self._workspace.deployments.list():
             if deployment.keep is not None and deployment.name in self._watch.served:
-                self._workspace.predictions.retain(deployment.name, deployment.keep)
-                self._next_sweep = 0.0
+                retain = partial(self._workspace.predictions.retain, deployment.name, deployment.keep)
+                works.append((deployment.name, retain))
         for gone in self._workspace.deployments.removed():
-            if gone.erased and self._workspace.predictions.left(gone.name):  # who removed it was killed on the way
-                self._workspace.predictions.clear(gone.name)
-            elif not gone.erased and gone.keep is not None:
-                self._workspace.predictions.retain(gone.name, gone.keep)
-                self._next_sweep = 0.0
-        self._next_retention = time.monotonic() + _DAY
+            if gone.erased:
+                works.append((gone.name, partial(self._clear, gone.name)))
+            elif gone.keep is not None:
+                works.append((gone.name, partial(self._workspace.predictions.retain, gone.name, gone.keep)))
+        done = [self._retained(name, work) for name, work in works]
+        self._next_sweep = 0.0
+        self._next_retention = time.monotonic() + (_DAY if all(done) else _HOUR)
+
+    def _clear(self, name: str) -> None:
+        if self._workspace.predictions.left(name):  # who removed it was killed on the way
+            self._workspace.predictions.clear(name)
+
+    def _retained(self, name: str, work: Callable[[], object]) -> bool:
+        """Return whether the log of a deployment could forget; what keeps one from it keeps no other."""
+        done: list[bool] = []
+
+        def attempted() -> None:
+            try:
+                work()
+            except LubanError as error:
+                self._tell("retention-failed", deployment=name, error=str(error))
+            else:
+                done.append(True)
+
+        self._attempt(attempted, name)
+        return bool(done)
 
     def _sweep(self) -> None:
         """Erase what the log holds of pictures and sounds for no row, a little at a time; what a kill left, too."""
