@@ -131,3 +131,31 @@ def test_content_that_a_new_version_has_is_not_taken_away_under_it(
     workspace.blobs.remove(gone)
     with pytest.raises(NotFound, match="a part of the data set was removed while it was made"):
         workspace.datasets.add(name="flowers", schema=SCHEMA, manifest={"chunks": [{"digest": gone}]}, rows=1)
+
+
+@pytest.mark.long
+def test_what_goes_after_it_was_looked_for_is_missed_when_the_row_is_written(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a deletion since, or by the sweep of an earlier one; what none can have taken is not asked for again."""
+    database, blobs = workspace._database, workspace.blobs
+    added(workspace, b"earlier", name="trees")
+    workspace.datasets.delete("trees/1")
+
+    def looked(content: bytes) -> Any:
+        return unnamed.present(database, blobs, lambda: {blobs.put(content)}, what="data set")
+
+    added(workspace, b"rows", b"more")
+    sure = looked(b"rows")
+    with monkeypatch.context() as patch, database.writing() as connection:
+        patch.setattr(blobs, "has", lambda _: pytest.fail("asked while others wait"))
+        sure(connection)
+    monkeypatch.setattr(unnamed, "_PORTION", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(unnamed, "sweep", lambda *_: 0)
+        workspace.datasets.delete("flowers/1")
+    noted = looked(b"rows")
+    assert unnamed.sweep(database, blobs) == 3, "in portions of one"
+    for late in (sure, noted):
+        with pytest.raises(NotFound, match="a part of the data set was removed"), database.writing() as connection:
+            late(connection)

@@ -62,12 +62,17 @@ class Datasets:
         name = valid_name("data set", name)
         fingerprint = self._blobs.put_json(manifest)
         same = select(datasets).where(datasets.c.name == name, datasets.c.fingerprint == fingerprint)
+        with self._database.reading() as connection:
+            row = connection.execute(same).first()
+        if row is not None:
+            return _dataset(row)
+        content = partial(unnamed.of_dataset, self._blobs, fingerprint)
+        make_sure = unnamed.present(self._database, self._blobs, content, what="data set")
         with self._database.writing(lock=f"dataset/{name}") as connection:
             row = connection.execute(same).first()
             if row is not None:
                 return _dataset(row)
-            content = partial(unnamed.of_dataset, self._blobs, fingerprint)
-            unnamed.present(connection, self._blobs, content, what="data set")
+            make_sure(connection)
             connection.execute(
                 insert(datasets).values(
                     name=name,

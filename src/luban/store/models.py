@@ -92,10 +92,12 @@ class Models:
         named = [
             valid_digest(one) for one in (artifact, code, environment, *(reports or {}).values()) if one is not None
         ]
+        content = partial(_content, self._blobs, named)
+        make_sure = unnamed.present(self._database, self._blobs, content, what="model")
         with self._database.writing(lock=f"model/{name}") as connection:
             if run is not None and connection.scalar(select(runs.c.id).where(runs.c.id == run)) is None:
                 raise NotFound(f"no run is named {run!r}", remedy="List them: luban runs list")
-            unnamed.present(connection, self._blobs, partial(_content, self._blobs, named), what="model")
+            make_sure(connection)
             version = next_version(connection, name, number)
             connection.execute(
                 insert(models).values(

@@ -7,14 +7,14 @@ next.
 
 from __future__ import annotations
 
-import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, String, delete, select, text
+from sqlalchemy import JSON, String, Text, cast, delete, func, select, text
 
 from luban.core.errors import NotFound, Tampered
 from luban.store.clock import now
@@ -47,11 +47,13 @@ if TYPE_CHECKING:
 LOCK = "unnamed"
 
 WRITERS = 16
-"""Threads that remove: they wait for the disk or the network."""
+"""Threads that look and remove: they wait for the disk or the network."""
 
-_PORTION = 500  # removed in one transaction, which others wait for
+_PORTION = 1000  # removed in one transaction, which others wait for
+_TURN = 0.15  # seconds between two of them: SQLite lets who waits look every 0.1 s
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LENGTH = 71  # of a digest
 # What tells of the past, names content of another place, or has no digest: to be named there keeps nothing.
 _PAST = {
     table.name
@@ -69,6 +71,7 @@ _PAST = {
         unnamed,
     )
 }
+_DELETED = (deleted_models, deleted_datasets)  # nothing is ever taken out of these
 _LATELY = timedelta(days=1)
 
 
@@ -97,12 +100,13 @@ def sweep(database: Database, blobs: Blobs) -> int:
         with database.reading() as connection:
             if connection.scalar(select(unnamed.c.digest).limit(1)) is None:
                 return removed
-            if not contents:  # what takes long is read before others have to wait
-                _named(connection, blobs, contents)
+            _manifests(connection, blobs, contents)  # what takes long is read before others have to wait
         with database.writing(lock=LOCK) as connection, ThreadPoolExecutor(WRITERS) as pool:
             noted = set(connection.scalars(select(unnamed.c.digest).limit(_PORTION)))
-            removed += sum(pool.map(partial(_remove, blobs), noted - _named(connection, blobs, contents)))
+            removed += sum(pool.map(partial(_remove, blobs), noted - _named(connection, blobs, contents, noted)))
             connection.execute(delete(unnamed).where(unnamed.c.digest.in_(noted)))
+        if len(noted) == _PORTION:
+            time.sleep(_TURN)
 
 
 def _remove(blobs: Blobs, digest: str) -> bool:
@@ -111,8 +115,10 @@ def _remove(blobs: Blobs, digest: str) -> bool:
     return there
 
 
-def present(connection: Connection, blobs: Blobs, content: Callable[[], Iterable[str]], *, what: str) -> None:
-    """Raise `NotFound` where content that a new row names was removed since it was stored.
+def present(
+    database: Database, blobs: Blobs, content: Callable[[], Iterable[str]], *, what: str
+) -> Callable[[Connection], None]:
+    """Look whether content that a new row is to name is there, and return what makes sure of it in its transaction.
 
     Parameters
     ----------
@@ -121,52 +127,97 @@ def present(connection: Connection, blobs: Blobs, content: Callable[[], Iterable
     what : str
         What the row is about, for the message.
 
-    Until the transaction ends none is removed. Content is looked for only where something was deleted lately: an object
-    store takes its time to answer.
+    Returns
+    -------
+    callable
+        Given the connection of the transaction it raises `NotFound` where content was removed since it was stored;
+        until the transaction ends none is removed.
+
+    An object store takes its time to answer, and others wait for the transaction: it asks again only for what was noted
+    when this looked, as nothing else is removed, unless there was a deletion since. Content is looked for only where
+    something was deleted lately.
     """
-    if connection.dialect.name == "postgresql":
-        held = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:lock, 0))")
-        connection.execute(held, {"lock": LOCK})
-    since = now() - _LATELY
-    if not any(
-        connection.scalar(select(table.c.name).where(table.c.moment > since).limit(1))
-        for table in (deleted_models, deleted_datasets)
-    ):
-        return
-    for one in sorted(set(content())):
-        if not blobs.has(one):
+    with database.reading() as connection:
+        before = _deletions(connection)
+        noted = set(connection.scalars(select(unnamed.c.digest)))
+        lately = _lately(connection)
+    named = set(content()) if lately else set()
+    gone = _missing(blobs, named)
+
+    def sure(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            held = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:lock, 0))")
+            connection.execute(held, {"lock": LOCK})
+        again = named & noted
+        if gone:  # others may have stored it meanwhile; a manifest that was not there told of nothing else
+            again = set(content())
+        elif _deletions(connection) != before:
+            again = named or set(content())
+        missing = _missing(blobs, again)
+        if missing:
             raise NotFound(
                 f"a part of the {what} was removed while it was made, with a deleted version that had the same",
-                seen=one,
+                seen=missing[0],
                 remedy=f"Make the {what} again.",
             )
 
+    return sure
 
-def _named(connection: Connection, blobs: Blobs, contents: dict[str, set[str]]) -> set[str]:
-    """Return every digest that a row names, or content that a row names; what was read of content is noted."""
+
+def _deletions(connection: Connection) -> int:
+    """Return how many there ever were."""
+    return sum(connection.scalar(select(func.count()).select_from(one)) or 0 for one in _DELETED)
+
+
+def _lately(connection: Connection) -> bool:
+    since = now() - _LATELY
+    return any(connection.scalar(select(one.c.name).where(one.c.moment > since).limit(1)) for one in _DELETED)
+
+
+def _missing(blobs: Blobs, digests: set[str]) -> list[str]:
+    asked = sorted(digests)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return [one for one, there in zip(asked, pool.map(blobs.has, asked), strict=True) if not there]
+
+
+def _manifests(connection: Connection, blobs: Blobs, contents: dict[str, set[str]]) -> set[str]:
+    """Return what rows of data sets and models name; what the content of that names is noted in `contents`."""
     named: set[str] = set()
-    # The manifests of these name content; what other rows name is large at times.
-    readers = {models.name: named_in, datasets.name: of_dataset}
-    for table in metadata.sorted_tables:
-        if table.name not in _PAST:
-            found = set(_in_rows(connection, table))
-            named |= found
-            if table.name not in readers:
-                continue
-            for digest in found:
-                if digest not in contents:
-                    contents[digest] = readers[table.name](blobs, digest)
-                named |= contents[digest]
+    for table, reader in ((datasets, of_dataset), (models, named_in)):  # a model names its data set too
+        found = set(_in_rows(connection, table))
+        for digest in found - contents.keys():
+            contents[digest] = reader(blobs, digest)
+        named |= found
     return named
 
 
-def _in_rows(connection: Connection, table: Table) -> Iterator[str]:
-    columns = [column for column in table.columns if isinstance(column.type, String | JSON)]
-    if not columns:
-        return
-    for row in connection.execute(select(*columns).execution_options(yield_per=1000)):
-        for value in row:
-            yield from _DIGEST.findall(value if isinstance(value, str) else json.dumps(value))
+def _named(connection: Connection, blobs: Blobs, contents: dict[str, set[str]], noted: set[str]) -> set[str]:
+    """Return those of the noted that a row names, or content that a row names.
+
+    The manifests of data sets and models name content; what other rows name is large at times.
+    """
+    named: set[str] = set()
+    for manifest in _manifests(connection, blobs, contents):
+        named |= noted & contents[manifest]
+    for table in metadata.sorted_tables:
+        if table.name not in _PAST and table not in (datasets, models):
+            named.update(_in_rows(connection, table, noted))
+    return noted & named
+
+
+def _in_rows(connection: Connection, table: Table, among: set[str] | None = None) -> Iterator[str]:
+    """Yield the digests that rows name, or those among some at least; the database leaves out rows without."""
+    for column in table.columns:
+        length = getattr(column.type, "length", None)
+        if not isinstance(column.type, String | JSON) or (length is not None and length < _LENGTH):
+            continue
+        if length == _LENGTH:
+            query = select(column).where(column.is_not(None) if among is None else column.in_(among))
+        else:
+            words = cast(column, Text)
+            query = select(words).where(words.contains("sha256:"))
+        for value in connection.scalars(query.execution_options(yield_per=1000)):
+            yield from _DIGEST.findall(value)
 
 
 def of_dataset(blobs: Blobs, fingerprint: str) -> set[str]:
