@@ -121,6 +121,37 @@ def test_folders_of_a_store_that_are_links_to_others_are_not_read(
     assert not any(b"hidden" in path.read_bytes() for path in workspace.root.rglob("*") if path.is_file())
 
 
+@pytest.mark.long
+def test_versions_that_cannot_be_kept_are_left_out_and_named(workspace: Workspace, store: Path) -> None:
+    """A number that no database holds, links that lead to themselves: the other versions come in."""
+    huge = 2**70
+    version(store, huge, f"runs:/{RUN}/model", more=f"creation_timestamp: {BEGAN}\n")
+    files = store / f"7/{RUN}/artifacts"
+    for number, folder in ((4, "turning"), (5, "turning/folder")):
+        version(store, number, f"runs:/{RUN}/{folder}")
+    put(files / "turning/MLmodel", "flavors: {}\n")
+    (files / "turning/file").symlink_to("file")
+    (files / "turning/folder").symlink_to("folder")
+    put(store / "8/meta.yaml", "experiment_id: '8'\nname: links\nlifecycle_stage: active\n")
+    put(
+        store / f"8/{'b' * 32}/meta.yaml",
+        f"run_id: {'b' * 32}\nstatus: 3\nstart_time: {BEGAN}\nlifecycle_stage: active\n"
+        f"artifact_uri: file://{store}/around\n",
+    )
+    (store / "around").symlink_to("around")
+    found = luban.runs.import_(str(store), workspace=workspace)
+    assert [one.version for one in workspace.models.versions("iris")] == [1, 3]
+    assert (found.versions, found.aliases) == (2, 1)
+    for number in (huge, 4, 5):
+        assert any(note.startswith(f"iris/{number} was left out") for note in found.notes)
+
+
+def test_a_number_of_more_digits_than_are_read_is_refused(workspace: Workspace, store: Path) -> None:
+    put(store / "models/iris/aliases/far", "9" * 5000)
+    with pytest.raises(InputError, match="points at no version"):
+        luban.runs.import_(str(store), workspace=workspace)
+
+
 def test_names_that_are_taken_or_cannot_be_are_changed_and_told(workspace: Workspace, store: Path) -> None:
     """A model of Luban's own gets no foreign version; a name with spaces is written as one may be here."""
     workspace.models.register(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
     Raises
     ------
     InputError
-        If it is no folder, or a link in it leads elsewhere.
+        If it is no folder, or a link in it leads elsewhere or to itself.
     """
     if not folder.is_dir():
         raise InputError("there is no such file or folder to keep", seen=str(folder))
@@ -129,8 +130,19 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
     for place, _folders, names in os.walk(folder):
         for name in names:
             file = Path(place) / name
+            if file.is_symlink() and _turns(file):
+                raise InputError("a link in the folder leads to itself", seen=str(file))
             if not file.resolve().is_relative_to(root):
                 raise InputError("a link in the folder leads out of it", seen=str(file))
             if file.is_file():
                 found.append((file.relative_to(folder).as_posix(), file))
     return sorted(found)
+
+
+def _turns(link: Path) -> bool:
+    """Return whether a link leads to itself, over others or at once."""
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DELETED = "Deleted_Internal"
+_DIGITS = 1000
 
 
 def registered(folder: Path) -> list[ForeignModel]:
@@ -29,7 +30,7 @@ def registered(folder: Path) -> list[ForeignModel]:
 def _model(folder: Path) -> ForeignModel:
     described = yaml_of(folder / "meta.yaml")
     aliases = {alias: version.strip() for alias, version in texts(folder / "aliases").items()}
-    wrong = {alias: version for alias, version in aliases.items() if not version.isdecimal()}
+    wrong = {alias: version for alias, version in aliases.items() if not _number(version)}
     if wrong:
         raise InputError("an alias of the store points at no version", seen=f"{folder}: {wrong}")
     found = [_version(one) for one in folder.glob("version-*") if (one / "meta.yaml").is_file()]
@@ -46,7 +47,7 @@ def _version(folder: Path) -> ForeignVersion:
     described = yaml_of(folder / "meta.yaml")
     made = moment(described.get("creation_timestamp"))
     number = str(described.get("version") or folder.name.removeprefix("version-"))
-    if made is None or not number.isdecimal():
+    if made is None or not _number(number):
         raise InputError("a version of the store cannot be read", seen=str(folder / "meta.yaml"))
     source = str(described.get("source") or "")
     model = described.get("model_id") or (source.removeprefix("models:/") if source.startswith("models:/m-") else "")
@@ -62,3 +63,8 @@ def _version(folder: Path) -> ForeignVersion:
         stage=str(described.get("current_stage") or "None"),
         tags=texts(folder / "tags"),
     )
+
+
+def _number(text: str) -> bool:
+    """Return whether a text is a number, of no more digits than are read as one."""
+    return text.isdecimal() and len(text) <= _DIGITS

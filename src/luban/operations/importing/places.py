@@ -5,6 +5,7 @@ A store names the places of its files itself, so whoever wrote it could name any
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -41,8 +42,9 @@ class Places:
             Where files would be without an address.
         """
         if own is not None and own.is_dir():
-            inside = own.resolve().is_relative_to(own.parent.resolve()) or self._may_be_read(own.resolve())
-            return (own, None) if inside else (None, str(own.resolve()))
+            real = _real(own)
+            inside = real.is_relative_to(_real(own.parent)) or self._may_be_read(real)
+            return (own, None) if inside else (None, str(real))
         if not address:
             return None, None
         parts = urlsplit(address)
@@ -52,7 +54,7 @@ class Places:
             folder = self.home / unquote(parts.path)
         else:
             return None, address
-        real = folder.resolve()
+        real = _real(folder)
         if not self._may_be_read(real):
             return None, address
         return (real, None) if real.is_dir() else (None, None)
@@ -69,12 +71,17 @@ class Places:
         run, rest = kept
         if run.artefacts is None:
             return None, run.unread
-        root = run.artefacts.resolve()
-        inner = (root / unquote(rest)).resolve()
+        root = _real(run.artefacts)
+        inner = _real(root / unquote(rest))
         return (inner, None) if inner.is_relative_to(root) and inner.is_dir() else (None, None)
 
     def _may_be_read(self, real: Path) -> bool:
-        return any(real.is_relative_to(place.resolve()) for place in (self.home, self.served))
+        return any(real.is_relative_to(_real(place)) for place in (self.home, self.served))
+
+
+def _real(path: Path) -> Path:
+    """Return a path without links; one that leads to itself stays, and is no folder."""
+    return Path(os.path.realpath(path))
 
 
 def _kept(address: str, runs: Mapping[str, ForeignRun]) -> tuple[ForeignRun, str] | None:

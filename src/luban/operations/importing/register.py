@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 REASON = "imported from MLflow"
 """Of every alias that an import moves: one whose last move has another reason was moved by somebody here."""
 
+LARGEST = 1_000_000_000
+"""Number of a version: databases count to about twice as far, and later versions have greater ones."""
+
 
 class Registry:
     """The import of one store's registered models."""
@@ -96,6 +99,9 @@ class Registry:
         from luban.operations.importing.told_code import code_of
 
         told = f"{model.name}/{version.number}"
+        if version.number > LARGEST:
+            self.notes.append(f"{told} was left out: a version's number is at most {LARGEST:,} here.")
+            return None
         files = self._files(told, version)
         if files is None:
             return None
