@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -109,3 +111,39 @@ def test_while_the_store_is_away_labels_are_refused_and_rows_answered(
             assert (again.status_code, "retry-after" in again.headers) == (429, True)
         assert workspace.labels.count("shop") == 0
         assert client.post(feedback.PATH, json=labels("a")).json()["labels"] == 1
+
+
+def test_the_end_of_a_server_waits_for_no_labels_in_the_queue(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is being stored is; what waits behind it is not, however long the database takes."""
+    monkeypatch.setattr(feedback, "WAITING", 2)
+    began, back = threading.Event(), threading.Event()
+    stored: list[Any] = []
+
+    def store(given: Any, _actor: str | None) -> dict[str, int]:
+        began.set()
+        assert back.wait(180)
+        stored.append(given)
+        return {"labels": 1}
+
+    async def asked(models: Models) -> None:
+        app = application(models)
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            first = asyncio.create_task(client.post(feedback.PATH, json=labels("a")))
+            await asyncio.to_thread(began.wait, 180)
+            others = [asyncio.create_task(client.post(feedback.PATH, json=labels("b"))) for _ in range(2)]
+            done, queued = await asyncio.wait(others, timeout=180, return_when=asyncio.FIRST_COMPLETED)
+            assert [one.result().status_code for one in done] == [429]
+            end = asyncio.create_task(asyncio.to_thread(app.close))
+            await asyncio.wait(queued, timeout=180)
+            assert [one.cancelled() for one in queued] == [True]
+            back.set()
+            assert (await first).status_code == 200
+            await end
+
+    with Deployed(workspace, ["shop"], load) as deployed:
+        deployed.models.feedback = store
+        asyncio.run(asked(deployed.models))
+    assert stored == [labels("a")]

@@ -19,6 +19,7 @@ from luban.serving.routes_application import RoutesApplication
 from luban.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -59,10 +60,13 @@ def application(
                 taken |= keys
                 routes.append(route)
 
+    ends: list[Callable[[], None]] = [metrics.close]
     if models.feedback is not None:
         from luban.serving.feedback import feedback_routes
 
-        routes += feedback_routes(models, models.feedback)
+        more, end = feedback_routes(models, models.feedback)
+        routes += more
+        ends.append(end)
     routes.sort(key=_busy)  # they are tried in order
 
     async def read_metrics(_request: Request) -> Response:
@@ -88,7 +92,7 @@ def application(
     inner: Any = RoutesApplication(routes)
     guarded(inner.routes)
     inner = Access(inner, gate or Gate(loopback=loopback), routes, _refusal)
-    return Observe(LoopbackNames(inner) if loopback else inner, routes, metrics, log)
+    return Observe(LoopbackNames(inner) if loopback else inner, routes, metrics, log, ends)
 
 
 def _busy(route: Any) -> tuple[bool, bool]:

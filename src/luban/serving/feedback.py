@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
@@ -37,8 +38,8 @@ WAITING = 16
 """Requests with labels that wait for the database; further ones are asked to come again."""
 
 
-def feedback_routes(models: Models, store: Store) -> list[Any]:
-    """Return the route.
+def feedback_routes(models: Models, store: Store) -> tuple[list[Any], Callable[[], None]]:
+    """Return the route, and what ends its thread: labels that are not being stored by then are not stored.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def feedback_routes(models: Models, store: Store) -> list[Any]:
         return json_response(to_json(stored))
 
     endpoint = shaped(feedback, lambda error: {"error": error.to_dict()})
-    return described(FEEDBACK, *needs("write", Route(PATH, endpoint, methods=["POST"]), subject=BODY))
+    routes = described(FEEDBACK, *needs("write", Route(PATH, endpoint, methods=["POST"]), subject=BODY))
+    return routes, partial(pool.shutdown, cancel_futures=True)
 
 
 async def _read(request: Request, models: Models) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from luban.serving.asker import asker_of
 from luban.serving.bodies import json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from starlette.routing import Route
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,12 +32,20 @@ def served(scope: Scope, name: str, version: Any, rows: int = 0) -> None:
 
 
 class Observe:
-    """ASGI middleware around the application with these routes."""
+    """ASGI middleware around the application with these routes; `ends` end what runs beside the requests."""
 
-    def __init__(self, app: ASGIApp, routes: Iterable[Route], metrics: Metrics, log: AccessLog | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Iterable[Route],
+        metrics: Metrics,
+        log: AccessLog | None,
+        ends: Iterable[Callable[[], None]] = (),
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._log = log
+        self._ends = tuple(ends)
         self.routes = tuple(routes)
         self._patterns: dict[Any, str] = {
             (one.endpoint, frozenset(one.param_convertors)): one.path for one in self.routes
@@ -46,7 +54,8 @@ class Observe:
 
     def close(self) -> None:
         """End what runs beside the requests."""
-        self._metrics.close()
+        for end in self._ends:
+            end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and note how it went."""
