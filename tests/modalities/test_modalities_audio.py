@@ -132,6 +132,14 @@ def test_broken_sounds_say_why(content, why):
     assert re.search(why, raised.value.seen), raised.value.seen
 
 
+@pytest.mark.parametrize("read", [decode.head, decode.figures, lambda path: decode.samples(path, 16_000)])
+def test_a_file_of_bare_samples_is_told_as_one_that_does_not_decode(tmp_path, read):
+    path = tmp_path / "x.RAW"
+    path.write_bytes(b"\0\1" * 500)
+    with pytest.raises(InputError, match="tell no rate"):
+        read(str(path))
+
+
 def test_values_that_are_no_numbers_are_silence():
     stream = io.BytesIO()
     soundfile.write(

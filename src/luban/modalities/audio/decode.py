@@ -125,6 +125,8 @@ def _open(source: bytes | str) -> Iterator[SoundFile]:
 
     if not source:
         raise broken("the file is empty")
+    if isinstance(source, str) and source.lower().endswith(".raw"):  # soundfile asks for its rate
+        raise broken("a file named .raw is taken for bare samples, which tell no rate")
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             if not RATES[0] <= file.samplerate <= RATES[1]:
