@@ -235,12 +235,12 @@ def _sqlite_engine(url: URL, common: dict[str, Any]) -> Engine:
     return engine
 
 
-def _sqlite_connection(url: URL, timeout: float = PATIENCE) -> sqlite3.Connection:
+def _sqlite_connection(url: URL, timeout: float | None = None) -> sqlite3.Connection:
     path = Path(url.database or "")
     return sqlite3.connect(
         f"file:{quote(str(path))}?{_access(path)}",
         uri=True,
-        timeout=timeout,
+        timeout=PATIENCE if timeout is None else timeout,
         isolation_level=None,
         check_same_thread=False,
     )
